@@ -1,0 +1,198 @@
+"""What load to send: a line in ab's and Locust's words, as one value."""
+
+import argparse
+import math
+import shlex
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+DEFAULT_TIMEOUT = 30.0
+
+
+class LoadError(ValueError):
+    """A load line that cannot be sent, said in one line."""
+
+
+@dataclass(frozen=True)
+class Load:
+    target: str  # a path in a scenario's line, a whole URL on the command line
+    requests: int | None = 1  # None: until the time is up
+    concurrency: int = 1  # how many are in flight at once; the users of a ramp
+    seconds: float | None = None  # stop after so long
+    spawn_rate: float | None = None  # users arriving per second; None: all at once
+    keep_alive: bool = False
+    timeout: float = DEFAULT_TIMEOUT
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body_file: str | None = None
+    content_type: str = "text/plain"
+    expect: str | None = None
+
+    def describe(self) -> str:
+        words = [f"{self.method} {urlsplit(self.target).path or self.target}"]
+        if self.spawn_rate is not None:
+            words.append(f"{self.concurrency:,} users, {self.spawn_rate:g} arriving per second, {self.seconds:g} s")
+        else:
+            if self.requests is not None:
+                words.append(f"{self.requests:,} request{'s' * (self.requests != 1)}, {self.concurrency:,} at a time")
+            else:
+                words.append(f"{self.concurrency:,} at a time")
+            if self.seconds is not None:
+                words.append(f"at most {self.seconds:g} s" if self.requests is not None else f"for {self.seconds:g} s")
+        words.append("keep-alive" if self.keep_alive else "close")
+        return ", ".join(words)
+
+    def arguments(self) -> list[str]:
+        """The options that say this load to the load generator."""
+        words = ["-s", str(self.timeout), "-m", self.method]
+        if self.spawn_rate is not None:
+            words += ["--users", str(self.concurrency), "--spawn-rate", str(self.spawn_rate)]
+        else:
+            words += ["-n", str(self.requests)] if self.requests is not None else []
+            words += ["-c", str(self.concurrency)]
+        words += ["-t", str(self.seconds)] if self.seconds is not None else []
+        words += ["-k"] if self.keep_alive else []
+        words += ["-p", self.body_file, "-T", self.content_type] if self.body_file is not None else []
+        words += [f"-H{name}: {value}" for name, value in self.headers]
+        return [*words, f"--expect={self.expect}"] if self.expect is not None else words
+
+    def as_record(self) -> dict[str, Any]:
+        return {**asdict(self), "headers": [list(pair) for pair in self.headers]}
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but errors are raised, so that a scenario's line can be named with its fault."""
+
+    def error(self, message: str) -> NoReturn:
+        raise LoadError(message)
+
+
+def at_least(least: float, kind: type, what: str) -> Any:
+    def number(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}") from None
+        if not math.isfinite(value) or value < least or (least == 0 and value == 0):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+        return value
+
+    return number
+
+
+count = at_least(1, int, "a whole number of 1 or more")
+positive = at_least(0, float, "a number above 0")
+
+
+def header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip() or not text.isascii() or any(mark in text for mark in "\r\n"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a header: write 'Name: value'")
+    return name.strip(), value.strip()
+
+
+def method(text: str) -> str:
+    if not (text.isascii() and text.isalpha()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an HTTP method")
+    return text.upper()
+
+
+def body_file(text: str) -> str:
+    try:
+        Path(text).read_bytes()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot read {text}: {error.strerror}") from None
+    return text
+
+
+def add_size_options(parser: argparse.ArgumentParser) -> None:
+    """How much load: the options that the suite may also lay over every scenario's own."""
+    parser.add_argument("-n", dest="requests", type=count, metavar="N", help="requests in all (default 1)")
+    parser.add_argument("-c", dest="concurrency", type=count, metavar="N", help="requests in flight at once (default 1)")
+    parser.add_argument("-t", dest="seconds", type=positive, metavar="S", help="stop after so many seconds; alone, no limit to -n")
+    parser.add_argument("-k", dest="keep_alive", action="store_true", help="keep connections open between requests")
+
+
+def add_load_options(parser: argparse.ArgumentParser) -> None:
+    add_size_options(parser)
+    parser.add_argument(
+        "--users", type=count, metavar="N", help="a ramp: users that each send their next request when the last is answered"
+    )
+    parser.add_argument("--spawn-rate", type=positive, metavar="R", help="users arriving per second (with --users and -t)")
+    parser.add_argument(
+        "-s",
+        dest="timeout",
+        type=positive,
+        default=DEFAULT_TIMEOUT,
+        metavar="S",
+        help="give a request up after so many seconds (default 30)",
+    )
+    parser.add_argument("-m", dest="method", type=method, metavar="METHOD", help="HTTP method (default GET, with -p POST)")
+    parser.add_argument("-p", dest="body_file", type=body_file, metavar="FILE", help="send this file as the body")
+    parser.add_argument(
+        "-T", dest="content_type", default="text/plain", metavar="TYPE", help="the body's Content-Type (default text/plain)"
+    )
+    parser.add_argument(
+        "-H", dest="headers", type=header, action="append", default=[], metavar="'NAME: VALUE'", help="one more request header (repeatable)"
+    )
+    parser.add_argument("--expect", metavar="TEXT", help="an answer without this text is a failure")
+
+
+def check_sizes(requests: int | None, concurrency: int | None) -> None:
+    if requests and concurrency and concurrency > requests:
+        raise LoadError(f"-c {concurrency} is above -n {requests}: there cannot be more requests in flight than there are")
+
+
+def load_from(options: argparse.Namespace, target: str) -> Load:
+    """The load that parsed options describe, or LoadError where they contradict each other."""
+    if (options.users is None) != (options.spawn_rate is None):
+        raise LoadError("--users and --spawn-rate go together")
+    ramp = options.users is not None
+    if ramp and options.seconds is None:
+        raise LoadError("a ramp (--users) needs its duration: -t SECONDS")
+    if ramp and (options.requests is not None or options.concurrency is not None):
+        raise LoadError("a ramp (--users) has no -n and no -c")
+    requests = options.requests if options.seconds is not None else options.requests or 1
+    concurrency = options.users if ramp else options.concurrency or 1
+    check_sizes(requests, concurrency)
+    return Load(
+        target=target,
+        requests=requests,
+        concurrency=concurrency,
+        seconds=options.seconds,
+        spawn_rate=options.spawn_rate,
+        keep_alive=options.keep_alive,
+        timeout=options.timeout,
+        method=options.method or ("POST" if options.body_file is not None else "GET"),
+        headers=tuple(options.headers),
+        body_file=options.body_file,
+        content_type=options.content_type,
+        expect=options.expect,
+    )
+
+
+def parse_line(line: str) -> Load:
+    """A scenario's load line."""
+    parser = Parser(add_help=False, allow_abbrev=False)
+    add_load_options(parser)
+    parser.add_argument("path")
+    try:
+        options = parser.parse_args(shlex.split(line))
+    except ValueError as error:
+        raise LoadError(str(error)) from None
+    if not options.path.startswith("/") or shlex.split(line)[-1] != options.path:
+        raise LoadError(f"the last word must be a path that begins with '/', not {options.path!r}")
+    return load_from(options, options.path)
+
+
+def resized(load: Load, sizes: argparse.Namespace) -> Load:
+    """The load with the sizes that were given; what was not given follows, and a ramp keeps its users."""
+    requests, concurrency = sizes.requests, sizes.concurrency
+    check_sizes(requests, concurrency)
+    if requests and load.spawn_rate is None:
+        load = replace(load, requests=requests, concurrency=min(load.concurrency, requests))
+    if concurrency and load.spawn_rate is None:
+        load = replace(load, requests=max(load.requests, concurrency) if load.requests else None, concurrency=concurrency)
+    return replace(load, seconds=sizes.seconds or load.seconds, keep_alive=load.keep_alive or sizes.keep_alive)

@@ -1,0 +1,219 @@
+"""What a person reads of one load: ab's report, field by field, from a load's record."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common import stats
+from common.outcomes import OK, failures
+from common.record import RecordError
+from common.selfwatch import doubts
+
+PERCENTS = (50, 66, 75, 80, 90, 95, 98, 99)
+# How our outcomes fall into the four kinds of failure that ab tells apart.
+AB_CONNECT = ("refused", "unreachable", "connect timeout")
+AB_RECEIVE = ("reset", "disconnected", "read timeout", "total timeout", "malformed")
+AB_LENGTH = ("body mismatch",)
+AB_EXCEPTIONS = ("non-2xx", "client resource")
+DIFFERENCES = (
+    "Unlike ab: a non-2xx answer or a wrong body is a failure; rates, times and percentiles",
+    "are of successes only; percentiles by nearest rank, in ms to the microsecond.",
+)
+
+
+class Summary:
+    """The figures of one load, derived from its raw requests."""
+
+    def __init__(self, load: dict[str, Any]) -> None:
+        rows = {name: np.asarray(column) for name, column in load["requests"].items()}
+        ok = rows["outcome"] == OK
+        self.seconds: float = load["seconds"]
+        self.sent = len(ok)
+        self.ok = int(ok.sum())
+        self.failed = failures(load["outcomes"])
+        self.cut_off = load["outcomes"].get("cut off", 0) + load["outcomes"].get("cancelled", 0)
+        self.complete = self.ok + self.failed
+        self.per_second = self.ok / self.seconds if self.seconds else 0.0
+        # milliseconds, ascending
+        self.connect = between(rows["start"], rows["connected"], ok)
+        self.processing = between(rows["connected"], rows["end"], ok)
+        self.waiting = between(rows["sent"], rows["first_byte"], ok)
+        self.total = between(rows["start"], rows["end"], ok)
+        lengths = rows["body_bytes"][ok]
+        self.length, self.shortest, self.longest = (int(lengths[0]), int(lengths.min()), int(lengths.max())) if self.ok else (0, 0, 0)
+        self.body_bytes = int(rows["body_bytes"].sum())
+        self.received_bytes = int(rows["received_bytes"].sum())
+        first_wave = rows["sent"][np.argsort(rows["start"], kind="stable")[: load["load"]["concurrency"]]]
+        self.send_skew_ms = float(np.ptp(first_wave)) / 1000 if self.sent else 0.0
+
+        self.ideal_per_second = ideal_per_second(load)
+        self.of_ideal = self.per_second / self.ideal_per_second if self.ideal_per_second else None
+        cost = load.get("server_cost")
+        self.cpu_ms = cost["cpu_seconds"] * 1000 / self.complete if cost and self.complete else None
+        self.peak_mb = cost["peak_memory_bytes"] / 2**20 if cost else None
+
+    def latency(self, percent: float) -> float | None:
+        return float(stats.percentile(self.total, percent)) if self.ok else None
+
+
+def ideal_per_second(load: dict[str, Any]) -> float | None:
+    """What the load could at most be answered, if every answer took no longer than it must."""
+    least, users, rate = load.get("least_seconds"), load["load"]["concurrency"], load["load"]["spawn_rate"]
+    if not least:
+        return None
+    if rate is not None and load["seconds"]:
+        arriving = min(users / rate, load["seconds"])
+        users = (arriving * min(users, arriving * rate) / 2 + (load["seconds"] - arriving) * users) / load["seconds"]
+    return float(users / least)
+
+
+def between(earlier: Any, later: Any, which: Any) -> Any:
+    """From one moment to another, in ms, ascending; never below 0 (moments are rounded one by one)."""
+    microseconds = later[which].astype(np.int64) - earlier[which].astype(np.int64)
+    return np.sort(np.maximum(microseconds, 0)) / 1000
+
+
+def ab_report(load: dict[str, Any]) -> str:
+    summary = Summary(load)
+    lines = [
+        *heading(load, summary),
+        *totals(load, summary),
+        "",
+        *connection_times(summary),
+        *percentiles(summary),
+        *beyond_ab(load, summary),
+    ]
+    return "\n".join(lines)
+
+
+def scenario_report(name: str, load: dict[str, Any]) -> str:
+    title = f"{name} · {load['description']}"
+    return "\n".join(["", title, "=" * len(title), ab_report(load), ""])
+
+
+def field(label: str, value: object) -> str:
+    return f"{label + ':':<24}{value}"
+
+
+def heading(load: dict[str, Any], summary: Summary) -> list[str]:
+    varies = "" if summary.shortest == summary.longest else f" (first; they vary from {summary.shortest} to {summary.longest})"
+    return [
+        field("Server Software", load["server"]),
+        field("Server Hostname", load["host"]),
+        field("Server Port", load["port"]),
+        "",
+        field("Document Path", load["path"]),
+        field("Document Length", f"{summary.length} bytes{varies}"),
+        "",
+        field("Concurrency Level", load["load"]["concurrency"]),
+    ]
+
+
+def totals(load: dict[str, Any], summary: Summary) -> list[str]:
+    outcomes = load["outcomes"]
+
+    def of(names: tuple[str, ...]) -> int:
+        return sum(outcomes.get(name, 0) for name in names)
+
+    lines = [
+        field("Time taken for tests", f"{summary.seconds:.3f} seconds"),
+        field("Complete requests", summary.complete),
+        field("Failed requests", summary.failed),
+    ]
+    if summary.failed:
+        kinds = f"Connect: {of(AB_CONNECT)}, Receive: {of(AB_RECEIVE)}, Length: {of(AB_LENGTH)}, Exceptions: {of(AB_EXCEPTIONS)}"
+        lines.append(f"   ({kinds})")
+    if outcomes.get("non-2xx"):
+        lines.append(field("Non-2xx responses", outcomes["non-2xx"]))
+    if load["load"]["keep_alive"]:
+        lines.append(field("Keep-Alive requests", max(0, summary.sent - load["connections"])))
+    lines.append(field("Total transferred", f"{summary.received_bytes} bytes"))
+    if load["body_bytes"]:
+        lines.append(field("Total body sent", summary.sent * load["body_bytes"]))
+    lines.append(field("HTML transferred", f"{summary.body_bytes} bytes"))
+    lines.append(field("Requests per second", f"{summary.per_second:.2f} [#/sec] (mean)"))
+    if summary.ok:
+        apiece = summary.seconds * 1000 / summary.ok
+        lines.append(field("Time per request", f"{apiece * load['load']['concurrency']:.3f} [ms] (mean)"))
+        lines.append(field("Time per request", f"{apiece:.3f} [ms] (mean, across all concurrent requests)"))
+    if summary.seconds:
+        lines.append(field("Transfer rate", f"{summary.received_bytes / 1024 / summary.seconds:.2f} [Kbytes/sec] received"))
+    return lines
+
+
+def connection_times(summary: Summary) -> list[str]:
+    if not summary.ok:
+        return []
+    lines = ["Connection Times (ms)", f"{'':12}{'min':>10} {'mean':>10}{'[+/-sd]':>10} {'median':>10} {'max':>10}"]
+    for label in ("Connect", "Processing", "Waiting", "Total"):
+        times = getattr(summary, label.lower())
+        figures = (times[0], times.mean(), times.std(ddof=min(1, len(times) - 1)), stats.percentile(times, 50), times[-1])
+        low, mean, deviation, middle, high = (f"{figure:.3f}" for figure in figures)
+        lines.append(f"{label + ':':<12}{low:>10} {mean:>10}{deviation:>10} {middle:>10} {high:>10}")
+    return [*lines, ""]
+
+
+def percentiles(summary: Summary) -> list[str]:
+    if not summary.ok:
+        return ["No request was answered as it should be: there are no times to show.", ""]
+    lines = ["Percentage of the requests served within a certain time (ms)"]
+    for percent in PERCENTS:
+        few = stats.beyond(summary.ok, percent)
+        flag = f"  (only {few} beyond)" if few < stats.FEW_BEYOND else ""
+        lines.append(f"  {percent}%  {stats.percentile(summary.total, percent):.3f}{flag}")
+    return [*lines, f" 100%  {summary.total[-1]:.3f} (longest request)", ""]
+
+
+def beyond_ab(load: dict[str, Any], summary: Summary) -> list[str]:
+    """What ab does not say."""
+    client = load["client"]
+    outcomes = ", ".join(f"{name} {number:,}" for name, number in load["outcomes"].items()) or "none"
+    reused = max(0, summary.sent - load["connections"])
+    lines = [
+        field("Outcomes", f"{outcomes} (of {summary.sent:,} sent)"),
+        field("Connections", f"{load['connections']:,} created, {reused:,} requests on a reused one"),
+    ]
+    if load["stopped"]:
+        unsent = load["load"]["requests"]
+        missing = f"; {unsent - summary.sent:,} of {unsent:,} were never sent" if unsent else ""
+        lines.append(field("Stopped", f"{load['stopped']} after {summary.seconds:.1f} s with {summary.cut_off:,} in flight{missing}"))
+    if summary.sent:
+        wave = min(summary.sent, load["load"]["concurrency"])
+        lines.append(field("Send skew", f"{summary.send_skew_ms:.1f} ms from the first to the last of the first {wave:,}"))
+    lines.append(
+        field(
+            "Client",
+            f"{client['cpu_share']:.0%} of a core, {client['busiest_second_share']:.0%} in its busiest second; "
+            f"loop late {client['loop_lag_p99_ms']:.1f} ms (p99), {client['loop_lag_max_ms']:.1f} ms (max); {client['loop']}",
+        )
+    )
+    lines += of_the_server(load, summary)
+    lines += [field("Warning", doubt) for doubt in doubts(client, summary.latency(50))[1]]
+    return [*lines, *DIFFERENCES]
+
+
+def of_the_server(load: dict[str, Any], summary: Summary) -> list[str]:
+    """What a scenario's run knows of its server."""
+    lines, cost = [], load.get("server_cost")
+    if load.get("cut_by_quick") and load["stopped"] == "cut off":
+        lines.append(field("Quick", f"the load was cut off at {load['load']['seconds']:g} s; --full sends all of it"))
+    if summary.of_ideal is not None:
+        ideal = f"{summary.of_ideal:.0%} of {summary.ideal_per_second:.1f} requests per second"
+        lines.append(field("Of ideal", f"{ideal} (no answer can take less than {load['least_seconds']:g} s)"))
+    if cost:
+        share = cost["cpu_seconds"] / summary.seconds if summary.seconds else 0.0
+        each = f"{summary.cpu_ms:.2f} ms per request, " if summary.cpu_ms is not None else ""
+        lines.append(field("Server CPU", f"{each}{share:.0%} of a core"))
+        lines.append(field("Server memory", f"{summary.peak_mb:.0f} MB at peak ({cost['memory_measure']}), {cost['peak_threads']} threads"))
+    return lines
+
+
+def save_percentiles(path: Path, load: dict[str, Any]) -> None:
+    """ab's `-e`: a line for each percent."""
+    total = Summary(load).total
+    lines = ["Percentage served,Time in ms", *(f"{p},{stats.percentile(total, p):.3f}" for p in range(101) if len(total))]
+    try:
+        path.write_text("\n".join(lines) + "\n")
+    except OSError as error:
+        raise RecordError(f"cannot save {path}: {error.strerror}") from None

@@ -1,0 +1,89 @@
+"""The load generator watches itself: its CPU, and how late its event loop runs.
+
+What a busy client measures is the client. A tick is due every 10 ms; a stall of
+50 ms therefore shows as five late ticks (50, 40, 30, 20, 10 ms), as every request
+that was answered in it was read late. CPU is sampled every 0.25 s.
+"""
+
+import asyncio
+import time
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+TICK = 0.010
+GRAIN = 0.001  # a timer is late by up to this much on an idle loop: not counted as lag
+SAMPLE = 0.25
+SAMPLES_IN_A_SECOND = round(1 / SAMPLE)
+WARN_SHARE, INVALID_SHARE = 0.70, 0.90
+WARN_LAG_OF_P50 = 0.05
+
+
+class SelfWatch:
+    def __init__(self, loop: asyncio.AbstractEventLoop, each_sample: Callable[[], None]) -> None:
+        self._loop = loop
+        self._each_sample = each_sample
+        self._lags = array("d")
+        self._samples: list[tuple[float, float]] = []  # (wall clock, CPU seconds of this process)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        self._sample()
+        self._due = time.perf_counter() + TICK
+        self._timer = self._loop.call_later(TICK, self._tick)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._note_lag(time.perf_counter())
+            self._sample()
+            self._timer = None
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self._note_lag(now)
+        if now - self._samples[-1][0] >= SAMPLE:
+            self._sample()
+            self._each_sample()
+        self._due = now + TICK
+        self._timer = self._loop.call_later(TICK, self._tick)
+
+    def _note_lag(self, now: float) -> None:
+        lag = now - self._due - GRAIN
+        if lag > 0:
+            self._lags.append(lag)
+            while lag > TICK:
+                lag -= TICK
+                self._lags.append(lag)
+
+    def _sample(self) -> None:
+        self._samples.append((time.perf_counter(), time.process_time()))
+
+    def as_record(self) -> dict[str, Any]:
+        (first_wall, first_cpu), (last_wall, last_cpu) = self._samples[0], self._samples[-1]
+        lags = sorted(self._lags)
+        return {
+            "cpu_seconds": round(last_cpu - first_cpu, 6),
+            "cpu_share": round((last_cpu - first_cpu) / (last_wall - first_wall), 4),
+            "busiest_second_share": round(busiest(self._samples), 4),
+            "loop_lag_p99_ms": round(lags[-1 - len(lags) // 100] * 1000, 3) if lags else 0.0,
+            "loop_lag_max_ms": round(lags[-1] * 1000, 3) if lags else 0.0,
+        }
+
+
+def busiest(samples: list[tuple[float, float]]) -> float:
+    """The largest share of a core over a second (over all, where there is less than one)."""
+    span = min(SAMPLES_IN_A_SECOND, len(samples) - 1)
+    return max((cpu - cpu0) / (wall - wall0) for (wall0, cpu0), (wall, cpu) in zip(samples, samples[span:], strict=False))
+
+
+def doubts(client: dict[str, Any], p50_ms: float | None) -> tuple[bool, list[str]]:
+    """Is the run invalid, and what is to be doubted in it?"""
+    share, lag = client["busiest_second_share"], client["loop_lag_p99_ms"]
+    said = []
+    if share >= WARN_SHARE:
+        fate = "the run is INVALID: it shows the client's limit" if share >= INVALID_SHARE else "near its limit"
+        said.append(f"the client used {share:.0%} of a core in its busiest second; {fate}")
+    if p50_ms is not None and lag > WARN_LAG_OF_P50 * p50_ms:
+        said.append(f"the client's event loop ran {lag:.1f} ms late (p99), over 5 % of the median response time")
+    return share >= INVALID_SHARE, said

@@ -1,0 +1,196 @@
+"""Start a process, wait until it serves, account for it, end it with all that it started."""
+
+import http.client
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+GUARD = ROOT / "common" / "guard.py"
+HOST = "127.0.0.1"
+READY_SECONDS = 20.0
+END_SECONDS = 10.0
+LOG_LINES = 12
+
+
+INSTALL = {"nginx": "on Debian: apt-get install nginx; on macOS: brew install nginx"}
+
+
+class NotInstalled(Exception):
+    """A program that a scenario needs is not on this machine."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(f"{program} is not installed: {INSTALL.get(program, './run_all.sh installs what requirements.txt names')}")
+
+
+class Failed(Exception):
+    """A process of ours did not do what it was started for, said in one line and its log's tail."""
+
+
+class Process:
+    """One command under a guard: it never outlives this process, however this process ends."""
+
+    def __init__(self, name: str, command: list[str], environment: dict[str, str] | None = None, log: Path | None = None) -> None:
+        self.name = name
+        self.command = command
+        self.log = log
+        self._environment = environment or {}
+        self._guard: subprocess.Popen[bytes] | None = None
+        self.pid = 0
+
+    def __enter__(self) -> "Process":
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        program = shutil.which(self.command[0], path=path)
+        if program is None:
+            raise NotInstalled(self.command[0])
+        environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **self._environment}
+        stderr = None
+        if self.log is not None:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            stderr = self.log.open("ab")
+        try:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(GUARD), program, *self.command[1:]],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env=environment,
+                cwd=ROOT,
+                start_new_session=True,
+            )
+        finally:
+            if stderr is not None:
+                stderr.close()
+        assert self._guard.stdout is not None
+        self.pid = int(self._guard.stdout.readline() or 0)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        guard = self._guard
+        if guard is None or guard.stdin is None or guard.stdout is None:
+            return
+        guard.stdin.close()
+        try:
+            guard.wait(END_SECONDS)
+        finally:
+            guard.stdout.close()
+
+    def exit_code(self) -> int | None:
+        return self._guard.poll() if self._guard else None
+
+    def wait(self) -> int:
+        assert self._guard is not None
+        return self._guard.wait()
+
+    def log_tail(self) -> str:
+        if self.log is None:
+            return ""
+        try:
+            lines = self.log.read_text(errors="replace").splitlines()
+        except OSError:
+            return ""
+        return "\n".join(f"    {line}" for line in lines[-LOG_LINES:])
+
+    def wait_until_ok(self, port: int, path: str, expect: str | None, seconds: float = READY_SECONDS) -> None:
+        """Until the path is answered as it should be; Failed if the process ends or the time does."""
+        deadline = time.monotonic() + seconds
+        last = "no answer"
+        while time.monotonic() < deadline:
+            if self.exit_code() is not None:
+                raise Failed(f"{self.name} ended with exit code {self.exit_code()} before it served\n{self.log_tail()}")
+            left = max(0.1, deadline - time.monotonic())
+            last = fault(port, path, expect, left)
+            if not last:
+                return
+            time.sleep(0.05)
+        raise Failed(f"{self.name} did not serve {path} on port {port} within {seconds:g} s ({last})\n{self.log_tail()}")
+
+
+def fault(port: int, path: str, expect: str | None, seconds: float) -> str:
+    """What is wrong with the answer; '' if nothing."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=seconds)
+    try:
+        connection.request("GET", path, headers={"Connection": "close"})
+        answer = connection.getresponse()
+        body = answer.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        return f"{type(error).__name__}: {error}"
+    finally:
+        connection.close()
+    if not 200 <= answer.status < 300:
+        return f"status {answer.status}"
+    if expect is not None and expect not in body:
+        return f"the answer lacks {expect!r}"
+    return ""
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(taken: set[int]) -> int:
+    """Below 32768, where no connection's own port can be."""
+    for port in random.sample(range(10_000, 32_000), 2_000):
+        if port not in taken and is_free(port):
+            taken.add(port)
+            return port
+    raise Failed("no free port between 10000 and 32000")
+
+
+class Cost:
+    """What a process and its children used: CPU from the kernel's accounting, memory and threads by looking."""
+
+    def __init__(self, pid: int) -> None:
+        self._root = psutil.Process(pid)
+        self._cpu_at_start = self.cpu_seconds()
+        self.peak_bytes = 0
+        self.peak_threads = 0
+        self.measure = "pss" if hasattr(self._root, "memory_full_info") and sys.platform == "linux" else "rss"
+
+    def _tree(self) -> list[psutil.Process]:
+        return [self._root, *self._root.children(recursive=True)]
+
+    def cpu_seconds(self) -> float:
+        total = 0.0
+        for process in self._tree():
+            try:
+                times = process.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            total += times.user + times.system + times.children_user + times.children_system
+        return total
+
+    def look(self) -> None:
+        memory, threads = 0, 0
+        try:
+            for process in self._tree():
+                with process.oneshot():
+                    info = process.memory_full_info() if self.measure == "pss" else process.memory_info()
+                    memory += info.pss if self.measure == "pss" else info.rss
+                    threads += process.num_threads()
+        except psutil.Error:
+            return  # a process ended while we looked: the next look counts
+        self.peak_bytes = max(self.peak_bytes, memory)
+        self.peak_threads = max(self.peak_threads, threads)
+
+    def as_record(self) -> dict[str, object]:
+        return {
+            "cpu_seconds": round(self.cpu_seconds() - self._cpu_at_start, 3),
+            "peak_memory_bytes": self.peak_bytes,
+            "memory_measure": self.measure,
+            "peak_threads": self.peak_threads,
+        }

@@ -1,0 +1,49 @@
+# Sourced by run_all.sh and run_tests.sh: makes .venv and installs a requirements file,
+# again only when that file has changed. Leaves the interpreter in $python.
+
+PYUWSGI="pyuwsgi==2.0.30.post1"
+
+fail() { printf '%s: %s\n' "$0" "$1" >&2; exit 1; }
+
+find_python() {
+    for name in ${PYTHON:-python3.13 python3.12 python3.11 python3 python}; do
+        if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            printf '%s\n' "$name"
+            return
+        fi
+    done
+    return 1
+}
+
+# Can uWSGI be compiled: a C compiler, and Python's header?
+can_compile() {
+    { command -v "${CC:-cc}" || command -v gcc || command -v clang; } >/dev/null 2>&1 &&
+        [ -f "$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]
+}
+
+install() { # install FILE: what it names, into .venv
+    file=$1
+    python=.venv/bin/python
+    if ! "$python" -c '' 2>/dev/null; then
+        system=$(find_python) || fail "no Python 3.11 or newer was found; install one, or name it: PYTHON=/path/to/python3.12 $0"
+        rm -rf .venv
+        "$system" -m venv .venv >/dev/null 2>&1 || fail "$system cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"
+    fi
+    stamp=.venv/installed-$file
+    wanted=$(cat requirements.txt "$file")
+    [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
+    list=$file
+    if ! can_compile; then
+        echo "No C compiler or no Python.h: $PYUWSGI is installed in place of uwsgi (the same program, ready-made)." >&2
+        list=.venv/without-compiler.txt
+        grep -hv '^-r ' requirements.txt "$file" | awk '!seen[$0]++' | sed "s/^uwsgi==.*/$PYUWSGI/" >"$list"
+    fi
+    echo "Installing $file into .venv (about a minute) ..." >&2
+    if ! "$python" -m pip install --quiet --disable-pip-version-check -r "$list" >.venv/install.log 2>&1; then
+        grep -i 'error' .venv/install.log | tail -n 3 >&2
+        grep -qiE 'connection|resolution|network|proxy|timed out|no matching distribution' .venv/install.log &&
+            fail "the packages could not be fetched: is there a network? (all of pip's output: .venv/install.log)"
+        fail "the packages could not be installed (all of pip's output: .venv/install.log)"
+    fi
+    printf '%s\n' "$wanted" >"$stamp"
+}

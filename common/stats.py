@@ -1,0 +1,21 @@
+"""Pure functions over numbers: nothing here reads, prints or measures."""
+
+import math
+from collections.abc import Sequence
+
+FEW_BEYOND = 10
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """Nearest rank: the smallest value that at least `percent` % of all are not above."""
+    if len(ordered) == 0:
+        raise ValueError("no values")
+    if not 0 <= percent <= 100:
+        raise ValueError(f"not a percentage: {percent}")
+    rank = math.ceil(round(percent * len(ordered) / 100, 9))
+    return ordered[max(rank, 1) - 1]
+
+
+def beyond(total: int, percent: float) -> int:
+    """How many of `total` values lie above the percentile: fewer than FEW_BEYOND tell little."""
+    return total - max(math.ceil(round(percent * total / 100, 9)), 1)

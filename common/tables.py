@@ -1,0 +1,65 @@
+"""The tables that compare scenarios: one for each study and load, best first."""
+
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from common.report import Summary
+from common.selfwatch import doubts
+
+COLUMNS = ("scenario", "req/s", "of ideal", "p50 ms", "p95 ms", "p99 ms", "max ms", "failed", "cut off", "CPU ms/req", "peak MB")
+
+
+def comparisons(results: list[dict[str, Any]]) -> list[Table]:
+    """A table for each load that scenarios of a study have in common."""
+    groups: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = {}
+    for result in results:
+        for load in result["loads"]:
+            groups.setdefault((result["study"], load["line"]), []).append((result["scenario"], load))
+    return [comparison(study, members) for (study, _), members in groups.items()]
+
+
+def comparison(study: str, members: list[tuple[str, dict[str, Any]]]) -> Table:
+    first = members[0][1]
+    summaries = [(name, load, Summary(load)) for name, load in members]
+    table = Table(title=title(study, first, summaries[0][2]), title_justify="left", title_style="bold", pad_edge=False, box=None)
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column == "scenario" else "right", no_wrap=True)
+    ranked = sorted(summaries, key=lambda entry: -entry[2].per_second)
+    invalid = [entry for entry in ranked if is_invalid(entry)]
+    for entry in ranked:
+        if entry not in invalid:
+            table.add_row(*cells(*entry))
+    for name, _, summary in invalid:
+        table.add_row(Text(f"{name}: client-bound, at least {summary.per_second:.1f} req/s"))
+    return table
+
+
+def is_invalid(entry: tuple[str, dict[str, Any], Summary]) -> bool:
+    _, load, summary = entry
+    return doubts(load["client"], summary.latency(50))[0]
+
+
+def title(study: str, load: dict[str, Any], summary: Summary) -> str:
+    words = [study, load["description"]]
+    if summary.ideal_per_second:
+        words.append(f"ideal {summary.ideal_per_second:.1f} req/s")
+    return " · ".join(words)
+
+
+def cells(name: str, load: dict[str, Any], summary: Summary) -> list[str]:
+    def ms(percent: float) -> str:
+        latency = summary.latency(percent)
+        return "-" if latency is None else f"{latency:,.0f}" if latency >= 100 else f"{latency:.1f}"
+
+    return [
+        name,
+        f"{summary.per_second:,.1f}",
+        "-" if summary.of_ideal is None else f"{summary.of_ideal:.0%}",
+        *(ms(percent) for percent in (50, 95, 99, 100)),
+        f"{summary.failed:,}",
+        f"{summary.cut_off:,}",
+        "-" if summary.cpu_ms is None else f"{summary.cpu_ms:.2f}",
+        "-" if summary.peak_mb is None else f"{summary.peak_mb:.0f}",
+    ]
