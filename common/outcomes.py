@@ -40,7 +40,8 @@ class Outcomes:
     def __init__(self) -> None:
         self.moments = {name: array("d") for name in MOMENTS}
         self.facts = {name: array(code) for name, code in FACTS.items()}
-        self._appends: list[Any] = [column.append for column in (*self.moments.values(), *self.facts.values())]
+        columns: list[Any] = [*self.moments.values(), *self.facts.values()]
+        self._appends = [column.append for column in columns]
 
     def add(
         self,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from common import stats
+from common import stats, timeline
 from common.outcomes import OK, failures
 from common.record import RecordError
 from common.selfwatch import doubts
@@ -82,6 +82,7 @@ def ab_report(load: dict[str, Any]) -> str:
         "",
         *connection_times(summary),
         *percentiles(summary),
+        *timeline_of_a_ramp(load),
         *beyond_ab(load, summary),
     ]
     return "\n".join(lines)
@@ -165,6 +166,10 @@ def percentiles(summary: Summary) -> list[str]:
     return [*lines, f" 100%  {summary.total[-1]:.3f} (longest request)", ""]
 
 
+def timeline_of_a_ramp(load: dict[str, Any]) -> list[str]:
+    return [] if load["load"]["spawn_rate"] is None else [*timeline.lines(load), ""]
+
+
 def beyond_ab(load: dict[str, Any], summary: Summary) -> list[str]:
     """What ab does not say."""
     client = load["client"]
@@ -178,7 +183,7 @@ def beyond_ab(load: dict[str, Any], summary: Summary) -> list[str]:
         unsent = load["load"]["requests"]
         missing = f"; {unsent - summary.sent:,} of {unsent:,} were never sent" if unsent else ""
         lines.append(field("Stopped", f"{load['stopped']} after {summary.seconds:.1f} s with {summary.cut_off:,} in flight{missing}"))
-    if summary.sent:
+    if summary.sent and load["load"]["spawn_rate"] is None:
         wave = min(summary.sent, load["load"]["concurrency"])
         lines.append(field("Send skew", f"{summary.send_skew_ms:.1f} ms from the first to the last of the first {wave:,}"))
     lines.append(

@@ -1,13 +1,13 @@
 """Pure functions over numbers: nothing here reads, prints or measures."""
 
 import math
-from collections.abc import Sequence
+from typing import Any
 
 FEW_BEYOND = 10
 
 
-def percentile(ordered: Sequence[float], percent: float) -> float:
-    """Nearest rank: the smallest value that at least `percent` % of all are not above."""
+def percentile(ordered: Any, percent: float) -> Any:
+    """Of an ascending list or array, by nearest rank: the smallest value that at least `percent` % of all are not above."""
     if len(ordered) == 0:
         raise ValueError("no values")
     if not 0 <= percent <= 100:
