@@ -126,7 +126,10 @@ def warm_up(site: Site, load: Load, directory: Path) -> dict[str, Any]:
 def measure(site: Site, line: str, options: argparse.Namespace, directory: Path) -> dict[str, Any]:
     """Send one load and account for what it cost the server."""
     load = sized(line, options)
-    cost = Cost(site.server.pid)
+    try:
+        cost = Cost(site.server.pid)
+    except psutil.NoSuchProcess:
+        raise Failed(f"{site.scenario.name} ended before {line!r} was sent\n{site.server.log_tail()}") from None
     done = send(site, load, directory, load.describe(), cost)
     try:
         server_cost = cost.as_record()
@@ -156,6 +159,7 @@ def send(site: Site, load: Load, directory: Path, label: str, cost: Cost | None)
                 told_to_stop = True
             time.sleep(LOOK_EVERY)
         if not path.exists():
+            site.check()
             raise Failed(f"the load generator ended with exit code {generator.exit_code()} and no record\n{generator.log_tail()}")
     done = record.load(path)
     path.unlink()
@@ -197,7 +201,14 @@ def serve(scenarios: list[Scenario], directory: Path) -> int:
 
 def new_directory(name: str = "") -> Path:
     stamp = datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
-    return ROOT / "results" / (f"{stamp}-{name}" if name else stamp)
+    directory = ROOT / "results" / "-".join([stamp, *([name] if name else [])])
+    try:
+        while directory.exists():  # another run of the same second
+            directory = directory.with_name(directory.name + "+")
+        directory.mkdir(parents=True)
+    except OSError as error:
+        raise record.RecordError(f"cannot make {shown(directory)}: {error.strerror}") from None
+    return directory
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:

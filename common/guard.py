@@ -1,10 +1,10 @@
 """Runs one command, and ends it with all that it started once nobody holds our stdin.
 
-    python common/guard.py PROGRAM ARGUMENT...
+    python common/guard.py SIGNAL GRACE_SECONDS PROGRAM ARGUMENT...
 
 Whoever starts a guard keeps the other end of its stdin. However that process ends
 (even by SIGKILL), the kernel closes the pipe, and the guard ends the command's whole
-process group. First line of stdout: the command's process id.
+process group: by the signal, and after the grace by SIGKILL. First line of stdout: the command's process id.
 """
 
 import os
@@ -14,8 +14,6 @@ import sys
 import threading
 import time
 from contextlib import suppress
-
-GRACE_SECONDS = 3.0
 
 
 def group_lives(group: int) -> bool:
@@ -28,39 +26,39 @@ def group_lives(group: int) -> bool:
     return True
 
 
-def end_group(group: int) -> None:
+def end_group(group: int, number: int, grace: float) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGTERM)
-    deadline = time.monotonic() + GRACE_SECONDS
+        os.killpg(group, number)
+    deadline = time.monotonic() + grace
     while group_lives(group) and time.monotonic() < deadline:
         time.sleep(0.02)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 
 
-def end_with_holder(group: int) -> None:
+def end_with_holder(group: int, number: int, grace: float) -> None:
     while os.read(0, 4096):
         pass
-    end_group(group)
+    end_group(group, number, grace)
 
 
-def main(command: list[str]) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the pipe alone decides
+def main(number: int, grace: float, command: list[str]) -> int:
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, signal.SIG_IGN)  # the pipe alone decides
 
     def own_signals() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(one, signal.SIG_DFL)
 
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, preexec_fn=own_signals)
-    watcher = threading.Thread(target=end_with_holder, args=(child.pid,), daemon=True)
+    watcher = threading.Thread(target=end_with_holder, args=(child.pid, number, grace), daemon=True)
     watcher.start()
     sys.stdout.write(f"{child.pid}\n")
     sys.stdout.flush()
     code = child.wait()
-    end_group(child.pid)
+    end_group(child.pid, number, grace)
     return 128 - code if code < 0 else code
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))

@@ -42,7 +42,7 @@ class Scenario:
 
     @property
     def name(self) -> str:
-        return self.path.stem
+        return name_of(self.path)
 
     @property
     def module(self) -> str:
@@ -52,10 +52,21 @@ class Scenario:
         """The launch line with its placeholders filled in: split first, so no value is split."""
         values = {"app": f"{self.module}:application", "module": self.module, **filled}
         try:
-            return [word.format_map(values) for word in shlex.split(self.server)]
-        except (KeyError, IndexError, ValueError) as error:
+            words = shlex.split(self.server)
+        except ValueError as error:
+            raise ScenarioError(f"{shown(self.path)}: SERVER: {error}") from None
+        if not words:
+            raise ScenarioError(f"{shown(self.path)}: SERVER is empty")
+        try:
+            return [word.format_map(values) for word in words]
+        except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
             known = " ".join(f"{{{name}}}" for name in values)
             raise ScenarioError(f"{shown(self.path)}: SERVER has an unknown placeholder {error}; it may use {known}") from None
+
+
+def name_of(path: Path) -> str:
+    """Its path below scenarios/, so that copies in folders of their own stay apart."""
+    return str(path.relative_to(FOLDER).with_suffix("")) if path.is_relative_to(FOLDER) else path.stem
 
 
 def shown(path: Path) -> str:
@@ -102,11 +113,15 @@ def constants(path: Path, tree: ast.Module) -> dict[str, Any]:
         kind, _ = CONSTANTS[name]
         try:
             found[name] = ast.literal_eval(node.value)
-        except ValueError:
+        except (ValueError, TypeError):
             raise ScenarioError(f"{shown(path)}:{node.lineno}: {name} must be written out, not computed") from None
         if not isinstance(found[name], kind):
             wanted = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
             raise ScenarioError(f"{shown(path)}:{node.lineno}: {name} must be a {wanted}")
+        if isinstance(found[name], list) and not all(isinstance(item, str) for item in found[name]):
+            raise ScenarioError(f"{shown(path)}:{node.lineno}: {name} must be a list of strings")
+        if isinstance(found[name], dict) and not all(isinstance(port, int) for port in found[name].values()):
+            raise ScenarioError(f"{shown(path)}:{node.lineno}: {name} must map names to port numbers")
     missing = [name for name, (_, optional) in CONSTANTS.items() if not optional and name not in found]
     if missing:
         raise ScenarioError(

@@ -4,6 +4,7 @@ import http.client
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,11 +18,15 @@ ROOT = Path(__file__).resolve().parents[1]
 GUARD = ROOT / "common" / "guard.py"
 HOST = "127.0.0.1"
 READY_SECONDS = 20.0
+GRACE_SECONDS = 3.0  # from the first signal to SIGKILL
 END_SECONDS = 10.0
 LOG_LINES = 12
 
 
-INSTALL = {"nginx": "on Debian: apt-get install nginx; on macOS: brew install nginx"}
+INSTALL = {
+    "postgres": "./run_all.sh installs one; on Debian: apt-get install postgresql; or set PGHOST to use your own",
+    "nginx": "on Debian: apt-get install nginx; on macOS: brew install nginx",
+}
 
 
 class NotInstalled(Exception):
@@ -38,10 +43,20 @@ class Failed(Exception):
 class Process:
     """One command under a guard: it never outlives this process, however this process ends."""
 
-    def __init__(self, name: str, command: list[str], environment: dict[str, str] | None = None, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        environment: dict[str, str] | None = None,
+        log: Path | None = None,
+        end: signal.Signals = signal.SIGTERM,
+        grace: float = GRACE_SECONDS,
+    ) -> None:
         self.name = name
         self.command = command
         self.log = log
+        self._end = end
+        self._grace = grace
         self._environment = environment or {}
         self._guard: subprocess.Popen[bytes] | None = None
         self.pid = 0
@@ -58,7 +73,7 @@ class Process:
             stderr = self.log.open("ab")
         try:
             self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(GUARD), program, *self.command[1:]],
+                [sys.executable, "-I", "-S", str(GUARD), str(int(self._end)), str(self._grace), program, *self.command[1:]],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -79,7 +94,7 @@ class Process:
             return
         guard.stdin.close()
         try:
-            guard.wait(END_SECONDS)
+            guard.wait(self._grace + END_SECONDS)
         finally:
             guard.stdout.close()
 

@@ -6,7 +6,8 @@ PYUWSGI="pyuwsgi==2.0.30.post1"
 fail() { printf '%s: %s\n' "$0" "$1" >&2; exit 1; }
 
 find_python() {
-    for name in ${PYTHON:-python3.13 python3.12 python3.11 python3 python}; do
+    if [ -n "${PYTHON:-}" ]; then set -- "$PYTHON"; else set -- python3.13 python3.12 python3.11 python3 python; fi
+    for name; do
         if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             printf '%s\n' "$name"
             return
@@ -24,10 +25,12 @@ can_compile() {
 install() { # install FILE: what it names, into .venv
     file=$1
     python=.venv/bin/python
-    if ! "$python" -c '' 2>/dev/null; then
+    # the programs of a .venv that was moved still point to its old place
+    if ! "$python" -c '' 2>/dev/null || [ "$(cat .venv/made-in 2>/dev/null)" != "$(pwd)" ]; then
         system=$(find_python) || fail "no Python 3.11 or newer was found; install one, or name it: PYTHON=/path/to/python3.12 $0"
         rm -rf .venv
         "$system" -m venv .venv >/dev/null 2>&1 || fail "$system cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"
+        pwd >.venv/made-in
     fi
     stamp=.venv/installed-$file
     wanted=$(cat requirements.txt "$file")
@@ -38,10 +41,11 @@ install() { # install FILE: what it names, into .venv
         list=.venv/without-compiler.txt
         grep -hv '^-r ' requirements.txt "$file" | awk '!seen[$0]++' | sed "s/^uwsgi==.*/$PYUWSGI/" >"$list"
     fi
+    rm -f "$stamp"
     echo "Installing $file into .venv (about a minute) ..." >&2
     if ! "$python" -m pip install --quiet --disable-pip-version-check -r "$list" >.venv/install.log 2>&1; then
         grep -i 'error' .venv/install.log | tail -n 3 >&2
-        grep -qiE 'connection|resolution|network|proxy|timed out|no matching distribution' .venv/install.log &&
+        grep -qiE 'connection|name resolution|network|proxy|timed out|no matching distribution' .venv/install.log &&
             fail "the packages could not be fetched: is there a network? (all of pip's output: .venv/install.log)"
         fail "the packages could not be installed (all of pip's output: .venv/install.log)"
     fi

@@ -18,7 +18,7 @@ def wait_ms(path: str) -> int | None:
     word = path.strip("/")
     if not word:
         return DEFAULT_MS
-    if not (word.isascii() and word.isdigit()) or int(word) > LONGEST_MS:
+    if not (word.isascii() and word.isdigit()) or len(word) > 5 or int(word) > LONGEST_MS:
         return None
     return int(word)
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from common import environment, record
 from common.bench import add_run_options, new_directory, parse_run_options, run, serve
 from common.load import LoadError, Parser
-from common.scenario import Scenario, ScenarioError, files, read, shown
+from common.scenario import Scenario, ScenarioError, files, name_of, read, shown
 from common.server import Failed
 from common.stop import stop_on_signals
 from common.tables import comparisons
@@ -38,6 +38,9 @@ def main(arguments: list[str]) -> int:
     except (Failed, record.RecordError) as error:
         print(f"run_all.sh: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("run_all.sh: stopped", file=sys.stderr)
+        return 130
 
 
 def choose(names: list[str]) -> list[Path]:
@@ -45,9 +48,10 @@ def choose(names: list[str]) -> list[Path]:
     found = files()
     chosen: list[Path] = []
     for name in names or ["*"]:
-        matching = [path for path in found if fnmatch.fnmatchcase(path.stem, name.removesuffix(".py").rpartition("/")[2])]
+        wanted = name.removesuffix(".py").rpartition("scenarios/")[2]
+        matching = [path for path in found if any(fnmatch.fnmatchcase(one, wanted) for one in (path.stem, name_of(path)))]
         if not matching:
-            close = difflib.get_close_matches(name, [path.stem for path in found], n=3, cutoff=0.4)
+            close = difflib.get_close_matches(wanted, [name_of(path) for path in found], n=3, cutoff=0.4)
             hint = f"did you mean {', '.join(close)}?" if close else "--list shows them all"
             raise ScenarioError(f"there is no scenario {name!r}; {hint}")
         chosen += [path for path in matching if path not in chosen]
@@ -55,10 +59,16 @@ def choose(names: list[str]) -> list[Path]:
 
 
 def show_list(paths: list[Path]) -> int:
+    code = 0
     for path in paths:
-        scenario = read(path)
+        try:
+            scenario = read(path)
+        except ScenarioError as error:
+            print(f"run_all.sh: {error}", file=sys.stderr)
+            code = 1
+            continue
         print(f"{scenario.name:<24}{scenario.study:<12}{scenario.question}")
-    return 0
+    return code
 
 
 def run_suite(paths: list[Path], options: argparse.Namespace) -> int:
@@ -84,7 +94,7 @@ def run_one(path: Path, options: argparse.Namespace, directory: Path) -> dict[st
     try:
         scenario: Scenario = read(path)
     except ScenarioError as error:
-        return {"scenario": path.stem, "study": "", "status": "failed", "reason": str(error), "loads": []}
+        return {"scenario": name_of(path), "study": "", "status": "failed", "reason": str(error), "loads": []}
     return run(scenario, options, directory)
 
 

@@ -1,0 +1,69 @@
+"""Can the slow API ever be the bottleneck? Its own ceiling beside the calls that the best scenario makes.
+
+    python -m benchmarks.slow_api results/RUN
+
+The API on one core, the load generator on another, without its wait; a median of three.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from common import record, services
+from common.report import Summary
+from common.server import HOST, ROOT, free_port
+
+CALLS_PER_REQUEST = 3
+WANTED = 5
+REQUESTS = 8000
+
+
+def ceiling(port: int, cores: set[int], keep_alive: bool) -> float:
+    """Answers per second to 100 clients that never wait."""
+    rates = []
+    for _ in range(3):
+        with tempfile.NamedTemporaryFile(suffix=".json") as file:
+            size = ["-n", str(REQUESTS), "-c", "100", *["-k"] * keep_alive]
+            command = [sys.executable, "-m", "common.loadgen", "-q", *size, "--json", file.name, f"http://{HOST}:{port}/0/"]
+            generator = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+            os.sched_setaffinity(generator.pid, cores)
+            if generator.wait():
+                raise SystemExit("the slow API failed requests")
+            rates.append(Summary(json.loads(Path(file.name).read_text())).per_second)
+    return statistics.median(rates)
+
+
+def best_call_rate(directory: Path) -> tuple[str, float]:
+    """Of the scenarios that need the slow API, the one that calls it most often."""
+    rates = []
+    for path in sorted(directory.glob("*.json")):
+        result = record.load(path)
+        rates += [(Summary(load).per_second * CALLS_PER_REQUEST, result["scenario"]) for load in result["loads"]]
+    if not rates:
+        raise SystemExit(f"no measured scenario in {directory}")
+    rate, name = max(rates)
+    return name, rate
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        raise SystemExit((__doc__ or "").strip())
+    name, needed = best_call_rate(Path(sys.argv[1]))
+    cores = sorted(os.sched_getaffinity(0))
+    with ExitStack() as running, tempfile.TemporaryDirectory() as directory:
+        port = free_port(set())
+        api = services.start("slow_api", port, Path(directory), running)
+        os.sched_setaffinity(api.pid, {cores[0]})
+        print(f"{name} makes {needed:,.0f} calls per second; wanted: at least {WANTED} times that")
+        for keep_alive, mode in ((False, "a connection for each call"), (True, "kept connections")):
+            rate = ceiling(port, {cores[-1]}, keep_alive)
+            print(f"{mode:<28}{rate:>8,.0f} calls/s   {rate / needed:.1f}x")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Runs the project's programs as a person does, in a copy of the tree, and finds what they leave running."""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+MARK = "RUN_OF_A_TEST"  # in the environment of a program and of all that it starts
+
+TAIL = """
+if __name__ == "__main__":
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "common").is_dir())))
+    from common.bench import main
+
+    main(__file__)
+"""
+
+# The smallest scenario: no framework, so that it starts at once.
+TINY = (
+    '''"""Is it answered?"""
+
+import asyncio
+import os
+
+asked = 0
+
+
+async def application(scope, receive, send):
+    global asked
+    asked += 1
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+STUDY = "tests"
+PORTS = {"port": 8099}
+SERVER = "uvicorn {app} --host {host} --port {port} --lifespan off --no-access-log --log-level warning"
+LOAD = ["-n 20 -c 2 --expect ok /"]
+'''
+    + TAIL
+)
+
+
+def changed(*replacements: tuple[str, str], source: str = TINY) -> str:
+    for old, new in replacements:
+        assert old in source
+        source = source.replace(old, new)
+    return source
+
+
+def copy_tree(folder: Path, scenarios: dict[str, str] | None = None) -> Path:
+    """The project in a folder of its own: with its scenarios, or with these in their place."""
+    shutil.copytree(ROOT / "common", folder / "common", ignore=shutil.ignore_patterns("__pycache__"))
+    if scenarios is None:
+        shutil.copytree(ROOT / "scenarios", folder / "scenarios", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, source in (scenarios or {}).items():
+        path = folder / "scenarios" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+    return folder
+
+
+class Program:
+    """`python ARGUMENT...` in a copy of the tree; on the way out all that it started is ended, by process id."""
+
+    def __init__(self, tree: Path, *arguments: str, **environment: str) -> None:
+        self.mark = secrets.token_hex(8)
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=tree,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", MARK: self.mark, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        self.stdout = self.stderr = ""
+
+    def __enter__(self) -> "Program":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process in self.running():
+            process.kill()
+        self.process.communicate(timeout=10)
+
+    def finish(self, seconds: float = 60) -> int:
+        self.stdout, self.stderr = self.process.communicate(timeout=seconds)
+        return self.process.returncode
+
+    def running(self) -> list[psutil.Process]:
+        """The program and all that it started, wherever they are in the tree of processes."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def left_over(self, seconds: float = 10) -> list[str]:
+        """What still runs of it after so long."""
+        deadline = time.monotonic() + seconds
+        while (left := self.running()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return [said(process) for process in left]
+
+    def wait_for(self, *words: str, seconds: float = 20) -> psutil.Process:
+        """Until one of its processes has all these words in its command line."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for process in self.running():
+                line = said(process)
+                if "guard.py" not in line and all(word in line for word in words):
+                    return process
+            assert self.process.poll() is None, self.process.communicate()
+            time.sleep(0.02)
+        raise AssertionError(f"nothing with {words} runs: {[said(process) for process in self.running()]}")
+
+
+def said(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def run(tree: Path, *arguments: str, **environment: str) -> Program:
+    """To its end, with nothing left over."""
+    with Program(tree, *arguments, **environment) as program:
+        program.finish()
+        assert program.left_over() == []
+    return program
+
+
+def records(tree: Path) -> dict[str, dict]:
+    """The scenarios' records under results/, by name."""
+    found = {}
+    for path in sorted((tree / "results").glob("*/**/*.json")):
+        record = json.loads(path.read_text())
+        found[record["scenario"]] = record
+    return found
+
+
+def get(url: str, seconds: float = 10) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=seconds) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def one_line(text: str) -> bool:
+    return len(text.strip().splitlines()) == 1 and "Traceback" not in text

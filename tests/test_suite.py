@@ -1,0 +1,290 @@
+"""Does a run say in plain words what went wrong, and go on with the rest?"""
+
+import io
+import os
+import time
+
+import pytest
+from rich.console import Console
+
+from common.outcomes import NUMBER, OK
+from common.tables import comparisons
+from tests.processes import TAIL, TINY, Program, changed, copy_tree, one_line, records, run
+
+
+def suite(tree, *arguments, **environment):
+    return run(tree, "-m", "common.suite", *arguments, **environment)
+
+
+# What is named wrongly or cannot be sent
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return copy_tree(tmp_path_factory.mktemp("project"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["uvicorn_asgy"], "did you mean uvicorn_asgi"),
+        (["uvicorn_asgi", "zzzzzzzz*"], "'zzzzzzzz*'"),
+        (["-n", "0"], "'0' is not a whole number"),
+        (["-c", "5", "-n", "3"], "-c 5 is above -n 3"),
+        (["-t", "nan"], "'nan' is not a number above 0"),
+        (["--frobnicate"], "--frobnicate"),
+        (["--quick", "--full"], "--quick and --full"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_exit_2(project, arguments, said):
+    program = suite(project, *arguments)
+    assert program.process.returncode == 2
+    assert one_line(program.stderr), program.stderr
+    assert said in program.stderr
+    assert program.stdout == ""
+
+
+def test_a_scenario_checks_its_command_line_too(project):
+    program = run(project, "scenarios/uvicorn_asgi.py", "-n", "2", "-c", "3")
+    assert program.process.returncode == 2
+    assert one_line(program.stderr)
+    assert "-c 3 is above -n 2" in program.stderr
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"),
+    [
+        (["uvicorn_asgi"], ["uvicorn_asgi"]),
+        (["scenarios/uvicorn_asgi.py", "uvicorn_*"], ["uvicorn_asgi"]),
+        (["uwsgi_?_threads", "gunicorn_gevent"], ["uwsgi_2_threads", "gunicorn_gevent"]),
+        ([], None),
+    ],
+)
+def test_list(project, names, listed):
+    program = suite(project, "--list", *names)
+    assert program.process.returncode == 0
+    found = [line.split()[0] for line in program.stdout.splitlines()]
+    assert found == (sorted(path.stem for path in (project / "scenarios").glob("*.py")) if listed is None else listed)
+    assert all(line.endswith("?") for line in program.stdout.splitlines())
+
+
+# One run over scenarios that each fail in their own way, and one at the end that does not
+
+DIES = changed(
+    ('await send({"type": "http.response.start"', 'if asked > 31:\n        os._exit(3)\n    await send({"type": "http.response.start"'),
+    ("-n 20 -c 2", "-c 2 -t 30"),
+)
+BROKEN = {
+    "syntax": ("def broken(:\n", "scenarios/syntax.py:1:"),
+    "no_study": (changed(('STUDY = "tests"\n', "")), "has no STUDY"),
+    "computed": (changed(('["-n 20 -c 2', '[f"-n {10 * 2} -c 2')), "LOAD must be written out, not computed"),
+    "wrong_type": (changed(('["-n 20 -c 2 --expect ok /"]', "[20]")), "LOAD must be a list of strings"),
+    "wrong_port": (changed(("8099", '"8099"')), "PORTS must map names to port numbers"),
+    "bad_load": (changed(("-n 20 -c 2", "-n 20 -c 30")), "-c 30 is above -n 20"),
+    "placeholder": (changed(("--lifespan", "--uds {sock} --lifespan")), "SERVER has an unknown placeholder 'sock'"),
+    "empty": (changed(('SERVER = "uvicorn {app} --host {host} --port {port} --lifespan off', 'SERVER = "" #')), "SERVER"),
+    "quotes": (changed(('--log-level warning"', "--log-level 'warning\"")), "SERVER"),
+    "service": (changed(('STUDY = "tests"', 'STUDY = "tests"\nNEEDS = ["oracle"]')), "there is no service 'oracle'"),
+    "not_installed": (changed(('"uvicorn', '"no-such-server')), "no-such-server is not installed"),
+    "exits": (changed(('"uvicorn', '"{python} -c \'import sys; sys.exit(\\"the disk is full\\")\'')), "the disk is full"),
+    "refuses": (changed(("200,", "200 if asked == 1 else 500,")), "does not answer its warm-up as it should: non-2xx 10"),
+    "dies": (DIES, "dies ended with exit code 3 while it was needed"),
+}
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    scenarios = {name: source for name, (source, _) in BROKEN.items()}
+    tree = copy_tree(tmp_path_factory.mktemp("broken"), {**scenarios, "z_good": TINY})
+    return suite(tree), records(tree)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_scenario_is_named_with_its_fault(broken, name):
+    program, saved = broken
+    status = "skipped" if name == "not_installed" else "failed"
+    [line] = [line for line in program.stderr.splitlines() if line.startswith(f"{status}: {name}: ")]
+    assert BROKEN[name][1] in program.stderr[program.stderr.index(line) :].split("\nfailed: ")[0]
+    if name in saved:
+        assert saved[name]["status"] == status
+
+
+def test_the_suite_goes_on_after_each_fault(broken):
+    program, saved = broken
+    assert program.process.returncode == 1
+    assert saved["z_good"]["status"] == "ok"
+    assert saved["z_good"]["loads"][0]["outcomes"] == {"ok": 20}
+    assert "driver" not in program.stderr
+    assert "common/suite.py" not in program.stderr
+    assert "z_good" in program.stdout.rpartition("tests · GET /")[2]
+
+
+def test_a_server_that_dies_leaves_what_was_measured(broken):
+    _, saved = broken
+    [load] = saved["dies"]["loads"]
+    assert saved["dies"]["status"] == "failed"
+    assert 0 < load["outcomes"]["ok"] <= 20
+    assert sum(load["outcomes"].values()) == len(load["requests"]["outcome"])
+    assert load["stopped"] == "cancelled"
+    assert load["seconds"] < 10
+
+
+def test_a_scenario_alone_says_why_it_was_skipped(broken, tmp_path):
+    tree = copy_tree(tmp_path, {"not_installed": BROKEN["not_installed"][0]})
+    program = run(tree, "scenarios/not_installed.py")
+    assert program.process.returncode == 77
+    assert one_line(program.stderr)
+    assert "./run_all.sh installs" in program.stderr
+
+
+def test_a_scenario_alone_shows_the_log_of_its_server(tmp_path):
+    tree = copy_tree(tmp_path, {"exits": BROKEN["exits"][0]})
+    program = run(tree, "scenarios/exits.py")
+    assert program.process.returncode == 1
+    assert "exits ended with exit code 1 before it served\n    the disk is full" in program.stderr
+
+
+def test_a_server_whose_first_process_is_gone(tmp_path):
+    """Its child answers on, so nothing but its process id says so."""
+    gone = changed(
+        ("    asked += 1\n", "    asked += 1\n    if asked == 11:\n        os.kill(os.getppid(), 9)\n"),
+        (
+            'SERVER = "uvicorn {app} --host {host} --port {port} --lifespan off --no-access-log --log-level warning"',
+            'SERVER = """{python} -c \'import os, signal, uvicorn; signal.signal(15, 1); '
+            'uvicorn.Server.capture_signals = lambda self: open("/dev/null"); os.fork() and os.wait(); '
+            'uvicorn.run("{app}", host="{host}", port={port}, lifespan="off", log_level="warning")\'"""',
+        ),
+    )
+    tree = copy_tree(tmp_path, {"gone": gone, "z_good": TINY})
+    program = suite(tree)
+    assert program.process.returncode == 1
+    assert "Traceback" not in program.stderr
+    assert records(tree)["gone"]["status"] == "failed"
+    assert records(tree)["z_good"]["status"] == "ok"
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["under load", "before the first request"])
+def test_a_service_that_dies_ends_the_load(tmp_path, early):
+    needy = changed(('STUDY = "tests"', 'STUDY = "tests"\nNEEDS = ["slow_api"]'), ("-n 20 -c 2", "-c 2 -t 30"))
+    tree = copy_tree(tmp_path, {"a_needy": needy, "z_good": TINY})
+    with Program(tree, "-m", "common.suite", "-k") as program:
+        generator = program.wait_for("common.loadgen", "-t 10.0")
+        while not early and not generator.net_connections():
+            time.sleep(0.02)
+        program.wait_for("common.slow_api").kill()
+        assert program.finish() == 1
+        assert program.left_over() == []
+    saved = records(tree)
+    assert "slow_api ended with exit code 137" in saved["a_needy"]["reason"]
+    assert early or len(saved["a_needy"]["loads"]) == 1
+    assert saved["z_good"]["status"] == "ok"
+
+
+@pytest.mark.parametrize("arguments", [["-m", "common.suite"], ["scenarios/tiny.py"], ["scenarios/tiny.py", "--serve"]])
+def test_results_that_cannot_be_written_are_one_line(tmp_path, arguments):
+    tree = copy_tree(tmp_path, {"tiny": TINY})
+    if os.geteuid() == 0:
+        (tree / "results").write_text("root may write to any directory, but not to one that is a file")
+    else:
+        (tree / "results").mkdir(mode=0o500)
+    program = run(tree, *arguments)
+    assert program.process.returncode == 1
+    assert one_line(program.stderr), program.stderr
+    assert "results/" in program.stderr
+
+
+def test_list_names_the_others_beside_a_broken_one(tmp_path):
+    tree = copy_tree(tmp_path, {"a_broken": "def broken(:\n", "tiny": TINY})
+    program = suite(tree, "--list")
+    assert program.process.returncode == 1
+    assert program.stdout.split() == ["tiny", "tests", "Is", "it", "answered?"]
+    assert one_line(program.stderr)
+    assert "scenarios/a_broken.py:1:" in program.stderr
+
+
+def test_copies_of_one_name_keep_records_of_their_own(tmp_path):
+    tree = copy_tree(tmp_path, {"tiny": TINY, "mine/tiny": TINY})
+    program = suite(tree)
+    assert program.process.returncode == 0, program.stderr
+    assert set(records(tree)) == {"tiny", "mine/tiny"}
+
+
+# What the reader sees at the end
+
+
+def test_a_load_that_quick_cuts_off_is_said(tmp_path):
+    slow = changed(("    asked += 1\n", "    asked += 1\n    await asyncio.sleep(0.2)\n"), ("-n 20 -c 2", "-n 500 -c 2"))
+    tree = copy_tree(tmp_path, {"slow": slow})
+    program = run(tree, "-c", "import sys; from common import bench, suite; bench.QUICK_SECONDS = 1.0; sys.exit(suite.main([]))")
+    assert program.process.returncode == 0, program.stderr
+    assert "the load was cut off at 1 s; --full sends all of it" in program.stdout
+    [load] = records(tree)["slow"]["loads"]
+    assert load["stopped"] == "cut off"
+    assert load["cut_by_quick"]
+
+
+def made_up(name: str, per_second: int, busiest: float = 0.2, study: str = "tests", line: str = "-n 9 /") -> dict:
+    """A record of one second in which so many were answered."""
+    moments = list(range(0, 1000 * per_second, 1000))
+    load = {
+        "line": line,
+        "description": line,
+        "load": {"concurrency": 1, "spawn_rate": None, "requests": per_second},
+        "least_seconds": None,
+        "seconds": 1.0,
+        "outcomes": {"ok": per_second},
+        "client": {"busiest_second_share": busiest, "loop_lag_p99_ms": 0.0},
+        "requests": {
+            **{moment: moments for moment in ("start", "connected", "sent", "first_byte", "end")},
+            "outcome": [NUMBER["ok"]] * per_second,
+            **{fact: [0] * per_second for fact in ("status", "body_bytes", "received_bytes")},
+        },
+    }
+    assert NUMBER["ok"] == OK
+    return {"scenario": name, "study": study, "loads": [load]}
+
+
+def printed(*results: dict) -> list[str]:
+    console = Console(file=io.StringIO(), width=140)
+    for table in comparisons(list(results)):
+        console.print(table)
+    return console.file.getvalue().splitlines()
+
+
+def test_the_best_comes_first():
+    lines = printed(made_up("middling", 20), made_up("worst", 3), made_up("best", 100))
+    assert [line.split()[0] for line in lines] == ["tests", "scenario", "best", "middling", "worst"]
+    assert [line.split()[1] for line in lines[2:]] == ["100.0", "20.0", "3.0"]
+
+
+def test_what_shows_the_client_has_no_rank():
+    lines = printed(made_up("honest", 20), made_up("bound", 100, busiest=0.95), made_up("other", 50))
+    assert [line.split()[0] for line in lines[2:]] == ["other", "honest", "bound:"]
+    assert lines[-1].strip() == "bound: client-bound, at least 100.0 req/s"
+
+
+def test_other_studies_and_loads_have_tables_of_their_own():
+    lines = printed(made_up("one", 5), made_up("two", 6, study="other"), made_up("three", 7, line="-n 8 /"), made_up("four", 8))
+    assert [line.split()[0] for line in lines if not line.startswith("scenario")] == [
+        *("tests", "four", "one"),
+        *("other", "two"),
+        *("tests", "three"),
+    ]
+
+
+def test_the_tail_of_the_tests_is_that_of_the_scenarios(project):
+    """So that what is tested here is what they do."""
+    last = "\n".join((project / "scenarios" / "uvicorn_asgi.py").read_text().splitlines()[-5:])
+    assert last.split("sys.path", 1)[1].strip() == TAIL.split("sys.path", 1)[1].strip()
+
+
+def test_the_slow_api_is_there_for_who_needs_it(tmp_path):
+    """Its address is in the environment of the server."""
+    asks = changed(
+        ('STUDY = "tests"', 'STUDY = "tests"\nNEEDS = ["slow_api"]'),
+        ('"body": b"ok"', '"body": b"ok" if os.environ["SLOW_API_URL"].startswith("http://127.0.0.1:") else b"no"'),
+    )
+    asks = changed(('[(b"content-length", b"2")]', "[]"), source=asks)
+    tree = copy_tree(tmp_path, {"asks": asks})
+    assert suite(tree).process.returncode == 0
+    assert records(tree)["asks"]["loads"][0]["outcomes"] == {"ok": 20}
