@@ -1,8 +1,10 @@
-"""One scenario: its server up, its loads sent, each saved and then printed."""
+"""One scenario: for each of its loads its server up, the load sent, the record saved and then printed."""
 
 import argparse
 import os
+import re
 import signal
+import subprocess
 import sys
 import time
 from contextlib import ExitStack
@@ -13,17 +15,19 @@ from typing import Any, NoReturn
 
 import psutil
 
-from common import environment, record, report
+from common import by_locust, environment, record, report
 from common.load import Load, LoadError, Parser, add_size_options, check_sizes, parse_line, resized
 from common.outcomes import failures
-from common.progress import tell
+from common.postgres import Postgres
+from common.progress import expect, tell
 from common.scenario import Scenario, ScenarioError, read, shown
-from common.server import HOST, ROOT, Cost, Failed, NotInstalled, Process
-from common.site import Ports, Site, start
+from common.server import HOST, ROOT, Cost, Failed, NotInstalled, Process, cpu_seconds
+from common.site import Site, Stage
 from common.stop import stop_on_signals
 
 QUICK_SECONDS = 10.0
-WARM_UP = 10  # requests, all at once, outside the clock
+QUICK_RAMP_SECONDS = 6.0
+START_SECONDS = 3.0  # what a start and a warm-up take, to say how long is left
 LOOK_EVERY = 0.25
 SKIPPED_EXIT = 77
 
@@ -34,17 +38,32 @@ def main(file: str) -> NoReturn:
     name = Path(file).stem
     parser = Parser(description=f"Run {name}: start its server, send its loads, print the summaries.", allow_abbrev=False)
     add_run_options(parser)
+    parser.add_argument("--target", metavar="URL", help="send the loads to this URL, where the scenario is served already")
+    parser.add_argument("--locust-web", action="store_true", help="serve, and let Locust's web page at port 8089 start its load")
+    parser.add_argument(
+        "--locust", nargs=argparse.REMAINDER, metavar="OPTION", help="run the ramp by Locust; all that follows is for Locust"
+    )
     try:
         options = parse_run_options(parser, sys.argv[1:])
         scenario = read(Path(file))
         directory = new_directory(name)
-        code = serve([scenario], directory) if options.serve else run_alone(scenario, options, directory)
+        if options.serve:
+            code = serve([scenario], directory, options.host)
+        elif options.locust is not None or options.locust_web:
+            code = by_locust.run(scenario, options, directory)
+        elif options.target:
+            code = load_target(scenario, options, directory)
+        else:
+            code = run_alone(scenario, options, directory)
     except (LoadError, ScenarioError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         code = 2
     except (Failed, record.RecordError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         code = 1
+    except NotInstalled as missing:
+        print(f"{name} skipped: {missing}", file=sys.stderr)
+        code = SKIPPED_EXIT
     except KeyboardInterrupt:
         print(f"{name}: stopped", file=sys.stderr)
         code = 130
@@ -52,7 +71,9 @@ def main(file: str) -> NoReturn:
 
 
 def run_alone(scenario: Scenario, options: argparse.Namespace, directory: Path) -> int:
-    result = run(scenario, options, directory)
+    expect(planned_seconds(scenario, options))
+    with Postgres() as postgres:
+        result = run(scenario, options, directory, postgres)
     print(f"Record: {shown(directory / scenario.name)}.json")
     if result["status"] == "ok":
         return 0
@@ -60,29 +81,49 @@ def run_alone(scenario: Scenario, options: argparse.Namespace, directory: Path) 
     return SKIPPED_EXIT if result["status"] == "skipped" else 1
 
 
-def run(scenario: Scenario, options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+def load_target(scenario: Scenario, options: argparse.Namespace, directory: Path) -> int:
+    """The scenario's loads against a server that somebody else started: nothing is known of its costs."""
+    code = 0
+    for number, (_, line) in enumerate(plan(replace(scenario, latencies_ms=[0]), options)):
+        load = sized(line, options)
+        path = directory / f"{scenario.name}-{number}.json"
+        url = options.target.rstrip("/") + load.target
+        command = [sys.executable, "-m", "common.loadgen", "--json", str(path), *load.arguments(), url]
+        print(f"\n{scenario.name} · {load.describe()} · {options.target}", flush=True)
+        code = max(code, subprocess.run(command, cwd=ROOT).returncode)
+    print(f"Records: {shown(directory)}/")
+    return code
+
+
+def plan(scenario: Scenario, options: argparse.Namespace) -> list[tuple[int, str]]:
+    """The runs: each added latency with each load line."""
+    lines = scenario.load + (scenario.load_full if options.full else [])
+    return [(latency_ms, line) for latency_ms in scenario.latencies_ms for line in lines]
+
+
+def planned_seconds(scenario: Scenario, options: argparse.Namespace) -> float:
+    return sum((sized(line, options).seconds or QUICK_SECONDS) + START_SECONDS for _, line in plan(scenario, options))
+
+
+def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgres: Postgres) -> dict[str, Any]:
     """The scenario's record: saved after each load, whatever happens to the next."""
     result = blank(scenario, options)
     path = directory / f"{scenario.name}.json"
-    lines = scenario.load + (scenario.load_full if options.full else [])
+    faults = []
     try:
-        with ExitStack() as running:
-            tell(f"{scenario.name}: starting")
-            site = start(scenario, directory, running, Ports(by_hand=False), {})
-            result["command"] = site.server.command
-            result["warm_up"] = warm_up(site, sized(lines[0], options), directory)
-            for line in lines:
-                load = measure(site, line, options, directory)
-                result["loads"].append(load)
-                record.save(path, result)
-                tell("")
-                print(report.scenario_report(scenario.name, load), flush=True)
-                site.check()
-        result["status"], result["reason"] = verdict(result["loads"])
+        for latency_ms, line in plan(scenario, options):
+            load = run_load(scenario, line, latency_ms, options, directory, postgres)
+            result["loads"].append(load)
+            expect(-(sized(line, options).seconds or QUICK_SECONDS) - START_SECONDS)
+            record.save(path, result)
+            tell("")
+            print(report.scenario_report(scenario.name, load), flush=True)
+            faults += [load["fault"]] if load["fault"] else []
+        result["status"], result["reason"] = ("failed", "; ".join(faults)) if faults else ("ok", "")
     except NotInstalled as missing:
         result["status"], result["reason"] = "skipped", str(missing)
     except (Failed, ScenarioError, LoadError) as error:
-        result["status"], result["reason"] = "failed", str(error)
+        result["status"], result["reason"] = "failed", "; ".join([*faults, str(error)])
     finally:
         tell("")
         record.save(path, result)
@@ -106,52 +147,86 @@ def blank(scenario: Scenario, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def sized(line: str, options: argparse.Namespace) -> Load:
-    """A scenario's load as this run sends it."""
+    """A scenario's load as this run sends it: quickly, a burst is cut off and a ramp keeps its shape in less time."""
     load = resized(parse_line(line), options)
     if options.full or options.seconds is not None:
         return load
+    if load.spawn_rate is not None and load.seconds is not None and load.seconds > QUICK_RAMP_SECONDS:
+        return replace(load, seconds=QUICK_RAMP_SECONDS, spawn_rate=load.spawn_rate * load.seconds / QUICK_RAMP_SECONDS)
     return replace(load, seconds=min(load.seconds or QUICK_SECONDS, QUICK_SECONDS))
 
 
+def run_load(
+    scenario: Scenario, line: str, latency_ms: int, options: argparse.Namespace, directory: Path, postgres: Postgres
+) -> dict[str, Any]:
+    """Start afresh, warm up, measure. A fault during the load is part of its record."""
+    load = sized(line, options)
+    with ExitStack() as running:
+        tell(f"{scenario.name}: starting")
+        site = Stage(directory, postgres, running).start(scenario, latency_ms)
+        warmed = warm_up(site, load, directory)
+        measured = measure(site, load, directory)
+        return {
+            "line": line,
+            "latency_ms": latency_ms,
+            "cut_by_quick": load.seconds != resized(parse_line(line), options).seconds,
+            "least_seconds": scenario.least_seconds,
+            "published": published(scenario, load, latency_ms),
+            "command": site.server.command,
+            "postgres": postgres.version if scenario.tables is not None else "",
+            "warm_up": warmed,
+            "fault": fault_of(site, measured),
+            **measured,
+        }
+
+
 def warm_up(site: Site, load: Load, directory: Path) -> dict[str, Any]:
-    once = replace(load, requests=WARM_UP, concurrency=WARM_UP, seconds=None, spawn_rate=None)
-    done = send(site, once, directory, "warming up", None)
+    count = site.scenario.warm_up
+    once = replace(load, requests=count, concurrency=count, seconds=None, spawn_rate=None)
+    done = send(site, once, directory, "warming up", [])
     site.check()
     if failures(done["outcomes"]):
-        counted = ", ".join(f"{name} {number}" for name, number in done["outcomes"].items())
-        raise Failed(f"{site.scenario.name} does not answer its warm-up as it should: {counted}\n{site.server.log_tail()}")
+        raise Failed(f"{site.scenario.name} does not answer its warm-up as it should: {counted(done)}\n{site.server.log_tail()}")
     return {"outcomes": done["outcomes"], "seconds": done["seconds"]}
 
 
-def measure(site: Site, line: str, options: argparse.Namespace, directory: Path) -> dict[str, Any]:
-    """Send one load and account for what it cost the server."""
-    load = sized(line, options)
+def measure(site: Site, load: Load, directory: Path) -> dict[str, Any]:
+    """Send one load and account for what it cost the server and those beside it."""
+    marks = {process: process.log_size() for process in site.processes}
     try:
         cost = Cost(site.server.pid)
-    except psutil.NoSuchProcess:
-        raise Failed(f"{site.scenario.name} ended before {line!r} was sent\n{site.server.log_tail()}") from None
-    done = send(site, load, directory, load.describe(), cost)
-    try:
-        server_cost = cost.as_record()
+        before = {process.name: cpu_seconds(process.pid) for process in site.beside}
     except psutil.Error:
-        server_cost = None  # the server did not survive the load
-    return {
-        "line": line,
-        "cut_by_quick": load.seconds != resized(parse_line(line), options).seconds,
-        "least_seconds": site.scenario.least_seconds,
-        "server_cost": server_cost,
-        **done,
+        site.check()
+        raise Failed(f"{site.scenario.name} ended before the load was sent\n{site.server.log_tail()}") from None
+    done = send(site, load, directory, load.describe(), [cost])
+    done["server_cost"] = cost.as_record()
+    done["cpu_seconds_beside"] = {
+        process.name: cpu_seconds(process.pid) - before[process.name] for process in site.beside if lives(process)
     }
+    logged = "".join(process.log_since(mark) for process, mark in marks.items())
+    done["counted_in_log"] = {what: count_in(logged, pattern) for what, pattern in site.scenario.count_in_log.items()}
+    return done
 
 
-def send(site: Site, load: Load, directory: Path, label: str, cost: Cost | None) -> dict[str, Any]:
+def lives(process: Process) -> bool:
+    return process.exit_code() is None and psutil.pid_exists(process.pid)
+
+
+def count_in(text: str, pattern: str) -> int:
+    """How often it occurs; how many different ones, if it has a group."""
+    found = re.findall(pattern, text)
+    return len(set(found)) if re.compile(pattern).groups else len(found)
+
+
+def send(site: Site, load: Load, directory: Path, label: str, costs: list[Cost]) -> dict[str, Any]:
     """Run the load generator, a process of its own, and take over the record that it leaves."""
     path = directory / f"{site.scenario.name}.load.json"
     command = [sys.executable, "-m", "common.loadgen", "-q", "--json", str(path), *load.arguments(), site.url + load.target]
     began, told_to_stop = time.monotonic(), False
     with Process("the load generator", command, log=directory / f"{site.scenario.name}.load.log") as generator:
         while generator.exit_code() is None:
-            if cost:
+            for cost in costs:
                 cost.look()
             tell(f"{site.scenario.name}: {label}: {time.monotonic() - began:.0f} s")
             if not told_to_stop and not site.lives():
@@ -167,30 +242,50 @@ def send(site: Site, load: Load, directory: Path, label: str, cost: Cost | None)
     return done
 
 
-def verdict(loads: list[dict[str, Any]]) -> tuple[str, str]:
-    """A run in which nothing was answered has failed; failed requests beside answered ones are its result."""
-    for load in loads:
-        if not load["outcomes"].get("ok"):
-            counted = ", ".join(f"{name} {number}" for name, number in load["outcomes"].items())
-            return "failed", f"no request of {load['line']!r} was answered as it should be: {counted or 'none was sent'}"
-    return "ok", ""
+def counted(done: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in done["outcomes"].items()) or "none was sent"
 
 
-def serve(scenarios: list[Scenario], directory: Path) -> int:
+def fault_of(site: Site, done: dict[str, Any]) -> str:
+    """What spoilt the load: a process that ended, or not one right answer. Some failed requests are a result."""
+    try:
+        site.check()
+    except Failed as error:
+        return str(error)
+    if done["outcomes"].get("ok"):
+        return ""
+    return f"no request of {done['description']!r} was answered as it should be: {counted(done)}"
+
+
+def published(scenario: Scenario, load: Load, latency_ms: int) -> dict[str, Any]:
+    """The figures published for this load; lists go by LATENCIES_MS."""
+    at = scenario.latencies_ms.index(latency_ms)
+    for row in scenario.published:
+        if row.get("path") == load.target:
+            return {name: value[at] if isinstance(value, list) else value for name, value in row.items() if name != "path"}
+    return {}
+
+
+def serve(scenarios: list[Scenario], directory: Path, host: str) -> int:
     """Serve them by hand, on their own ports, until a person ends it."""
-    services: dict[str, int] = {}
-    with ExitStack() as running:
+    if host != HOST:
+        print(f"Whoever reaches {host} can now use these sites: they are made for measuring, not for safety.", file=sys.stderr)
+    most = max(scenario.max_connections for scenario in scenarios)  # one PostgreSQL serves them all
+    scenarios = [replace(scenario, max_connections=most) for scenario in scenarios]
+    with Postgres() as postgres, ExitStack() as running:
+        stage = Stage(directory, postgres, running, by_hand=True, host=host)
+        connections = max(scenario.max_connections for scenario in scenarios)  # one PostgreSQL serves them all
         sites = []
         for scenario in scenarios:
             try:
-                sites.append(start(scenario, directory, running, Ports(by_hand=True), services))
+                sites.append(stage.start(replace(scenario, max_connections=connections)))
             except NotInstalled as missing:
                 print(f"{scenario.name} skipped: {missing}", file=sys.stderr)
         for site in sites:
-            others = "".join(f"  {name} {HOST}:{port}" for name, port in site.scenario.ports.items() if name != "port")
-            print(f"{site.scenario.name:<24}{site.url}/{others}")
-        for name, port in services.items():
-            print(f"{name:<24}http://{HOST}:{port}/")
+            others = "".join(f"  {name} {host}:{port}" for name, port in site.scenario.ports.items() if name != "port")
+            print(f"{site.scenario.name:<36}{site.url}/{others}")
+        for name, port in stage.services.items():
+            print(f"{name:<36}http://{HOST}:{port}/")
         print(f"Logs: {shown(directory)}. Ctrl-C ends all.", flush=True)
         while sites:
             for site in sites:
@@ -201,7 +296,7 @@ def serve(scenarios: list[Scenario], directory: Path) -> int:
 
 def new_directory(name: str = "") -> Path:
     stamp = datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
-    directory = ROOT / "results" / "-".join([stamp, *([name] if name else [])])
+    directory = ROOT / "results" / (f"{stamp}-{name}" if name else stamp)
     try:
         while directory.exists():  # another run of the same second
             directory = directory.with_name(directory.name + "+")
@@ -213,9 +308,12 @@ def new_directory(name: str = "") -> Path:
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     add_size_options(parser)
-    parser.add_argument("--quick", action="store_true", help=f"cut every load off at {QUICK_SECONDS:g} s (the default)")
+    parser.add_argument(
+        "--quick", action="store_true", help=f"cut loads off at {QUICK_SECONDS:g} s, ramps in {QUICK_RAMP_SECONDS:g} s (the default)"
+    )
     parser.add_argument("--full", action="store_true", help="send the loads as they are declared, the long ones too")
     parser.add_argument("--serve", action="store_true", help="serve on the scenarios' own ports, by hand, until Ctrl-C")
+    parser.add_argument("--host", default=HOST, metavar="ADDRESS", help="with --serve: serve other machines too, on this address")
 
 
 def parse_run_options(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
@@ -223,4 +321,6 @@ def parse_run_options(parser: argparse.ArgumentParser, arguments: list[str]) -> 
     check_sizes(options.requests, options.concurrency)
     if options.quick and options.full:
         raise LoadError("--quick and --full contradict each other")
+    if options.host != HOST and not options.serve:
+        raise LoadError("--host goes with --serve")
     return options

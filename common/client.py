@@ -103,7 +103,9 @@ class User:
             connection.body_bytes,
             connection.received,
         )
-        if not run.load.keep_alive:
+        if run.load.keep_alive:
+            run.kept_alive += connection.reusable
+        else:
             connection.reusable = False
         run.ended(self)
 
@@ -167,10 +169,11 @@ class Run:
         self.load = load
         self.target = target
         self.request = target.request
-        self.expect = load.expect.encode() if load.expect is not None else None
+        self.expect = load.expect.encode(errors="surrogateescape") if load.expect is not None else None
         self.loop = asyncio.get_running_loop()
         self.outcomes = Outcomes()
         self.connections = 0
+        self.kept_alive = 0  # answers that left their connection fit for another request
         self.failures = 0  # so far, for the eye only
         self.first_answer: dict[str, str] | None = None
         self.stopped = ""
@@ -286,6 +289,7 @@ class Run:
             "stopped": self.stopped,
             "server": (self.first_answer or {}).get("server", ""),
             "connections": self.connections,
+            "kept_alive": self.kept_alive,
             "outcomes": tally(self.outcomes.facts["outcome"]),
             "client": {
                 **self._watch.as_record(),

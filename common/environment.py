@@ -13,7 +13,7 @@ from common.server import ROOT
 
 PACKAGES = (
     *("django", "httpx", "uvicorn", "uvloop", "httptools", "gunicorn", "uwsgi", "pyuwsgi"),
-    *("gevent", "aiohttp", "asgiref", "numpy", "psutil"),
+    *("gevent", "aiohttp", "psycopg", "uvicorn-worker", "locust", "asgiref", "numpy", "psutil"),
 )
 
 
@@ -59,7 +59,9 @@ def revision() -> str:
 
 def line(environment: dict[str, Any]) -> str:
     packages = environment["packages"]
-    named = ", ".join(f"{name} {found}" for name, found in packages.items() if name not in ("asgiref", "numpy", "psutil"))
+    named = ", ".join(
+        f"{name} {found}" for name, found in packages.items() if name not in ("uvicorn-worker", "locust", "asgiref", "numpy", "psutil")
+    )
     memory = environment["memory_bytes"] / 2**30
     return (
         f"{environment['system']} {environment['machine']}, {environment['processor']}, {environment['cores']} cores, "

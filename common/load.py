@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 DEFAULT_TIMEOUT = 30.0
+DEFAULT_CONTENT_TYPE = "text/plain"
+FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
 
 
 class LoadError(ValueError):
@@ -27,7 +29,8 @@ class Load:
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     body_file: str | None = None
-    content_type: str = "text/plain"
+    form: str | None = None
+    content_type: str = DEFAULT_CONTENT_TYPE
     expect: str | None = None
 
     def describe(self) -> str:
@@ -54,7 +57,9 @@ class Load:
             words += ["-c", str(self.concurrency)]
         words += ["-t", str(self.seconds)] if self.seconds is not None else []
         words += ["-k"] if self.keep_alive else []
-        words += ["-p", self.body_file, "-T", self.content_type] if self.body_file is not None else []
+        words += ["-p", self.body_file] if self.body_file is not None else []
+        words += [f"-d{self.form}"] if self.form is not None else []
+        words += ["-T", self.content_type] if self.content_type != DEFAULT_CONTENT_TYPE else []
         words += [f"-H{name}: {value}" for name, value in self.headers]
         return [*words, f"--expect={self.expect}"] if self.expect is not None else words
 
@@ -75,7 +80,7 @@ def at_least(least: float, kind: type, what: str) -> Any:
             value = kind(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is not {what}") from None
-        if not math.isfinite(value) or value < least or (least == 0 and value == 0):
+        if not least <= value < math.inf or value == 0:  # nan is none of these
             raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
         return value
 
@@ -91,6 +96,10 @@ def header(text: str) -> tuple[str, str]:
     if not colon or not name.strip() or not text.isascii() or any(mark in text for mark in "\r\n"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a header: write 'Name: value'")
     return name.strip(), value.strip()
+
+
+def content_type(text: str) -> str:
+    return header(f"Content-Type: {text}")[1]
 
 
 def method(text: str) -> str:
@@ -131,8 +140,14 @@ def add_load_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-m", dest="method", type=method, metavar="METHOD", help="HTTP method (default GET, with -p POST)")
     parser.add_argument("-p", dest="body_file", type=body_file, metavar="FILE", help="send this file as the body")
+    parser.add_argument("-d", dest="form", metavar="TEXT", help="send this text as a form: a=b&c=d")
     parser.add_argument(
-        "-T", dest="content_type", default="text/plain", metavar="TYPE", help="the body's Content-Type (default text/plain)"
+        "-T",
+        dest="content_type",
+        type=content_type,
+        default=DEFAULT_CONTENT_TYPE,
+        metavar="TYPE",
+        help="the body's Content-Type (default text/plain)",
     )
     parser.add_argument(
         "-H", dest="headers", type=header, action="append", default=[], metavar="'NAME: VALUE'", help="one more request header (repeatable)"
@@ -147,6 +162,8 @@ def check_sizes(requests: int | None, concurrency: int | None) -> None:
 
 def load_from(options: argparse.Namespace, target: str) -> Load:
     """The load that parsed options describe, or LoadError where they contradict each other."""
+    if options.form is not None and options.body_file is not None:
+        raise LoadError("-d and -p both give the body")
     if (options.users is None) != (options.spawn_rate is None):
         raise LoadError("--users and --spawn-rate go together")
     ramp = options.users is not None
@@ -165,10 +182,13 @@ def load_from(options: argparse.Namespace, target: str) -> Load:
         spawn_rate=options.spawn_rate,
         keep_alive=options.keep_alive,
         timeout=options.timeout,
-        method=options.method or ("POST" if options.body_file is not None else "GET"),
+        method=options.method or ("GET" if options.body_file is None and options.form is None else "POST"),
         headers=tuple(options.headers),
         body_file=options.body_file,
-        content_type=options.content_type,
+        form=options.form,
+        content_type=FORM_CONTENT_TYPE
+        if options.form is not None and options.content_type == DEFAULT_CONTENT_TYPE
+        else options.content_type,
         expect=options.expect,
     )
 

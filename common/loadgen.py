@@ -87,7 +87,7 @@ def finish(result: dict[str, Any], options: argparse.Namespace) -> int:
                 write(path, result)
             except record.RecordError as error:
                 problems.append(str(error))
-    print(report.ab_report(result))
+    print(report.ab_report(result), flush=True)
     for problem in problems:
         print(f"loadgen: {problem}", file=sys.stderr)
     if result["stopped"] == "cancelled":

@@ -32,6 +32,7 @@ class Summary:
         self.sent = len(ok)
         self.ok = int(ok.sum())
         self.failed = failures(load["outcomes"])
+        self.reused = int((rows["connected"] == rows["start"]).sum())
         self.cut_off = load["outcomes"].get("cut off", 0) + load["outcomes"].get("cancelled", 0)
         self.complete = self.ok + self.failed
         self.per_second = self.ok / self.seconds if self.seconds else 0.0
@@ -40,6 +41,7 @@ class Summary:
         self.processing = between(rows["connected"], rows["end"], ok)
         self.waiting = between(rows["sent"], rows["first_byte"], ok)
         self.total = between(rows["start"], rows["end"], ok)
+        self.ends = np.sort(rows["end"][ok]) / 1000  # after the start of the load
         lengths = rows["body_bytes"][ok]
         self.length, self.shortest, self.longest = (int(lengths[0]), int(lengths.min()), int(lengths.max())) if self.ok else (0, 0, 0)
         self.body_bytes = int(rows["body_bytes"].sum())
@@ -89,7 +91,8 @@ def ab_report(load: dict[str, Any]) -> str:
 
 
 def scenario_report(name: str, load: dict[str, Any]) -> str:
-    title = f"{name} · {load['description']}"
+    latency = f" · {load['latency_ms']} ms added" if load["latency_ms"] else ""
+    title = f"{name} · {load['description']}{latency}"
     return "\n".join(["", title, "=" * len(title), ab_report(load), ""])
 
 
@@ -128,7 +131,7 @@ def totals(load: dict[str, Any], summary: Summary) -> list[str]:
     if outcomes.get("non-2xx"):
         lines.append(field("Non-2xx responses", outcomes["non-2xx"]))
     if load["load"]["keep_alive"]:
-        lines.append(field("Keep-Alive requests", max(0, summary.sent - load["connections"])))
+        lines.append(field("Keep-Alive requests", load["kept_alive"]))
     lines.append(field("Total transferred", f"{summary.received_bytes} bytes"))
     if load["body_bytes"]:
         lines.append(field("Total body sent", summary.sent * load["body_bytes"]))
@@ -174,10 +177,9 @@ def beyond_ab(load: dict[str, Any], summary: Summary) -> list[str]:
     """What ab does not say."""
     client = load["client"]
     outcomes = ", ".join(f"{name} {number:,}" for name, number in load["outcomes"].items()) or "none"
-    reused = max(0, summary.sent - load["connections"])
     lines = [
         field("Outcomes", f"{outcomes} (of {summary.sent:,} sent)"),
-        field("Connections", f"{load['connections']:,} created, {reused:,} requests on a reused one"),
+        field("Connections", f"{load['connections']:,} created, {summary.reused:,} requests on a reused one"),
     ]
     if load["stopped"]:
         unsent = load["load"]["requests"]
@@ -194,6 +196,7 @@ def beyond_ab(load: dict[str, Any], summary: Summary) -> list[str]:
         )
     )
     lines += of_the_server(load, summary)
+    lines += published_beside_measured(load, summary)
     lines += [field("Warning", doubt) for doubt in doubts(client, summary.latency(50))[1]]
     return [*lines, *DIFFERENCES]
 
@@ -212,6 +215,34 @@ def of_the_server(load: dict[str, Any], summary: Summary) -> list[str]:
         lines.append(field("Server CPU", f"{each}{share:.0%} of a core"))
         lines.append(field("Server memory", f"{summary.peak_mb:.0f} MB at peak ({cost['memory_measure']}), {cost['peak_threads']} threads"))
     return lines
+
+
+def measured(load: dict[str, Any], summary: Summary) -> dict[str, float | None]:
+    """What studies publish, by the names that scenarios use in PUBLISHED."""
+    return {
+        "seconds": summary.seconds,
+        "requests/s": summary.per_second,
+        "max requests/s": max((part.ok for part in timeline.slices(load)), default=0),
+        "successes": summary.ok,
+        "mean ms": float(summary.total.mean()) if summary.ok else None,
+        **{f"p{percent} ms": summary.latency(percent) for percent in (50, 95, 99)},
+        "max ms": summary.latency(100),
+        **load.get("counted_in_log", {}),
+    }
+
+
+def published_beside_measured(load: dict[str, Any], summary: Summary) -> list[str]:
+    published = load.get("published")
+    if not published:
+        return [field(what, count) for what, count in load.get("counted_in_log", {}).items()]
+    here = measured(load, summary)
+    lines = [f"{'Published beside measured':<28}{'published':>12}{'measured':>12}{'ratio':>8}"]
+    for name, figure in published.items():
+        found = here.get(name)
+        ratio = f"{found / figure:.2f}" if found is not None and figure else "-"
+        lines.append(f"  {name:<26}{figure:>12,g}{'-' if found is None else f'{found:,.4g}':>12}{ratio:>8}")
+    extra = {name: count for name, count in load["counted_in_log"].items() if name not in published}
+    return [*lines, *(f"  {name:<26}{'':>12}{count:>12,}" for name, count in extra.items())]
 
 
 def save_percentiles(path: Path, load: dict[str, Any]) -> None:

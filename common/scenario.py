@@ -2,11 +2,12 @@
 
 import ast
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from common.load import Load, LoadError, parse_line
+from common.load import LoadError, parse_line
 from common.server import ROOT
 
 FOLDER = ROOT / "scenarios"
@@ -16,20 +17,10 @@ class ScenarioError(Exception):
     """A scenario file that cannot be run, with its name and the line or constant at fault."""
 
 
-# constant -> (type, may be left out)
-CONSTANTS: dict[str, tuple[type | tuple[type, ...], bool]] = {
-    "STUDY": (str, False),
-    "SERVER": (str, False),
-    "PORTS": (dict, False),
-    "LOAD": (list, False),
-    "LOAD_FULL": (list, True),
-    "NEEDS": (list, True),
-    "LEAST_SECONDS": ((int, float), True),
-}
-
-
 @dataclass(frozen=True)
 class Scenario:
+    """The constants of a scenario file, in lower case; those with a default may be left out."""
+
     path: Path
     question: str
     study: str
@@ -39,6 +30,13 @@ class Scenario:
     load_full: list[str] = field(default_factory=list)
     needs: list[str] = field(default_factory=list)
     least_seconds: float | None = None
+    latencies_ms: list[int] = field(default_factory=lambda: [0])
+    warm_up: int = 10
+    tables: str | None = None
+    max_connections: int = 100
+    nginx: str | None = None
+    count_in_log: dict[str, str] = field(default_factory=dict)
+    published: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -48,29 +46,52 @@ class Scenario:
     def module(self) -> str:
         return ".".join(self.path.relative_to(ROOT).with_suffix("").parts)
 
-    def command(self, filled: dict[str, object]) -> list[str]:
+    def command(self, values: dict[str, object]) -> list[str]:
         """The launch line with its placeholders filled in: split first, so no value is split."""
-        values = {"app": f"{self.module}:application", "module": self.module, **filled}
         try:
             words = shlex.split(self.server)
         except ValueError as error:
             raise ScenarioError(f"{shown(self.path)}: SERVER: {error}") from None
         if not words:
             raise ScenarioError(f"{shown(self.path)}: SERVER is empty")
+        return [self.fill("SERVER", word, values) for word in words]
+
+    def fill(self, constant: str, text: str, values: dict[str, object]) -> str:
+        values = {"app": f"{self.module}:application", "module": self.module, **values}
         try:
-            return [word.format_map(values) for word in words]
+            return text.format_map(values)
         except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
             known = " ".join(f"{{{name}}}" for name in values)
-            raise ScenarioError(f"{shown(self.path)}: SERVER has an unknown placeholder {error}; it may use {known}") from None
+            raise ScenarioError(f"{shown(self.path)}: {constant} has an unknown placeholder {error}; it may use {known}") from None
 
 
-def name_of(path: Path) -> str:
-    """Its path below scenarios/, so that copies in folders of their own stay apart."""
-    return str(path.relative_to(FOLDER).with_suffix("")) if path.is_relative_to(FOLDER) else path.stem
+def is_list_of(kind: type) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and bool(value) and all(type(item) is kind for item in value)
 
 
-def shown(path: Path) -> str:
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+def is_dict_to(kind: type) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, dict) and all(type(item) is kind for item in value.values())
+
+
+REQUIRED = ("STUDY", "SERVER", "PORTS", "LOAD")
+TEXT: tuple[str, Callable[[object], bool]] = "a string", lambda value: isinstance(value, str)
+WHOLE: tuple[str, Callable[[object], bool]] = "a whole number of 1 or more", lambda value: type(value) is int and value > 0
+KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "STUDY": TEXT,
+    "SERVER": TEXT,
+    "PORTS": ("a dict that maps names to port numbers", is_dict_to(int)),
+    "LOAD": ("a list of strings, not empty", is_list_of(str)),
+    "LOAD_FULL": ("a list of strings, not empty", is_list_of(str)),
+    "NEEDS": ("a list of strings, not empty", is_list_of(str)),
+    "LEAST_SECONDS": ("a number above 0", lambda value: isinstance(value, int | float) and value > 0),
+    "LATENCIES_MS": ("a list of whole numbers, not empty", is_list_of(int)),
+    "WARM_UP": WHOLE,
+    "TABLES": TEXT,
+    "MAX_CONNECTIONS": WHOLE,
+    "NGINX": TEXT,
+    "COUNT_IN_LOG": ("a dict that maps names to patterns", is_dict_to(str)),
+    "PUBLISHED": ("a list of dicts, not empty", is_list_of(dict)),
+}
 
 
 def read(path: Path) -> Scenario:
@@ -83,61 +104,45 @@ def read(path: Path) -> Scenario:
         raise ScenarioError(f"{shown(path)}:{error.lineno}: {error.msg}") from None
     except (OSError, ValueError) as error:
         raise ScenarioError(f"{shown(path)}: cannot be read: {error}") from None
-    values = constants(path, tree)
+    found = constants(path, tree)
     try:
-        for line in values["LOAD"] + values.get("LOAD_FULL", []):
+        for line in found["LOAD"] + found.get("LOAD_FULL", []):
             parse_line(line)
     except LoadError as error:
         raise ScenarioError(f"{shown(path)}: load {line!r}: {error}") from None
-    return Scenario(
-        path=path,
-        question=(ast.get_docstring(tree) or "").partition("\n")[0],
-        study=values["STUDY"],
-        server=values["SERVER"],
-        ports=values["PORTS"],
-        load=values["LOAD"],
-        load_full=values.get("LOAD_FULL", []),
-        needs=values.get("NEEDS", []),
-        least_seconds=values.get("LEAST_SECONDS"),
-    )
+    question = (ast.get_docstring(tree) or "").partition("\n")[0]
+    return Scenario(path=path, question=question, **{name.lower(): value for name, value in found.items()})
 
 
 def constants(path: Path, tree: ast.Module) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for node in tree.body:
-        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name) or node.targets[0].id not in KINDS:
             continue
         name = node.targets[0].id
-        if name not in CONSTANTS:
-            continue
-        kind, _ = CONSTANTS[name]
+        kind, fits = KINDS[name]
         try:
             found[name] = ast.literal_eval(node.value)
         except (ValueError, TypeError):
             raise ScenarioError(f"{shown(path)}:{node.lineno}: {name} must be written out, not computed") from None
-        if not isinstance(found[name], kind):
-            wanted = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
-            raise ScenarioError(f"{shown(path)}:{node.lineno}: {name} must be a {wanted}")
-        if isinstance(found[name], list) and not all(isinstance(item, str) for item in found[name]):
-            raise ScenarioError(f"{shown(path)}:{node.lineno}: {name} must be a list of strings")
-        if isinstance(found[name], dict) and not all(isinstance(port, int) for port in found[name].values()):
-            raise ScenarioError(f"{shown(path)}:{node.lineno}: {name} must map names to port numbers")
-    missing = [name for name, (_, optional) in CONSTANTS.items() if not optional and name not in found]
+        if not fits(found[name]):
+            raise ScenarioError(f"{shown(path)}:{node.lineno}: {name} must be {kind}")
+    missing = [name for name in REQUIRED if name not in found]
     if missing:
-        raise ScenarioError(
-            f"{shown(path)}: has no {missing[0]}; every scenario declares {', '.join(n for n, (_, o) in CONSTANTS.items() if not o)}"
-        )
+        raise ScenarioError(f"{shown(path)}: has no {missing[0]}; every scenario declares {', '.join(REQUIRED)}")
     if "port" not in found["PORTS"]:
         raise ScenarioError(f"{shown(path)}: PORTS has no 'port', the one that the server listens on")
-    if not found["LOAD"]:
-        raise ScenarioError(f"{shown(path)}: LOAD is empty")
     return found
+
+
+def name_of(path: Path) -> str:
+    """Its path below scenarios/, so that copies in folders of their own stay apart."""
+    return str(path.relative_to(FOLDER).with_suffix("")) if path.is_relative_to(FOLDER) else path.stem
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
 def files() -> list[Path]:
     return sorted(path for path in FOLDER.rglob("*.py") if path.name != "__init__.py")
-
-
-def loads(scenario: Scenario, full: bool) -> list[tuple[str, Load]]:
-    lines = scenario.load + (scenario.load_full if full else [])
-    return [(line, parse_line(line)) for line in lines]

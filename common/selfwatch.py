@@ -17,6 +17,7 @@ SAMPLE = 0.25
 SAMPLES_IN_A_SECOND = round(1 / SAMPLE)
 WARN_SHARE, INVALID_SHARE = 0.70, 0.90
 WARN_LAG_OF_P50 = 0.05
+LEAST_SECONDS = 0.5  # of a run whose CPU share says anything
 
 
 class SelfWatch:
@@ -49,12 +50,11 @@ class SelfWatch:
         self._timer = self._loop.call_later(TICK, self._tick)
 
     def _note_lag(self, now: float) -> None:
-        lag = now - self._due - GRAIN
-        if lag > 0:
+        lag = max(0.0, now - self._due - GRAIN)
+        self._lags.append(lag)
+        while lag > TICK:
+            lag -= TICK
             self._lags.append(lag)
-            while lag > TICK:
-                lag -= TICK
-                self._lags.append(lag)
 
     def _sample(self) -> None:
         self._samples.append((time.perf_counter(), time.process_time()))
@@ -63,11 +63,12 @@ class SelfWatch:
         (first_wall, first_cpu), (last_wall, last_cpu) = self._samples[0], self._samples[-1]
         lags = sorted(self._lags)
         return {
+            "seconds": round(last_wall - first_wall, 6),
             "cpu_seconds": round(last_cpu - first_cpu, 6),
             "cpu_share": round((last_cpu - first_cpu) / (last_wall - first_wall), 4),
             "busiest_second_share": round(busiest(self._samples), 4),
-            "loop_lag_p99_ms": round(lags[-1 - len(lags) // 100] * 1000, 3) if lags else 0.0,
-            "loop_lag_max_ms": round(lags[-1] * 1000, 3) if lags else 0.0,
+            "loop_lag_p99_ms": round(lags[-1 - len(lags) // 100] * 1000, 3),
+            "loop_lag_max_ms": round(lags[-1] * 1000, 3),
         }
 
 
@@ -79,7 +80,8 @@ def busiest(samples: list[tuple[float, float]]) -> float:
 
 def doubts(client: dict[str, Any], p50_ms: float | None) -> tuple[bool, list[str]]:
     """Is the run invalid, and what is to be doubted in it?"""
-    share, lag = client["busiest_second_share"], client["loop_lag_p99_ms"]
+    share = client["busiest_second_share"] if client["seconds"] >= LEAST_SECONDS else 0.0
+    lag = client["loop_lag_p99_ms"]
     said = []
     if share >= WARN_SHARE:
         fate = "the run is INVALID: it shows the client's limit" if share >= INVALID_SHARE else "near its limit"

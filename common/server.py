@@ -9,8 +9,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import psutil
 
@@ -62,7 +64,7 @@ class Process:
         self.pid = 0
 
     def __enter__(self) -> "Process":
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
         program = shutil.which(self.command[0], path=path)
         if program is None:
             raise NotInstalled(self.command[0])
@@ -105,6 +107,16 @@ class Process:
         assert self._guard is not None
         return self._guard.wait()
 
+    def log_size(self) -> int:
+        return self.log.stat().st_size if self.log is not None and self.log.exists() else 0
+
+    def log_since(self, size: int) -> str:
+        if self.log is None or not self.log.exists():
+            return ""
+        with self.log.open("rb") as file:
+            file.seek(size)
+            return file.read().decode(errors="replace")
+
     def log_tail(self) -> str:
         if self.log is None:
             return ""
@@ -114,24 +126,46 @@ class Process:
             return ""
         return "\n".join(f"    {line}" for line in lines[-LOG_LINES:])
 
-    def wait_until_ok(self, port: int, path: str, expect: str | None, seconds: float = READY_SECONDS) -> None:
-        """Until the path is answered as it should be; Failed if the process ends or the time does."""
-        deadline = time.monotonic() + seconds
-        last = "no answer"
-        while time.monotonic() < deadline:
-            if self.exit_code() is not None:
-                raise Failed(f"{self.name} ended with exit code {self.exit_code()} before it served\n{self.log_tail()}")
-            left = max(0.1, deadline - time.monotonic())
-            last = fault(port, path, expect, left)
-            if not last:
-                return
-            time.sleep(0.05)
-        raise Failed(f"{self.name} did not serve {path} on port {port} within {seconds:g} s ({last})\n{self.log_tail()}")
+
+def check(processes: list[Process]) -> None:
+    """Failed if one of them has ended, with its name and the end of its log."""
+    for process in processes:
+        if process.exit_code() is not None:
+            raise Failed(f"{process.name} ended with exit code {process.exit_code()} while it was needed\n{process.log_tail()}")
 
 
-def fault(port: int, path: str, expect: str | None, seconds: float) -> str:
+def wait_until_ok(processes: list[Process], host: str, port: int, path: str, expect: str | None) -> None:
+    """Until the path is answered as it should be; Failed if a process ends first, or the time does."""
+    wait_until(processes, lambda left: fault(host, port, path, expect, left), f"serve {path} on port {port}")
+
+
+def wait_until_listening(processes: list[Process], host: str, port: int) -> None:
+    wait_until(processes, lambda left: "" if listens(host, port) else "nobody listens", f"listen on port {port}")
+
+
+def wait_until(processes: list[Process], fault: Callable[[float], str], what: str) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        check(processes)
+        found = fault(max(0.1, deadline - time.monotonic()))
+        if not found:
+            return
+        if time.monotonic() > deadline:
+            raise Failed(f"{processes[0].name} did not {what} within {READY_SECONDS:g} s ({found})\n{processes[0].log_tail()}")
+        time.sleep(0.05)
+
+
+def listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def fault(host: str, port: int, path: str, expect: str | None, seconds: float) -> str:
     """What is wrong with the answer; '' if nothing."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=seconds)
+    connection = http.client.HTTPConnection(host, port, timeout=seconds)
     try:
         connection.request("GET", path, headers={"Connection": "close"})
         answer = connection.getresponse()
@@ -147,11 +181,11 @@ def fault(port: int, path: str, expect: str | None, seconds: float) -> str:
     return ""
 
 
-def is_free(port: int) -> bool:
+def is_free(port: int, host: str = HOST) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True
@@ -166,46 +200,54 @@ def free_port(taken: set[int]) -> int:
     raise Failed("no free port between 10000 and 32000")
 
 
+def tree(pid: int) -> list[psutil.Process]:
+    root = psutil.Process(pid)
+    return [root, *root.children(recursive=True)]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of a process, its children and those that they have outlived, by the kernel's accounting."""
+    total = 0.0
+    for process in tree(pid):
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
 class Cost:
-    """What a process and its children used: CPU from the kernel's accounting, memory and threads by looking."""
+    """What a server and its children used: CPU by the kernel's accounting, memory and threads by looking."""
 
     def __init__(self, pid: int) -> None:
-        self._root = psutil.Process(pid)
-        self._cpu_at_start = self.cpu_seconds()
-        self.peak_bytes = 0
-        self.peak_threads = 0
-        self.measure = "pss" if hasattr(self._root, "memory_full_info") and sys.platform == "linux" else "rss"
-
-    def _tree(self) -> list[psutil.Process]:
-        return [self._root, *self._root.children(recursive=True)]
-
-    def cpu_seconds(self) -> float:
-        total = 0.0
-        for process in self._tree():
-            try:
-                times = process.cpu_times()
-            except psutil.NoSuchProcess:
-                continue
-            total += times.user + times.system + times.children_user + times.children_system
-        return total
+        self._pid = pid
+        self._cpu_at_start = cpu_seconds(pid)
+        self._peak_bytes = 0
+        self._peak_threads = 0
+        self._measure = "pss" if sys.platform == "linux" else "rss"
 
     def look(self) -> None:
         memory, threads = 0, 0
         try:
-            for process in self._tree():
+            for process in tree(self._pid):
                 with process.oneshot():
-                    info = process.memory_full_info() if self.measure == "pss" else process.memory_info()
-                    memory += info.pss if self.measure == "pss" else info.rss
+                    memory += process.memory_full_info().pss if self._measure == "pss" else process.memory_info().rss
                     threads += process.num_threads()
         except psutil.Error:
             return  # a process ended while we looked: the next look counts
-        self.peak_bytes = max(self.peak_bytes, memory)
-        self.peak_threads = max(self.peak_threads, threads)
+        self._peak_bytes = max(self._peak_bytes, memory)
+        self._peak_threads = max(self._peak_threads, threads)
 
-    def as_record(self) -> dict[str, object]:
+    def as_record(self) -> dict[str, Any] | None:
+        """None if the server has not survived the load."""
+        try:
+            used = cpu_seconds(self._pid) - self._cpu_at_start
+        except psutil.Error:
+            return None
         return {
-            "cpu_seconds": round(self.cpu_seconds() - self._cpu_at_start, 3),
-            "peak_memory_bytes": self.peak_bytes,
-            "memory_measure": self.measure,
-            "peak_threads": self.peak_threads,
+            "cpu_seconds": round(used, 3),
+            "peak_memory_bytes": self._peak_bytes,
+            "memory_measure": self._measure,
+            "peak_threads": self._peak_threads,
         }

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.server import HOST, Failed, Process
+from common.server import HOST, Failed, Process, wait_until_ok
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def start(name: str, port: int, directory: Path, running: ExitStack) -> Process:
     service = named(name)
     command = [word.format(host=HOST, port=port) for word in service.command.split()]
     process = running.enter_context(Process(name, command, log=directory / f"{name}.log"))
-    process.wait_until_ok(port, service.ready, expect=None)
+    wait_until_ok([process], HOST, port, service.ready, expect=None)
     return process
 
 

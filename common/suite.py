@@ -10,12 +10,15 @@ from typing import Any
 from rich.console import Console
 
 from common import environment, record
-from common.bench import add_run_options, new_directory, parse_run_options, run, serve
+from common.bench import add_run_options, new_directory, parse_run_options, planned_seconds, run, serve
+from common.claims import of_study
 from common.load import LoadError, Parser
+from common.postgres import Postgres
+from common.progress import expect
 from common.scenario import Scenario, ScenarioError, files, name_of, read, shown
 from common.server import Failed
 from common.stop import stop_on_signals
-from common.tables import comparisons
+from common.tables import claims_table, comparisons, published_table
 
 
 def main(arguments: list[str]) -> int:
@@ -30,7 +33,7 @@ def main(arguments: list[str]) -> int:
         if options.list:
             return show_list(chosen)
         if options.serve:
-            return serve([read(path) for path in chosen], new_directory("serve"))
+            return serve([read(path) for path in chosen], new_directory("serve"), options.host)
         return run_suite(chosen, options)
     except (LoadError, ScenarioError) as error:
         print(f"run_all.sh: {error}", file=sys.stderr)
@@ -60,6 +63,7 @@ def choose(names: list[str]) -> list[Path]:
 
 def show_list(paths: list[Path]) -> int:
     code = 0
+    width = max(len(name_of(path)) for path in paths)
     for path in paths:
         try:
             scenario = read(path)
@@ -67,7 +71,7 @@ def show_list(paths: list[Path]) -> int:
             print(f"run_all.sh: {error}", file=sys.stderr)
             code = 1
             continue
-        print(f"{scenario.name:<24}{scenario.study:<12}{scenario.question}")
+        print(f"{scenario.name:<{width}}  {scenario.study:<10}{scenario.question}")
     return code
 
 
@@ -76,11 +80,17 @@ def run_suite(paths: list[Path], options: argparse.Namespace) -> int:
     directory = new_directory()
     results: list[dict[str, Any]] = []
     stopped = False
-    try:
-        for path in paths:
-            results.append(run_one(path, options, directory))
-    except KeyboardInterrupt:
-        stopped = True
+    scenarios = [readable(path) for path in paths]
+    expect(sum(planned_seconds(scenario, options) for scenario in scenarios if isinstance(scenario, Scenario)))
+    with Postgres() as postgres:
+        try:
+            for path, scenario in zip(paths, scenarios, strict=True):
+                if isinstance(scenario, Scenario):
+                    results.append(run(scenario, options, directory, postgres))
+                else:
+                    results.append({"scenario": name_of(path), "study": "", "status": "failed", "reason": str(scenario), "loads": []})
+        except KeyboardInterrupt:
+            stopped = True
     show_tables(results)
     show_left_out(results)
     if stopped:
@@ -90,12 +100,11 @@ def run_suite(paths: list[Path], options: argparse.Namespace) -> int:
     return 130 if stopped else 1 if failed else 0
 
 
-def run_one(path: Path, options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+def readable(path: Path) -> Scenario | ScenarioError:
     try:
-        scenario: Scenario = read(path)
+        return read(path)
     except ScenarioError as error:
-        return {"scenario": name_of(path), "study": "", "status": "failed", "reason": str(error), "loads": []}
-    return run(scenario, options, directory)
+        return error
 
 
 def show_tables(results: list[dict[str, Any]]) -> None:
@@ -106,6 +115,12 @@ def show_tables(results: list[dict[str, Any]]) -> None:
     for table in comparisons(measured):
         console.print()
         console.print(table)
+    for study in dict.fromkeys(result["study"] for result in measured):
+        decided = of_study(study, measured)
+        for extra in (published_table(study, measured), claims_table(study, decided) if decided else None):
+            if extra is not None:
+                console.print()
+                console.print(extra)
     console.print()
     console.print(environment.line(measured[0]["environment"]), style="dim", soft_wrap=True)
 

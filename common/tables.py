@@ -1,11 +1,13 @@
 """The tables that compare scenarios: one for each study and load, best first."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from common.report import Summary
+from common.claims import Claim
+from common.report import Summary, measured
 from common.selfwatch import doubts
 
 COLUMNS = ("scenario", "req/s", "of ideal", "p50 ms", "p95 ms", "p99 ms", "max ms", "failed", "cut off", "CPU ms/req", "peak MB")
@@ -13,11 +15,11 @@ COLUMNS = ("scenario", "req/s", "of ideal", "p50 ms", "p95 ms", "p99 ms", "max m
 
 def comparisons(results: list[dict[str, Any]]) -> list[Table]:
     """A table for each load that scenarios of a study have in common."""
-    groups: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = {}
+    groups: dict[tuple[str, str, int], list[tuple[str, dict[str, Any]]]] = {}
     for result in results:
         for load in result["loads"]:
-            groups.setdefault((result["study"], load["line"]), []).append((result["scenario"], load))
-    return [comparison(study, members) for (study, _), members in groups.items()]
+            groups.setdefault((result["study"], load["line"], load["latency_ms"]), []).append((result["scenario"], load))
+    return [comparison(study, members) for (study, _, _), members in groups.items()]
 
 
 def comparison(study: str, members: list[tuple[str, dict[str, Any]]]) -> Table:
@@ -31,8 +33,9 @@ def comparison(study: str, members: list[tuple[str, dict[str, Any]]]) -> Table:
     for entry in ranked:
         if entry not in invalid:
             table.add_row(*cells(*entry))
-    for name, _, summary in invalid:
-        table.add_row(Text(f"{name}: client-bound, at least {summary.per_second:.1f} req/s"))
+    if invalid:
+        bound = [f"{name}: client-bound, at least {summary.per_second:.1f} req/s" for name, _, summary in invalid]
+        table.caption, table.caption_justify = "\n".join(bound), "left"
     return table
 
 
@@ -43,6 +46,8 @@ def is_invalid(entry: tuple[str, dict[str, Any], Summary]) -> bool:
 
 def title(study: str, load: dict[str, Any], summary: Summary) -> str:
     words = [study, load["description"]]
+    if load["latency_ms"]:
+        words.append(f"{load['latency_ms']} ms added")
     if summary.ideal_per_second:
         words.append(f"ideal {summary.ideal_per_second:.1f} req/s")
     return " · ".join(words)
@@ -54,7 +59,7 @@ def cells(name: str, load: dict[str, Any], summary: Summary) -> list[str]:
         return "-" if latency is None else f"{latency:,.0f}" if latency >= 100 else f"{latency:.1f}"
 
     return [
-        name,
+        f"{name} (it failed)" if load["fault"] else name,
         f"{summary.per_second:,.1f}",
         "-" if summary.of_ideal is None else f"{summary.of_ideal:.0%}",
         *(ms(percent) for percent in (50, 95, 99, 100)),
@@ -63,3 +68,29 @@ def cells(name: str, load: dict[str, Any], summary: Summary) -> list[str]:
         "-" if summary.cpu_ms is None else f"{summary.cpu_ms:.2f}",
         "-" if summary.peak_mb is None else f"{summary.peak_mb:.0f}",
     ]
+
+
+def published_table(study: str, results: list[dict[str, Any]]) -> Table | None:
+    """Every figure that the study published beside ours."""
+    table = Table(title=f"{study} · published beside measured", title_justify="left", title_style="bold", pad_edge=False, box=None)
+    for column in ("scenario", "load", "figure", "published", "measured", "ratio"):
+        table.add_column(column, justify="left" if column in ("scenario", "load", "figure") else "right", overflow="fold")
+    for result in results:
+        for load in result["loads"] if result["study"] == study else []:
+            here = measured(load, Summary(load))
+            added = f" · {load['latency_ms']} ms added" if load["latency_ms"] else ""
+            for figure, published in load["published"].items():
+                found = here.get(figure)
+                ratio = f"{found / published:.2f}" if found is not None and published else "-"
+                cells = (f"{published:,g}", "-" if found is None else f"{found:,.4g}", ratio)
+                table.add_row(result["scenario"], f"{load['path']}{added}", figure, *cells)
+    return table if table.rows else None
+
+
+def claims_table(study: str, claims: Iterable[Claim]) -> Table:
+    table = Table(title=f"{study} · what was claimed", title_justify="left", title_style="bold", pad_edge=False, box=None)
+    for column in ("claim", "verdict", "by"):
+        table.add_column(column, overflow="fold")
+    for claim in claims:
+        table.add_row(claim.text, Text(claim.verdict, style="bold"), claim.evidence)
+    return table

@@ -16,7 +16,7 @@ class Target:
             port = parts.port
         except ValueError as error:
             raise LoadError(f"not a URL: {url!r} ({error})") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
             raise LoadError(f"not a URL with scheme and host: {url!r}; write http://127.0.0.1:8000/")
         if not url.isascii() or any(mark <= " " for mark in url):
             raise LoadError(f"not a URL that can be sent: {url!r}; percent-encode blanks and letters beyond ASCII")
@@ -24,7 +24,7 @@ class Target:
         self.host = parts.hostname
         self.port = port or (443 if parts.scheme == "https" else 80)
         self.path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self.body = Path(load.body_file).read_bytes() if load.body_file is not None else b""
+        self.body = Path(load.body_file).read_bytes() if load.body_file is not None else (load.form or "").encode()
         self.request = self._prepare(parts.netloc.rpartition("@")[2], load)
         self.tls: ssl.SSLContext | None = None
         if parts.scheme == "https":
@@ -37,7 +37,7 @@ class Target:
         headers = {"host": ("Host", host), "user-agent": ("User-Agent", "django-sync-or-async"), "accept": ("Accept", "*/*")}
         if not load.keep_alive:
             headers["connection"] = ("Connection", "close")
-        if load.body_file is not None or load.method in ("POST", "PUT", "PATCH"):
+        if self.body or load.body_file is not None or load.method in ("POST", "PUT", "PATCH"):
             headers["content-length"] = ("Content-Length", str(len(self.body)))
             headers["content-type"] = ("Content-Type", load.content_type)
         own: list[tuple[str, str]] = []
@@ -51,8 +51,8 @@ class Target:
         """One address for every request: the first of the name's that lets us connect."""
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise LoadError(f"no address for host {self.host!r}: {error.strerror}") from None
+        except (OSError, UnicodeError) as error:
+            raise LoadError(f"no address for host {self.host!r}: {getattr(error, 'strerror', None) or 'not a host name'}") from None
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         for address in addresses if len(addresses) > 1 else []:
             with suppress(OSError), socket.create_connection((address, self.port), timeout=1):

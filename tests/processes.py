@@ -63,7 +63,8 @@ def changed(*replacements: tuple[str, str], source: str = TINY) -> str:
 
 def copy_tree(folder: Path, scenarios: dict[str, str] | None = None) -> Path:
     """The project in a folder of its own: with its scenarios, or with these in their place."""
-    shutil.copytree(ROOT / "common", folder / "common", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("common", "studies"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     if scenarios is None:
         shutil.copytree(ROOT / "scenarios", folder / "scenarios", ignore=shutil.ignore_patterns("__pycache__"))
     for name, source in (scenarios or {}).items():

@@ -79,7 +79,7 @@ BROKEN = {
     "no_study": (changed(('STUDY = "tests"\n', "")), "has no STUDY"),
     "computed": (changed(('["-n 20 -c 2', '[f"-n {10 * 2} -c 2')), "LOAD must be written out, not computed"),
     "wrong_type": (changed(('["-n 20 -c 2 --expect ok /"]', "[20]")), "LOAD must be a list of strings"),
-    "wrong_port": (changed(("8099", '"8099"')), "PORTS must map names to port numbers"),
+    "wrong_port": (changed(("8099", '"8099"')), "PORTS must be a dict that maps names to port numbers"),
     "bad_load": (changed(("-n 20 -c 2", "-n 20 -c 30")), "-c 30 is above -n 20"),
     "placeholder": (changed(("--lifespan", "--uds {sock} --lifespan")), "SERVER has an unknown placeholder 'sock'"),
     "empty": (changed(('SERVER = "uvicorn {app} --host {host} --port {port} --lifespan off', 'SERVER = "" #')), "SERVER"),
@@ -141,7 +141,7 @@ def test_a_scenario_alone_shows_the_log_of_its_server(tmp_path):
     tree = copy_tree(tmp_path, {"exits": BROKEN["exits"][0]})
     program = run(tree, "scenarios/exits.py")
     assert program.process.returncode == 1
-    assert "exits ended with exit code 1 before it served\n    the disk is full" in program.stderr
+    assert "exits ended with exit code 1 while it was needed\n    the disk is full" in program.stderr
 
 
 def test_a_server_whose_first_process_is_gone(tmp_path):
@@ -229,11 +229,13 @@ def made_up(name: str, per_second: int, busiest: float = 0.2, study: str = "test
     load = {
         "line": line,
         "description": line,
+        "latency_ms": 0,
+        "fault": "",
         "load": {"concurrency": 1, "spawn_rate": None, "requests": per_second},
         "least_seconds": None,
         "seconds": 1.0,
         "outcomes": {"ok": per_second},
-        "client": {"busiest_second_share": busiest, "loop_lag_p99_ms": 0.0},
+        "client": {"seconds": 1.0, "busiest_second_share": busiest, "loop_lag_p99_ms": 0.0},
         "requests": {
             **{moment: moments for moment in ("start", "connected", "sent", "first_byte", "end")},
             "outcome": [NUMBER["ok"]] * per_second,

@@ -1,0 +1,32 @@
+"""The load of a scenario by Locust, against any URL: locust -f common/locustfile.py --host http://HOST:PORT
+
+Its own options beside Locust's: --path, --expect, --form. Runs on many machines with
+Locust's --master, --worker and --processes.
+"""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from locust import FastHttpUser, events, task
+
+
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
+def add_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--path", default="/", help="what every user requests")
+    parser.add_argument("--expect", default="", help="an answer without this text is a failure")
+    parser.add_argument("--form", default="", help="post this form (a=b&c=d) instead of getting")
+
+
+class Visitor(FastHttpUser):
+    """Sends its next request as soon as the last is answered."""
+
+    network_timeout = connection_timeout = 200.0
+
+    @task
+    def visit(self) -> None:
+        options: Any = self.environment.parsed_options
+        headers = {"Content-Type": "application/x-www-form-urlencoded"} if options.form else {}
+        method, body = ("POST", options.form) if options.form else ("GET", None)
+        with self.client.request(method, options.path, data=body, headers=headers, catch_response=True) as response:
+            if response.status_code and 200 <= response.status_code < 300 and options.expect not in (response.text or ""):
+                response.failure("the answer lacks the expected text")

@@ -1,0 +1,68 @@
+"""nginx in front of a server: a private configuration, one worker, nothing of the system's touched."""
+
+import os
+from pathlib import Path
+
+CONFIGURATION = """
+{user}
+worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+error_log stderr warn;
+
+events {{
+    worker_connections 4096;
+}}
+
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    proxy_set_header Host $host;
+    proxy_read_timeout 300s;
+    uwsgi_read_timeout 300s;
+{uwsgi_params}
+
+    server {{
+        listen {host}:{port} backlog={backlog};
+        location / {{
+            {location}
+        }}
+    }}
+}}
+"""
+# What the uwsgi protocol must be told of a request, by nginx's names.
+UWSGI_PARAMS = {
+    "QUERY_STRING": "$query_string",
+    "REQUEST_METHOD": "$request_method",
+    "CONTENT_TYPE": "$content_type",
+    "CONTENT_LENGTH": "$content_length",
+    "REQUEST_URI": "$request_uri",
+    "PATH_INFO": "$document_uri",
+    "DOCUMENT_ROOT": "$document_root",
+    "SERVER_PROTOCOL": "$server_protocol",
+    "REQUEST_SCHEME": "$scheme",
+    "REMOTE_ADDR": "$remote_addr",
+    "REMOTE_PORT": "$remote_port",
+    "SERVER_PORT": "$server_port",
+    "SERVER_NAME": "$server_name",
+}
+
+
+def command(location: str, host: str, port: int, backlog: int, folder: Path) -> list[str]:
+    """Write the configuration into the folder; the command that serves it."""
+    configuration = CONFIGURATION.format(
+        user="user root;" if os.getuid() == 0 else "",  # the server's socket is ours alone
+        folder=folder,
+        uwsgi_params="\n".join(f"    uwsgi_param {name} {value};" for name, value in UWSGI_PARAMS.items()),
+        host=host,
+        port=port,
+        backlog=backlog,
+        location=location,
+    )
+    path = folder / "nginx.conf"
+    path.write_text(configuration)
+    return ["nginx", "-p", str(folder), "-e", "stderr", "-c", str(path)]

@@ -1,0 +1,87 @@
+"""What does added network latency do to one gunicorn sync worker that computes, writes and reads posts?
+
+Compare with gunicorn_uvicorn_posts: the same views with async/await in one uvicorn worker.
+"""
+
+import os
+import secrets
+import sys
+import uuid
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.db import models
+from django.http import JsonResponse
+from django.urls import path
+
+DATABASE = {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ.get("PGDATABASE", "posts")}
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
+settings.configure(
+    SECRET_KEY=secrets.token_hex(), ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE}
+)
+django.setup()
+
+
+class Post(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    title = models.CharField(max_length=100)
+    content = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        app_label = "posts"
+
+
+def cpu(request):
+    return JsonResponse({"ct": sum(i * i for i in range(10**7))})
+
+
+def io_create(request):
+    post = Post.objects.create(title=request.POST["title"], content=request.POST["content"])
+    return JsonResponse({"id": post.id, "title": post.title, "content": post.content, "created_at": post.created_at})
+
+
+def io_read(request):
+    return JsonResponse({"posts": list(Post.objects.values()[:25]), "count": Post.objects.count()})
+
+
+urlpatterns = [path("cpu/", cpu), path("io_create/", io_create), path("io_read/", io_read)]
+
+application = get_wsgi_application()
+
+STUDY = "posts"
+PORTS = {"port": 8010}
+SERVER = (
+    "gunicorn {app} --bind {host}:{port} --worker-class sync --workers 1 --timeout 180 "
+    "--backlog {backlog} --no-control-socket --log-level warning"
+)
+MAX_CONNECTIONS = 100
+TABLES = """
+    CREATE TABLE posts_post (
+        id uuid PRIMARY KEY, title varchar(100) NOT NULL, content text NOT NULL,
+        created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL);
+    INSERT INTO posts_post
+        SELECT gen_random_uuid(), 'Post ' || n, 'Content ' || repeat('x', 100), now(), now() FROM generate_series(1, 1000000) AS n;
+"""
+LOAD = [
+    "--users 500 --spawn-rate 5 -t 180 -s 200 --expect 333333283333335000000 /cpu/",
+    "--users 500 --spawn-rate 5 -t 180 -s 200 -d 'title=Post abcdefghij&content=Content abc' --expect 'Post abcdefghij' /io_create/",
+    "--users 500 --spawn-rate 5 -t 180 -s 200 --expect '\"count\": 1000000' /io_read/",
+]
+LATENCIES_MS = [0, 100, 200]  # added to all that the Django server sends
+WARM_UP = 2
+COUNT_IN_LOG = {"too many clients": "too many clients already"}
+PUBLISHED = [
+    {"path": "/cpu/", "max requests/s": [1.5, 1.5, 1.5], "successes": [255, 255, 200]},
+    {"path": "/io_create/", "max requests/s": [143.6, 1.4, 0.7], "successes": [24328, 242, 124]},
+    {"path": "/io_read/", "max requests/s": [23.0, 1.2, 0.6], "successes": [3927, 200, 105]},
+]
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "common").is_dir())))
+    from common.bench import main
+
+    main(__file__)

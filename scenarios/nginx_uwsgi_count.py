@@ -1,0 +1,62 @@
+"""How does uWSGI behind nginx answer 300 requests at once that count a million rows?
+
+One process, one thread: the requests wait for each other. Compare with
+nginx_gunicorn_uvicorn_count, and with nginx_uwsgi_count_remote for a slow database.
+"""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.db import models
+from django.http import HttpResponse
+from django.urls import path
+
+DATABASE = {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ.get("PGDATABASE", "count")}
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
+settings.configure(
+    SECRET_KEY=secrets.token_hex(), ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE}
+)
+django.setup()
+
+
+class Foo(models.Model):
+    id = models.IntegerField(primary_key=True)
+
+    class Meta:
+        app_label = "polls"
+        managed = False
+
+
+def count_foos(request):
+    return HttpResponse(Foo.objects.filter(id__gte=50).count())
+
+
+urlpatterns = [path("polls/", count_foos)]
+
+application = get_wsgi_application()
+
+STUDY = "count"
+PORTS = {"port": 8030}
+SERVER = "uwsgi --socket {socket} --module {app} --master --die-on-term --need-app --disable-logging --processes 1 --listen {backlog}"
+NGINX = "uwsgi_pass unix:{socket};"
+MAX_CONNECTIONS = 400  # each request in flight may hold one
+TABLES = """
+    CREATE TABLE polls_foo (id integer);
+    INSERT INTO polls_foo SELECT generate_series(1, 1000000);
+"""
+LOAD = ["-n 300 -c 300 -s 200 --expect 999951 /polls/"]
+WARM_UP = 2
+PUBLISHED = [
+    {"path": "/polls/", "seconds": 9.957, "requests/s": 30.13, "mean ms": 4992, "p50 ms": 5026, "p95 ms": 9454, "max ms": 9918},
+]
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "common").is_dir())))
+    from common.bench import main
+
+    main(__file__)

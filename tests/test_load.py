@@ -1,0 +1,123 @@
+"""Does a load line say the same load to the load generator as it does to its reader?"""
+
+import argparse
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common import loadgen
+from common.load import Load, LoadError, load_from, parse_line, resized
+
+
+def as_loadgen_reads(load):
+    return load_from(loadgen.parse_arguments([*load.arguments(), load.target]), load.target)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/",
+        "-n 300 -c 300 /",
+        "-n 300 -c 30 -k /posts/?page=2",
+        "-t 5 -c 10 /",
+        "-n 50 -t 2.5 -s 0.1 /",
+        "--users 20 --spawn-rate 2.5 -t 30 -k /",
+        "-m delete -H 'X-One: 1' -H 'X-Two: a b' /",
+        "-H 'X-Empty:' -H 'X-Equals: a=b' --expect='-n 3' /",
+        "-m POST -T application/json /",
+        "-d 'a=1&b=2' /",
+        "--expect '' /",
+    ],
+)
+def test_a_line_survives_the_way_to_the_load_generator(line):
+    load = parse_line(line)
+    assert as_loadgen_reads(load) == load
+
+
+def test_a_body_survives_the_way_to_the_load_generator(tmp_path):
+    body = tmp_path / "a body"
+    body.write_text("x")
+    load = parse_line(f"-p '{body}' -T application/json /")
+    assert (load.method, load.content_type) == ("POST", "application/json")
+    assert as_loadgen_reads(load) == load
+
+
+NUMBERS = st.floats(1e-6, 1e9)
+WORDS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=20).map(str.strip)
+NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,10}", fullmatch=True)
+
+
+@st.composite
+def loads(draw):
+    concurrency = draw(st.integers(1, 1000))
+    ramp = draw(st.booleans())
+    timed = ramp or draw(st.booleans())
+    counted = not timed or (not ramp and draw(st.booleans()))
+    return Load(
+        target="/",
+        requests=draw(st.integers(concurrency, 10**9)) if counted else None,
+        concurrency=concurrency,
+        seconds=draw(NUMBERS) if timed else None,
+        spawn_rate=draw(NUMBERS) if ramp else None,
+        keep_alive=draw(st.booleans()),
+        timeout=draw(NUMBERS),
+        method=draw(st.sampled_from(["GET", "HEAD", "POST", "DELETE"])),
+        headers=tuple(draw(st.lists(st.tuples(NAMES, WORDS), max_size=3))),
+        content_type=draw(st.sampled_from(["text/plain", "application/json; charset=utf-8"])),
+        expect=draw(st.none() | WORDS),
+    )
+
+
+@given(loads())
+def test_any_load_survives_the_way_to_the_load_generator(load):
+    assert as_loadgen_reads(load) == load
+
+
+@pytest.mark.parametrize(
+    "line", ["", "-n 3", "ok", "-n 2 -c 3 /", "/ -n 3", "/a /b", "-n 'x /", "http://127.0.0.1/", "--json x /", "-n x /"]
+)
+def test_a_wrong_line_is_refused(line):
+    with pytest.raises(LoadError):
+        parse_line(line)
+
+
+def sizes(requests=None, concurrency=None, seconds=None, keep_alive=False):
+    return argparse.Namespace(requests=requests, concurrency=concurrency, seconds=seconds, keep_alive=keep_alive)
+
+
+@pytest.mark.parametrize(
+    ("line", "given_sizes", "expected"),
+    [
+        ("-n 50 -c 10 /", {}, "-n 50 -c 10 /"),
+        ("-n 50 -c 10 /", {"requests": 5}, "-n 5 -c 5 /"),
+        ("-n 50 -c 10 /", {"requests": 500}, "-n 500 -c 10 /"),
+        ("-n 50 -c 10 /", {"concurrency": 100}, "-n 100 -c 100 /"),
+        ("-n 50 -c 10 /", {"requests": 7, "concurrency": 3, "keep_alive": True}, "-n 7 -c 3 -k /"),
+        ("-n 50 -c 10 -k /", {"seconds": 2.0}, "-n 50 -c 10 -k -t 2 /"),
+        ("-t 5 -c 10 /", {"concurrency": 20}, "-t 5 -c 20 /"),
+        ("-t 5 -c 10 /", {"requests": 4}, "-t 5 -n 4 -c 4 /"),
+        ("--users 9 --spawn-rate 3 -t 9 /", {"requests": 4, "concurrency": 2, "seconds": 1.0}, "--users 9 --spawn-rate 3 -t 1 /"),
+    ],
+)
+def test_resized(line, given_sizes, expected):
+    assert resized(parse_line(line), sizes(**given_sizes)) == parse_line(expected)
+
+
+def test_sizes_that_contradict_each_other_are_refused():
+    with pytest.raises(LoadError, match="above -n"):
+        resized(parse_line("/"), sizes(requests=2, concurrency=3))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("/", "GET /, 1 request, 1 at a time, close"),
+        ("-n 3000 -c 100 -k /x", "GET /x, 3,000 requests, 100 at a time, keep-alive"),
+        ("-c 5 -t 10 /", "GET /, 5 at a time, for 10 s, close"),
+        ("-n 10 -t 1.5 /", "GET /, 10 requests, 1 at a time, at most 1.5 s, close"),
+        ("--users 20 --spawn-rate 4 -t 30 /", "GET /, 20 users, 4 arriving per second, 30 s, close"),
+    ],
+)
+def test_a_load_describes_itself(line, said):
+    assert parse_line(line).describe() == said

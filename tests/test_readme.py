@@ -1,0 +1,110 @@
+"""Every command of the README, run as a newcomer would: in a fresh copy of the project, with a .venv of its own."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from processes import ROOT, Program
+
+SMALL = "-n 6 -c 3"
+# The README's words -> how they are run here: the same with a smaller load, or None where something else runs them.
+COMMANDS = {
+    "./run_all.sh": f"./run_all.sh {SMALL}",
+    "./run_tests.sh": "./run_tests.sh --collect-only",
+    ". .venv/bin/activate": None,  # before each of the others
+    "python scenarios/uvicorn_asgi.py": f"python scenarios/uvicorn_asgi.py {SMALL}",
+    "python scenarios/uvicorn_asgi.py -n 1000 -c 50 -k": "python scenarios/uvicorn_asgi.py -n 10 -c 5 -k",
+    "python scenarios/uvicorn_asgi.py --serve": "until Ctrl-C",
+    "./run_all.sh --list": "./run_all.sh --list",
+    "./run_all.sh 'uwsgi_*' --full": f"./run_all.sh 'uwsgi_*' {SMALL}",
+    "./run_all.sh --serve": "until Ctrl-C",
+    "cp scenarios/uvicorn_asgi.py scenarios/mine.py": "cp scenarios/uvicorn_asgi.py scenarios/mine.py",
+    "python scenarios/mine.py": f"python scenarios/mine.py {SMALL}",
+    "python -m common.loadgen -n 300 -c 300 http://127.0.0.1:8000/": "with a server",
+    "python scenarios/uvicorn_asgi.py --locust --run-time 20s": "python scenarios/uvicorn_asgi.py --locust --run-time 1s --users 2",
+    "python scenarios/uvicorn_asgi.py --locust-web": None,  # test_locust.py
+    "python scenarios/uvicorn_asgi.py --target http://127.0.0.1:8005": "with a server",
+    "locust -f common/locustfile.py --host http://127.0.0.1:8005 --headless --users 100 --run-time 30s": "with a server",
+}
+KEPT = ("uvicorn_asgi", "uwsgi_2_threads")  # the other scenarios are run by test_scenarios.py
+
+
+def commands() -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"\n\n((?:    \S.*\n)+)", text)
+    found = [line.strip() for block in blocks for line in block.splitlines()]
+    return [line for line in found if re.match(r"(\./|\. |python |cp |locust )", line)]
+
+
+def test_every_command_is_run():
+    assert set(commands()) == set(COMMANDS)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("fresh") / "a clone"
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this is no git checkout")
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    for path in (folder / "scenarios").glob("*.py"):
+        if path.stem not in KEPT:
+            path.unlink()
+    return folder
+
+
+def shell(folder: Path, command: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    activated = f". .venv/bin/activate && {command}" if (folder / ".venv").exists() else command
+    environment = {**os.environ, "PYTHON": sys.executable}
+    return subprocess.run(["sh", "-c", activated], cwd=folder, capture_output=True, text=True, timeout=seconds, env=environment)
+
+
+def test_from_nothing(clone):
+    """The two commands at the top, before anything is installed."""
+    done = shell(clone, COMMANDS["./run_all.sh"], seconds=400)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "slow-api · GET /, 6 requests, 3 at a time" in done.stdout
+    assert all(name in done.stdout for name in KEPT)
+    done = shell(clone, COMMANDS["./run_tests.sh"], seconds=400)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_from_nothing" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [word for word in list(COMMANDS.values())[2:] if word and word.startswith(("python", "./run_all.sh ", "cp"))]
+)
+def test_small(clone, command):
+    done = shell(clone, command)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_by_hand_and_loads_against_it(clone):
+    """--serve, for one and for all, and what sends a load to a server that is there already."""
+    for arguments in (["scenarios/uvicorn_asgi.py", "--serve"], ["-m", "common.suite", "--serve", *KEPT]):
+        with Program(clone, *arguments) as program:
+            assert program.process.stdout is not None
+            while "Ctrl-C ends all" not in (line := program.process.stdout.readline()):
+                assert line, program.process.communicate()
+            for load in (
+                "python -m common.loadgen -n 6 -c 3 http://127.0.0.1:8005/",
+                f"python scenarios/uvicorn_asgi.py {SMALL} --target http://127.0.0.1:8005",
+                "locust -f common/locustfile.py --host http://127.0.0.1:8005 --headless --users 2 --run-time 2s",
+            ):
+                done = shell(clone, load)
+                assert done.returncode == 0, done.stdout + done.stderr
+            program.process.send_signal(signal.SIGINT)
+            assert program.finish() == 130
+            assert program.left_over() == []
+
+
+def test_nothing_of_the_copy_runs_on(clone):
+    done = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True)
+    assert str(clone) not in done.stdout
