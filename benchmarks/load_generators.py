@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from common.cores import only_on, split
+
 ROOT = Path(__file__).resolve().parents[1]
 PORT = 9180
 SITE = f"http://127.0.0.1:{PORT}"
@@ -58,17 +60,17 @@ SECONDS = r"(?:Time taken for tests:|Total:|^seconds)\s+([\d.]+)(?: secs| second
 MEDIAN = r"(?:^\s+50%\s+|^p50_ms )([\d.]+)(us|ms|s)?|50% in ([\d.]+) secs"
 
 
-def run(command: list[str], cores: set[int]) -> tuple[str, float]:
+def run(command: list[str], cores: list[int]) -> tuple[str, float]:
     """What it printed, and its peak memory in MB."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT)
-    os.sched_setaffinity(process.pid, cores)
+    with only_on(cores):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT)
     assert process.stdout is not None
     text = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed with {process.returncode}:\n{text}")
-    return text, usage.ru_maxrss / 1024
+    return text, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
 
 
 def figure(pattern: str, text: str) -> float | None:
@@ -107,7 +109,7 @@ CASES: list[tuple[str, str, int, int, bool, Callable[[str, int], float], str, tu
 ]
 
 
-def measure(rounds: int, clients: dict[str, Command], cores: set[int]) -> None:
+def measure(rounds: int, clients: dict[str, Command], cores: list[int]) -> None:
     for what, path, requests, concurrency, keep_alive, read, target, names in CASES:
         figures: dict[str, list[float]] = {name: [] for name in names if name in clients}
         for _ in range(rounds):
@@ -122,7 +124,7 @@ def measure(rounds: int, clients: dict[str, Command], cores: set[int]) -> None:
             print(f"  {name:<20}{value:>12,.3f}   ours is {medians['ours'] / value:.2f}x   ({spread})")
 
 
-def measure_memory(cores: set[int]) -> None:
+def measure_memory(cores: list[int]) -> None:
     text, megabytes = run(ours(1_000_000, 50, True, SITE + "/"), cores)
     print(f"\n1,000,000 requests, keep-alive: peak memory {megabytes:.0f} MB   (target: under 300)")
     print(f"  {rate(text, 0):,.0f} requests/s")
@@ -135,16 +137,16 @@ def main() -> None:
     clients = {name: command for name, command in CLIENTS.items() if name not in NEEDS or shutil.which(name)}
     for name in CLIENTS.keys() - clients.keys():
         print(f"{name} is not installed (Debian: apt-get install {NEEDS[name]}): left out")
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        raise SystemExit("needs two cores: one for the client, one for the server")
-    server = subprocess.Popen([sys.executable, "benchmarks/reference_server.py", str(PORT)], stdout=subprocess.PIPE, cwd=ROOT)
+    server_cores, client_cores = split()
+    if not server_cores:
+        print("client and server share all cores: this system has a single one, or no way to choose")
+    with only_on(server_cores[:1]):
+        server = subprocess.Popen([sys.executable, "benchmarks/reference_server.py", str(PORT)], stdout=subprocess.PIPE, cwd=ROOT)
     try:
-        os.sched_setaffinity(server.pid, {cores[0]})
         assert server.stdout is not None
         server.stdout.readline()  # it serves
-        measure(rounds, clients, {cores[1]})
-        measure_memory({cores[1]})
+        measure(rounds, clients, client_cores[:1])
+        measure_memory(client_cores[:1])
     finally:
         server.terminate()
         server.wait(TIME_OUT)

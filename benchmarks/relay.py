@@ -18,6 +18,7 @@ from typing import Any
 import uvloop
 
 from common import relay
+from common.cores import only_on, split
 from common.server import HOST, ROOT, free_port
 from common.stats import percentile
 
@@ -69,18 +70,19 @@ class Asker(asyncio.Protocol):
 
 
 async def answer_times(port: int) -> list[float]:
+    """Of connections that are all open, each asking in its own millisecond of a second."""
     loop = asyncio.get_running_loop()
+    askers = [(await loop.create_connection(Asker, HOST, port))[1] for _ in range(CONNECTIONS)]
+    await asyncio.gather(*(asker.ask() for asker in askers))  # the handshakes' share
     times: list[float] = []
 
-    async def one(number: int) -> None:
-        _, asker = await loop.create_connection(Asker, HOST, port)
-        await asker.ask()  # the handshake's share
-        for turn in range(ANSWERS_EACH):
-            await asyncio.sleep((number * 37 % 1000) / 1000 + turn * 0.0)  # spread over a second, so that they do not meet
+    async def one(number: int, asker: Asker) -> None:
+        for _ in range(ANSWERS_EACH):
+            await asyncio.sleep((number * 37 % CONNECTIONS) / CONNECTIONS)
             times.append(await asker.ask())
         asker.transport.close()
 
-    await asyncio.gather(*(one(number) for number in range(CONNECTIONS)))
+    await asyncio.gather(*(one(number, asker) for number, asker in enumerate(askers)))
     return sorted(times)
 
 
@@ -97,16 +99,16 @@ async def throughput(relayed: int, sinks: list[Sink]) -> float:
     return MEGABYTES / (await sinks[0].done - started)
 
 
-def start_relay(to: int, up_ms: float, down_ms: float, core: int) -> tuple[subprocess.Popen[bytes], int]:
+def start_relay(to: int, up_ms: float, down_ms: float, cores: list[int]) -> tuple[subprocess.Popen[bytes], int]:
     port = free_port(set())
-    process = subprocess.Popen(relay.command(port, HOST, to, up_ms, down_ms), cwd=ROOT)
-    os.sched_setaffinity(process.pid, {core})
-    return process, port
+    with only_on(cores):
+        return subprocess.Popen(relay.command(port, HOST, to, up_ms, down_ms), cwd=ROOT), port
 
 
 async def main() -> None:
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[-1]})
+    relay_cores, our_cores = split()
+    if our_cores:
+        os.sched_setaffinity(0, our_cores[:1])
     loop = asyncio.get_running_loop()
     sinks: list[Sink] = []
 
@@ -117,8 +119,8 @@ async def main() -> None:
     echo_port, sink_port = free_port(set()), free_port(set())
     await loop.create_server(Echo, HOST, echo_port, backlog=CONNECTIONS)
     await loop.create_server(sink, HOST, sink_port)
-    slow, slow_port = start_relay(echo_port, 0, DELAY_MS, cores[0])
-    plain, plain_port = start_relay(sink_port, DELAY_MS, 0, cores[0])
+    slow, slow_port = start_relay(echo_port, 0, DELAY_MS, relay_cores[:1])
+    plain, plain_port = start_relay(sink_port, DELAY_MS, 0, relay_cores[:1])
     try:
         await asyncio.sleep(1.5)
         direct = statistics.median(await answer_times(echo_port))

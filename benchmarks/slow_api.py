@@ -6,7 +6,6 @@ The API on one core, the load generator on another, without its wait; a median o
 """
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from common import record, services
+from common.cores import only_on, split
 from common.report import Summary
 from common.server import HOST, ROOT, free_port
 
@@ -23,15 +23,15 @@ WANTED = 5
 REQUESTS = 8000
 
 
-def ceiling(port: int, cores: set[int], keep_alive: bool) -> float:
+def ceiling(port: int, cores: list[int], keep_alive: bool) -> float:
     """Answers per second to 100 clients that never wait."""
     rates = []
     for _ in range(3):
         with tempfile.NamedTemporaryFile(suffix=".json") as file:
             size = ["-n", str(REQUESTS), "-c", "100", *["-k"] * keep_alive]
             command = [sys.executable, "-m", "common.loadgen", "-q", *size, "--json", file.name, f"http://{HOST}:{port}/0/"]
-            generator = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-            os.sched_setaffinity(generator.pid, cores)
+            with only_on(cores):
+                generator = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
             if generator.wait():
                 raise SystemExit("the slow API failed requests")
             rates.append(Summary(json.loads(Path(file.name).read_text())).per_second)
@@ -41,9 +41,10 @@ def ceiling(port: int, cores: set[int], keep_alive: bool) -> float:
 def best_call_rate(directory: Path) -> tuple[str, float]:
     """Of the scenarios that need the slow API, the one that calls it most often."""
     rates = []
-    for path in sorted(directory.glob("*.json")):
+    for path in sorted(directory.rglob("*.json")):
         result = record.load(path)
-        rates += [(Summary(load).per_second * CALLS_PER_REQUEST, result["scenario"]) for load in result["loads"]]
+        if result.get("study") == "slow-api":
+            rates += [(Summary(load).per_second * CALLS_PER_REQUEST, result["scenario"]) for load in result["loads"]]
     if not rates:
         raise SystemExit(f"no measured scenario in {directory}")
     rate, name = max(rates)
@@ -54,14 +55,14 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise SystemExit((__doc__ or "").strip())
     name, needed = best_call_rate(Path(sys.argv[1]))
-    cores = sorted(os.sched_getaffinity(0))
+    api_cores, client_cores = split()
     with ExitStack() as running, tempfile.TemporaryDirectory() as directory:
         port = free_port(set())
-        api = services.start("slow_api", port, Path(directory), running)
-        os.sched_setaffinity(api.pid, {cores[0]})
+        with only_on(api_cores[:1]):
+            services.start("slow_api", port, Path(directory), running)
         print(f"{name} makes {needed:,.0f} calls per second; wanted: at least {WANTED} times that")
         for keep_alive, mode in ((False, "a connection for each call"), (True, "kept connections")):
-            rate = ceiling(port, {cores[-1]}, keep_alive)
+            rate = ceiling(port, client_cores[:1], keep_alive)
             print(f"{mode:<28}{rate:>8,.0f} calls/s   {rate / needed:.1f}x")
 
 

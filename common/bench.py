@@ -1,9 +1,6 @@
 """One scenario: for each of its loads its server up, the load sent, the record saved and then printed."""
 
 import argparse
-import os
-import re
-import signal
 import subprocess
 import sys
 import time
@@ -13,22 +10,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-import psutil
-
-from common import by_locust, environment, record, report
+from common import by_locust, cores, environment, record, report
 from common.load import Load, LoadError, Parser, add_size_options, check_sizes, parse_line, resized
-from common.outcomes import failures
+from common.measure import fault_of, measure, warm_up
 from common.postgres import Postgres
 from common.progress import expect, tell
 from common.scenario import Scenario, ScenarioError, read, shown
-from common.server import HOST, ROOT, Cost, Failed, NotInstalled, Process, cpu_seconds
-from common.site import Site, Stage
+from common.server import HOST, ROOT, Failed, NotInstalled
+from common.site import Stage
 from common.stop import stop_on_signals
 
 QUICK_SECONDS = 10.0
 QUICK_RAMP_SECONDS = 6.0
 START_SECONDS = 3.0  # what a start and a warm-up take, to say how long is left
-LOOK_EVERY = 0.25
+LOOK_EVERY = 0.5  # whether what is served by hand still lives
 SKIPPED_EXIT = 77
 
 
@@ -73,7 +68,8 @@ def main(file: str) -> NoReturn:
 def run_alone(scenario: Scenario, options: argparse.Namespace, directory: Path) -> int:
     expect(planned_seconds(scenario, options))
     with Postgres() as postgres:
-        result = run(scenario, options, directory, postgres)
+        result = blank(scenario, options)
+        run(scenario, options, directory, postgres, result)
     print(f"Record: {shown(directory / scenario.name)}.json")
     if result["status"] == "ok":
         return 0
@@ -105,16 +101,18 @@ def planned_seconds(scenario: Scenario, options: argparse.Namespace) -> float:
     return sum((sized(line, options).seconds or QUICK_SECONDS) + START_SECONDS for _, line in plan(scenario, options))
 
 
-def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgres: Postgres) -> dict[str, Any]:
-    """The scenario's record: saved after each load, whatever happens to the next."""
-    result = blank(scenario, options)
+def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgres: Postgres, result: dict[str, Any]) -> None:
+    """Fill the scenario's record: saved after each load, whatever happens to the next."""
+    left = planned_seconds(scenario, options)
     path = directory / f"{scenario.name}.json"
     faults = []
     try:
         for latency_ms, line in plan(scenario, options):
             load = run_load(scenario, line, latency_ms, options, directory, postgres)
             result["loads"].append(load)
-            expect(-(sized(line, options).seconds or QUICK_SECONDS) - START_SECONDS)
+            took = (sized(line, options).seconds or QUICK_SECONDS) + START_SECONDS
+            left -= took
+            expect(-took)
             record.save(path, result)
             tell("")
             print(report.scenario_report(scenario.name, load), flush=True)
@@ -125,12 +123,13 @@ def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgr
     except (Failed, ScenarioError, LoadError) as error:
         result["status"], result["reason"] = "failed", "; ".join([*faults, str(error)])
     finally:
+        expect(-left)
         tell("")
         record.save(path, result)
-    return result
 
 
 def blank(scenario: Scenario, options: argparse.Namespace) -> dict[str, Any]:
+    """A record of nothing yet: what stands when a person stops the run."""
     return {
         "kind": "scenario",
         "scenario": scenario.name,
@@ -163,98 +162,34 @@ def run_load(
     load = sized(line, options)
     with ExitStack() as running:
         tell(f"{scenario.name}: starting")
-        site = Stage(directory, postgres, running).start(scenario, latency_ms)
+        stage = Stage(directory, postgres, running)
+        stage.server_cores, others = ([], []) if options.no_pin else cores.split()
+        running.enter_context(cores.only_on(others))
+        site = stage.start(scenario, latency_ms)
         warmed = warm_up(site, load, directory)
         measured = measure(site, load, directory)
         return {
             "line": line,
             "latency_ms": latency_ms,
-            "cut_by_quick": load.seconds != resized(parse_line(line), options).seconds,
+            "size": size_of(line, load, measured, options),
             "least_seconds": scenario.least_seconds,
-            "published": published(scenario, load, latency_ms),
+            "published": published(scenario, load, latency_ms) if resized(parse_line(line), options) == parse_line(line) else {},
             "command": site.server.command,
+            "pinned": {"server": stage.server_cores, "others": others} if others else None,
             "postgres": postgres.version if scenario.tables is not None else "",
             "warm_up": warmed,
             "fault": fault_of(site, measured),
             **measured,
+            **({"counted_in_log": {}} if scenario.tables is not None and not postgres.own else {}),  # its log is not ours to read
         }
 
 
-def warm_up(site: Site, load: Load, directory: Path) -> dict[str, Any]:
-    count = site.scenario.warm_up
-    once = replace(load, requests=count, concurrency=count, seconds=None, spawn_rate=None)
-    done = send(site, once, directory, "warming up", [])
-    site.check()
-    if failures(done["outcomes"]):
-        raise Failed(f"{site.scenario.name} does not answer its warm-up as it should: {counted(done)}\n{site.server.log_tail()}")
-    return {"outcomes": done["outcomes"], "seconds": done["seconds"]}
-
-
-def measure(site: Site, load: Load, directory: Path) -> dict[str, Any]:
-    """Send one load and account for what it cost the server and those beside it."""
-    marks = {process: process.log_size() for process in site.processes}
-    try:
-        cost = Cost(site.server.pid)
-        before = {process.name: cpu_seconds(process.pid) for process in site.beside}
-    except psutil.Error:
-        site.check()
-        raise Failed(f"{site.scenario.name} ended before the load was sent\n{site.server.log_tail()}") from None
-    done = send(site, load, directory, load.describe(), [cost])
-    done["server_cost"] = cost.as_record()
-    done["cpu_seconds_beside"] = {
-        process.name: cpu_seconds(process.pid) - before[process.name] for process in site.beside if lives(process)
-    }
-    logged = "".join(process.log_since(mark) for process, mark in marks.items())
-    done["counted_in_log"] = {what: count_in(logged, pattern) for what, pattern in site.scenario.count_in_log.items()}
-    return done
-
-
-def lives(process: Process) -> bool:
-    return process.exit_code() is None and psutil.pid_exists(process.pid)
-
-
-def count_in(text: str, pattern: str) -> int:
-    """How often it occurs; how many different ones, if it has a group."""
-    found = re.findall(pattern, text)
-    return len(set(found)) if re.compile(pattern).groups else len(found)
-
-
-def send(site: Site, load: Load, directory: Path, label: str, costs: list[Cost]) -> dict[str, Any]:
-    """Run the load generator, a process of its own, and take over the record that it leaves."""
-    path = directory / f"{site.scenario.name}.load.json"
-    command = [sys.executable, "-m", "common.loadgen", "-q", "--json", str(path), *load.arguments(), site.url + load.target]
-    began, told_to_stop = time.monotonic(), False
-    with Process("the load generator", command, log=directory / f"{site.scenario.name}.load.log") as generator:
-        while generator.exit_code() is None:
-            for cost in costs:
-                cost.look()
-            tell(f"{site.scenario.name}: {label}: {time.monotonic() - began:.0f} s")
-            if not told_to_stop and not site.lives():
-                os.kill(generator.pid, signal.SIGINT)  # it then saves what it has
-                told_to_stop = True
-            time.sleep(LOOK_EVERY)
-        if not path.exists():
-            site.check()
-            raise Failed(f"the load generator ended with exit code {generator.exit_code()} and no record\n{generator.log_tail()}")
-    done = record.load(path)
-    path.unlink()
-    del done["version"]
-    return done
-
-
-def counted(done: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in done["outcomes"].items()) or "none was sent"
-
-
-def fault_of(site: Site, done: dict[str, Any]) -> str:
-    """What spoilt the load: a process that ended, or not one right answer. Some failed requests are a result."""
-    try:
-        site.check()
-    except Failed as error:
-        return str(error)
-    if done["outcomes"].get("ok"):
-        return ""
-    return f"no request of {done['description']!r} was answered as it should be: {counted(done)}"
+def size_of(line: str, load: Load, done: dict[str, Any], options: argparse.Namespace) -> str:
+    """Was it the declared load, one that --quick cut or compressed, or one that the user changed?"""
+    if resized(parse_line(line), options) != parse_line(line):
+        return "changed"
+    quick = load != parse_line(line) and (load.spawn_rate is not None or done["stopped"] == "cut off")
+    return "quick" if quick else "declared"
 
 
 def published(scenario: Scenario, load: Load, latency_ms: int) -> dict[str, Any]:
@@ -274,11 +209,10 @@ def serve(scenarios: list[Scenario], directory: Path, host: str) -> int:
     scenarios = [replace(scenario, max_connections=most) for scenario in scenarios]
     with Postgres() as postgres, ExitStack() as running:
         stage = Stage(directory, postgres, running, by_hand=True, host=host)
-        connections = max(scenario.max_connections for scenario in scenarios)  # one PostgreSQL serves them all
         sites = []
         for scenario in scenarios:
             try:
-                sites.append(stage.start(replace(scenario, max_connections=connections)))
+                sites.append(stage.start(scenario))
             except NotInstalled as missing:
                 print(f"{scenario.name} skipped: {missing}", file=sys.stderr)
         for site in sites:
@@ -312,6 +246,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help=f"cut loads off at {QUICK_SECONDS:g} s, ramps in {QUICK_RAMP_SECONDS:g} s (the default)"
     )
     parser.add_argument("--full", action="store_true", help="send the loads as they are declared, the long ones too")
+    parser.add_argument("--no-pin", action="store_true", help="let server and load share all cores")
     parser.add_argument("--serve", action="store_true", help="serve on the scenarios' own ports, by hand, until Ctrl-C")
     parser.add_argument("--host", default=HOST, metavar="ADDRESS", help="with --serve: serve other machines too, on this address")
 

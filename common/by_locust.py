@@ -1,14 +1,15 @@
 """A scenario's ramp by Locust, in processes of its own: it patches whatever imports it."""
 
+import importlib.util
 import sys
 from argparse import Namespace
 from contextlib import ExitStack
 from pathlib import Path
 
-from common.load import Load, parse_line
+from common.load import Load, LoadError, parse_line
 from common.postgres import Postgres
 from common.scenario import Scenario, shown
-from common.server import Process
+from common.server import HOST, NotInstalled, Process
 from common.site import Stage
 
 FILE = Path(__file__).with_name("locustfile.py")
@@ -17,6 +18,8 @@ BURST_SECONDS = 10.0  # of a load that is no ramp and has no time
 
 def run(scenario: Scenario, options: Namespace, directory: Path) -> int:
     """Serve it and run the declared ramp, or whatever the user's own words for Locust say."""
+    if importlib.util.find_spec("locust") is None:
+        raise NotInstalled("locust")
     with Postgres() as postgres, ExitStack() as running:
         site = Stage(directory, postgres, running).start(scenario)
         words = command(ramp_of(scenario), site.url, directory, options.locust_web) + (options.locust or [])
@@ -37,9 +40,11 @@ def ramp_of(scenario: Scenario) -> Load:
 def command(load: Load, url: str, directory: Path, web: bool) -> list[str]:
     """What a person would type; a later option of the user's overrides an earlier one of ours."""
     words = [sys.executable, "-m", "locust", "-f", str(FILE), "--host", url, "--path", load.target]
+    if load.headers or load.body_file is not None or load.method != ("POST" if load.form is not None else "GET"):
+        raise LoadError(f"Locust sends a GET or a form only, not {load.describe()}")
     words += ["--users", str(load.concurrency), "--spawn-rate", f"{load.spawn_rate or load.concurrency:g}"]
     words += ["--run-time", f"{load.seconds or BURST_SECONDS:g}s"]
     words += ["--expect", load.expect] if load.expect else []
     words += ["--form", load.form] if load.form else []
     words += ["--csv", str(directory / "locust"), "--html", str(directory / "locust.html")]
-    return words if web else [*words, "--headless", "--only-summary"]
+    return [*words, "--web-host", HOST] if web else [*words, "--headless", "--only-summary"]

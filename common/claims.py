@@ -1,11 +1,13 @@
 """What a study claimed and what this run says of it: rules live in studies/, one file for each study."""
 
 import importlib
+import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from common.report import Summary
+from common.selfwatch import doubts
 from common.server import ROOT
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "not decided by this run"
@@ -23,19 +25,24 @@ class Runs:
     """The measured loads of a suite, by scenario, path and added latency."""
 
     def __init__(self, results: list[dict[str, Any]]) -> None:
-        self._found = {
-            (result["scenario"], load["load"]["target"].partition("?")[0], load["latency_ms"]): (load, Summary(load))
-            for result in results
-            for load in result["loads"]
-        }
-        self.quick = any(load["cut_by_quick"] for load, _ in self._found.values())
+        whole = [(result["scenario"], load, Summary(load)) for result in results for load in result["loads"]]
+        self._found = [run for run in whole if tells(run[1], run[2])]
+        self.quick = any(load["size"] == "quick" for _, load, _ in self._found)
 
     def figure(self, of: Callable[[dict[str, Any], Summary], float | None], scenario: str, path: str, latency_ms: int = 0) -> float | None:
-        """None if it was not run, or too little was answered to say."""
-        for (name, target, latency), (load, summary) in self._found.items():
-            if (name, latency) == (scenario, latency_ms) and target.endswith(path):
-                return of(load, summary) if summary.ok >= FEWEST else None
-        return None
+        """The median over its runs; None if it was not run, or too little was answered to say."""
+        figures = [
+            of(load, summary)
+            for name, load, summary in self._found
+            if (name, load["load"]["target"], load["latency_ms"]) == (scenario, path, latency_ms) and summary.ok >= FEWEST
+        ]
+        known = [figure for figure in figures if figure is not None]
+        return statistics.median(known) if known else None
+
+
+def tells(load: dict[str, Any], summary: Summary) -> bool:
+    """A claim is decided by its own load only, and by runs that went well."""
+    return load["size"] != "changed" and not load["fault"] and not doubts(load["client"], summary.latency(50))[0]
 
 
 def per_second(load: dict[str, Any], summary: Summary) -> float:
@@ -58,9 +65,18 @@ def decide(text: str, figures: dict[str, float | None], rule: Callable[..., bool
     return Claim(text, NOT_REPRODUCED, evidence)
 
 
-def of_study(study: str, results: list[dict[str, Any]]) -> Iterable[Claim]:
+def of_study(study: str, results: list[dict[str, Any]]) -> list[Claim]:
     """The claims of the study that has a file in studies/; none for others."""
+    known = file_of(study)
+    return list(known.claims(Runs(results))) if known else []
+
+
+def baseline_of(study: str, names: Iterable[str]) -> str:
+    """What the others are compared with: what the study's file says, or else the first."""
+    known = file_of(study)
+    return known.BASELINE if known and known.BASELINE in names else min(names)
+
+
+def file_of(study: str) -> Any:
     name = study.replace("-", "_")
-    if not (ROOT / "studies" / f"{name}.py").exists():
-        return []
-    return list(importlib.import_module(f"studies.{name}").claims(Runs(results)))
+    return importlib.import_module(f"studies.{name}") if (ROOT / "studies" / f"{name}.py").exists() else None

@@ -1,6 +1,5 @@
 """What a figure depends on beside the scenario: the machine and the versions."""
 
-import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -9,6 +8,7 @@ from typing import Any
 
 import psutil
 
+from common import cores
 from common.server import ROOT
 
 PACKAGES = (
@@ -22,7 +22,7 @@ def describe() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores.count(),
         "memory_bytes": psutil.virtual_memory().total,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "packages": {name: found for name in PACKAGES if (found := installed(name))},

@@ -8,12 +8,15 @@ process group: by the signal, and after the grace by SIGKILL. First line of stdo
 """
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
 from contextlib import suppress
+
+MOST_DESCRIPTORS = 65_536  # asked for where the system sets no limit
 
 
 def group_lives(group: int) -> bool:
@@ -42,9 +45,19 @@ def end_with_holder(group: int, number: int, grace: float) -> None:
     end_group(group, number, grace)
 
 
+def allow_descriptors() -> None:
+    """As many as the system lets us: a shell's usual limit is less than one load's connections."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def main(number: int, grace: float, command: list[str]) -> int:
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, signal.SIG_IGN)  # the pipe alone decides
+
+    allow_descriptors()
 
     def own_signals() -> None:
         for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

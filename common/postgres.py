@@ -30,6 +30,7 @@ from common.server import HOST, Failed, NotInstalled, Process, free_port
 
 OURS = "django_sync_or_async_"  # every database of ours in a server that is not
 FOLDER = "django-sync-or-async-postgres-"
+LONGEST_NAME = 63  # PostgreSQL's limit
 SUPERUSER = "postgres"
 READY_SECONDS = 30.0
 STOP_SECONDS = 20.0
@@ -53,11 +54,11 @@ class Postgres:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
-            if not self.own:
-                for name in self._made:
+            for name in [] if self.own else self._made:
+                try:
                     self._drop(name)
-        except Failed as problem:
-            print(f"could not drop our databases ({OURS}...): {problem}", file=sys.stderr)
+                except Failed as problem:
+                    print(f"database {name} could not be dropped: {problem}", file=sys.stderr)
         finally:
             self._running.close()
             if self._cluster is not None:
@@ -68,6 +69,8 @@ class Postgres:
         if not self.own:
             self.max_connections = int(self._ask("SHOW max_connections"))
         elif self.max_connections != max_connections or self.process is None or self.process.exit_code() is not None:
+            for name in [name for name in os.environ if name.startswith("PG")]:
+                del os.environ[name]  # they are about another server
             if self._cluster is None:
                 self._cluster = Cluster()
             self._running.close()
@@ -84,24 +87,26 @@ class Postgres:
         host = str(self._connect.get("host", os.environ.get("PGHOST", "")))
         if host.startswith("/"):
             raise Failed("added latency needs PostgreSQL over TCP, and PGHOST names a unix socket")
-        return host, int(self._connect.get("port", os.environ.get("PGPORT", "5432")))
+        port = str(self._connect.get("port", os.environ.get("PGPORT", "5432")))
+        if not port.isdigit():
+            raise Failed(f"PGPORT is not a port: {port!r}")
+        return host, int(port)
 
     def fresh(self, name: str, tables: str) -> dict[str, str]:
-        """A new copy of the tables under the name; the environment in which libpq finds it."""
-        prefix = "" if self.own else OURS
-        template = f"{prefix}{name}_{hashlib.sha256(tables.encode()).hexdigest()[:8]}"
+        """A new copy of the tables, in a database for this name; the environment in which libpq finds it."""
+        template = f"{OURS}{os.getpid()}_{hashlib.sha256(tables.encode()).hexdigest()[:8]}"
         if template not in self._made:
-            self._drop(template)
             self._made.add(template)
             self._run(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(template)))
             self._seed(template, name, tables)
-        database = f"{template}_copy"
+        database = f"{template}_{name.replace('/', '_')}"[:LONGEST_NAME]
         self._made.add(database)
         self._drop(database)
-        quickly = " STRATEGY file_copy" if int(self.version.partition(".")[0]) >= 15 else ""
+        quickly = " STRATEGY file_copy" if int(self._ask("SHOW server_version_num")) >= 150_000 else ""
         copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}" + quickly)  # type: ignore[arg-type]  # both are literal
         self._run(copy.format(sql.Identifier(database), sql.Identifier(template)))
-        self._run(sql.SQL("CHECKPOINT"))
+        if self.own:
+            self._run(sql.SQL("CHECKPOINT"))  # now, not during the load
         found = {f"PG{key.upper()}": str(value) for key, value in self._connect.items()}
         return {**found, "PGDATABASE": database}
 
@@ -144,7 +149,8 @@ class Postgres:
         return str(row[0]) if row else ""
 
     def _arguments(self, database: str | None) -> dict[str, str | int]:
-        return {**self._connect, "dbname": database or os.environ.get("PGDATABASE", "postgres"), "connect_timeout": 5}
+        default = "postgres" if self.own else os.environ.get("PGDATABASE", "postgres")
+        return {**self._connect, "dbname": database or default, "connect_timeout": 5}
 
     def _failure(self, error: psycopg.Error) -> Failed:
         where = "PostgreSQL" if self.own else f"your PostgreSQL at PGHOST={os.environ['PGHOST']}"
@@ -207,8 +213,13 @@ class Cluster:
         test = [*self._become(), str(folder / "postgres"), "--version"]
         if subprocess.run(test, capture_output=True, cwd="/").returncode == 0:
             return folder
-        shutil.copytree(folder.parent, self.folder / "programs", symlinks=True)
-        return self.folder / "programs" / "bin"
+        package = folder.parents[1]  # a wheel's libraries lie beside it, where its programs look for them
+        copy = self.folder / "programs" / package.name / folder.parent.name
+        shutil.copytree(folder.parent, copy, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.exists():
+            shutil.copytree(libraries, self.folder / "programs" / libraries.name)
+        return copy / "bin"
 
     def _initialise(self) -> None:
         tell("making a PostgreSQL cluster")

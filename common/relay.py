@@ -9,6 +9,7 @@ ACK up. Bytes stay in order, their rate is not limited.
 
 import argparse
 import asyncio
+import gc
 import sys
 from collections import deque
 from time import perf_counter
@@ -200,6 +201,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     from common.loadgen import new_event_loop
 
+    gc.set_threshold(100_000)  # a collection is latency: seldom
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         host, _, port = options.to.rpartition(":")
         runner.run(relay(options.listen, (host, int(port)), options.up_ms / 1000, options.down_ms / 1000))

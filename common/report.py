@@ -1,5 +1,6 @@
 """What a person reads of one load: ab's report, field by field, from a load's record."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,14 @@ class Summary:
         self.length, self.shortest, self.longest = (int(lengths[0]), int(lengths.min()), int(lengths.max())) if self.ok else (0, 0, 0)
         self.body_bytes = int(rows["body_bytes"].sum())
         self.received_bytes = int(rows["received_bytes"].sum())
-        first_wave = rows["sent"][np.argsort(rows["start"], kind="stable")[: load["load"]["concurrency"]]]
-        self.send_skew_ms = float(np.ptp(first_wave)) / 1000 if self.sent else 0.0
+        first_wave = np.argsort(rows["start"], kind="stable")[: load["load"]["concurrency"]]
+        sent = rows["sent"][first_wave][rows["first_byte"][first_wave] > 0]
+        self.send_skew_ms = float(np.ptp(sent)) / 1000 if len(sent) else None
 
         self.ideal_per_second = ideal_per_second(load)
         self.of_ideal = self.per_second / self.ideal_per_second if self.ideal_per_second else None
         cost = load.get("server_cost")
-        self.cpu_ms = cost["cpu_seconds"] * 1000 / self.complete if cost and self.complete else None
+        self.cpu_ms = cost["cpu_seconds"] * 1000 / self.ok if cost and self.ok else None
         self.peak_mb = cost["peak_memory_bytes"] / 2**20 if cost else None
 
     def latency(self, percent: float) -> float | None:
@@ -62,8 +64,11 @@ class Summary:
 def ideal_per_second(load: dict[str, Any]) -> float | None:
     """What the load could at most be answered, if every answer took no longer than it must."""
     least, users, rate = load.get("least_seconds"), load["load"]["concurrency"], load["load"]["spawn_rate"]
+    requests = load["load"]["requests"]
     if not least:
         return None
+    if requests and not load["stopped"]:
+        return float(requests / (math.ceil(requests / users) * least))  # the last wave may be a small one
     if rate is not None and load["seconds"]:
         arriving = min(users / rate, load["seconds"])
         users = (arriving * min(users, arriving * rate) / 2 + (load["seconds"] - arriving) * users) / load["seconds"]
@@ -185,7 +190,7 @@ def beyond_ab(load: dict[str, Any], summary: Summary) -> list[str]:
         unsent = load["load"]["requests"]
         missing = f"; {unsent - summary.sent:,} of {unsent:,} were never sent" if unsent else ""
         lines.append(field("Stopped", f"{load['stopped']} after {summary.seconds:.1f} s with {summary.cut_off:,} in flight{missing}"))
-    if summary.sent and load["load"]["spawn_rate"] is None:
+    if summary.send_skew_ms is not None and load["load"]["spawn_rate"] is None:
         wave = min(summary.sent, load["load"]["concurrency"])
         lines.append(field("Send skew", f"{summary.send_skew_ms:.1f} ms from the first to the last of the first {wave:,}"))
     lines.append(
@@ -203,17 +208,24 @@ def beyond_ab(load: dict[str, Any], summary: Summary) -> list[str]:
 
 def of_the_server(load: dict[str, Any], summary: Summary) -> list[str]:
     """What a scenario's run knows of its server."""
-    lines, cost = [], load.get("server_cost")
-    if load.get("cut_by_quick") and load["stopped"] == "cut off":
+    lines, cost, pinned = [], load.get("server_cost"), load.get("pinned")
+    if load.get("size") == "quick" and load["stopped"] == "cut off" and load["load"]["spawn_rate"] is None:
         lines.append(field("Quick", f"the load was cut off at {load['load']['seconds']:g} s; --full sends all of it"))
     if summary.of_ideal is not None:
         ideal = f"{summary.of_ideal:.0%} of {summary.ideal_per_second:.1f} requests per second"
         lines.append(field("Of ideal", f"{ideal} (no answer can take less than {load['least_seconds']:g} s)"))
     if cost:
         share = cost["cpu_seconds"] / summary.seconds if summary.seconds else 0.0
-        each = f"{summary.cpu_ms:.2f} ms per request, " if summary.cpu_ms is not None else ""
-        lines.append(field("Server CPU", f"{each}{share:.0%} of a core"))
+        each = f"{summary.cpu_ms:.2f} ms per answered request, " if summary.cpu_ms is not None else ""
+        where = f", on core {', '.join(map(str, pinned['server']))} of its own" if pinned else ""
+        lines.append(field("Server CPU", f"{each}{share:.0%} of a core{where}"))
         lines.append(field("Server memory", f"{summary.peak_mb:.0f} MB at peak ({cost['memory_measure']}), {cost['peak_threads']} threads"))
+    beside = {name: seconds for name, seconds in load.get("cpu_seconds_beside", {}).items() if seconds > 0.01 * summary.seconds}
+    if beside:
+        shares = ", ".join(f"{name} {seconds / summary.seconds:.0%}" for name, seconds in beside.items())
+        lines.append(field("CPU beside", f"{shares} of a core"))
+    if load.get("noise", {}).get("contaminated"):
+        lines.append(field("Contaminated", f"{load['noise']['contaminated']}; such a run has no part in intervals"))
     return lines
 
 
@@ -231,6 +243,15 @@ def measured(load: dict[str, Any], summary: Summary) -> dict[str, float | None]:
     }
 
 
+RATES = ("requests/s", "max requests/s")  # which a load that was cut short may still show
+
+
+def ratio_to(name: str, published: float, found: float | None, load: dict[str, Any]) -> str:
+    """Of measured to published, where they are of the same thing."""
+    comparable = load["size"] == "declared" or name in (*RATES, *load["counted_in_log"])
+    return f"{found / published:.2f}" if found is not None and published and comparable else "-"
+
+
 def published_beside_measured(load: dict[str, Any], summary: Summary) -> list[str]:
     published = load.get("published")
     if not published:
@@ -239,7 +260,7 @@ def published_beside_measured(load: dict[str, Any], summary: Summary) -> list[st
     lines = [f"{'Published beside measured':<28}{'published':>12}{'measured':>12}{'ratio':>8}"]
     for name, figure in published.items():
         found = here.get(name)
-        ratio = f"{found / figure:.2f}" if found is not None and figure else "-"
+        ratio = ratio_to(name, figure, found, load)
         lines.append(f"  {name:<26}{figure:>12,g}{'-' if found is None else f'{found:,.4g}':>12}{ratio:>8}")
     extra = {name: count for name, count in load["counted_in_log"].items() if name not in published}
     return [*lines, *(f"  {name:<26}{'':>12}{count:>12,}" for name, count in extra.items())]

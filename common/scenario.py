@@ -1,6 +1,7 @@
 """Reads what a scenario declares, without importing it."""
 
 import ast
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -73,6 +74,15 @@ def is_dict_to(kind: type) -> Callable[[object], bool]:
     return lambda value: isinstance(value, dict) and all(type(item) is kind for item in value.values())
 
 
+def is_dict_of_patterns(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    try:
+        return all(re.compile(pattern) for pattern in value.values())
+    except (re.error, TypeError):
+        return False
+
+
 REQUIRED = ("STUDY", "SERVER", "PORTS", "LOAD")
 TEXT: tuple[str, Callable[[object], bool]] = "a string", lambda value: isinstance(value, str)
 WHOLE: tuple[str, Callable[[object], bool]] = "a whole number of 1 or more", lambda value: type(value) is int and value > 0
@@ -89,7 +99,7 @@ KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "TABLES": TEXT,
     "MAX_CONNECTIONS": WHOLE,
     "NGINX": TEXT,
-    "COUNT_IN_LOG": ("a dict that maps names to patterns", is_dict_to(str)),
+    "COUNT_IN_LOG": ("a dict that maps names to patterns", is_dict_of_patterns),
     "PUBLISHED": ("a list of dicts, not empty", is_list_of(dict)),
 }
 
@@ -127,6 +137,13 @@ def constants(path: Path, tree: ast.Module) -> dict[str, Any]:
             raise ScenarioError(f"{shown(path)}:{node.lineno}: {name} must be written out, not computed") from None
         if not fits(found[name]):
             raise ScenarioError(f"{shown(path)}:{node.lineno}: {name} must be {kind}")
+        if name == "PUBLISHED":
+            lists = [value for row in found[name] for value in row.values() if isinstance(value, list)]
+            latencies = len(found.get("LATENCIES_MS", [0]))
+            if any(len(figures) != latencies for figures in lists):
+                raise ScenarioError(
+                    f"{shown(path)}:{node.lineno}: PUBLISHED must have {latencies} figures in each list: one for each of LATENCIES_MS"
+                )
     missing = [name for name in REQUIRED if name not in found]
     if missing:
         raise ScenarioError(f"{shown(path)}: has no {missing[0]}; every scenario declares {', '.join(REQUIRED)}")

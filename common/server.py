@@ -16,6 +16,8 @@ from typing import Any
 
 import psutil
 
+from common.cores import only_on
+
 ROOT = Path(__file__).resolve().parents[1]
 GUARD = ROOT / "common" / "guard.py"
 HOST = "127.0.0.1"
@@ -23,6 +25,7 @@ READY_SECONDS = 20.0
 GRACE_SECONDS = 3.0  # from the first signal to SIGKILL
 END_SECONDS = 10.0
 LOG_LINES = 12
+DECIDING = ("WEB_CONCURRENCY", "GUNICORN_CMD_ARGS", "UVICORN_", "UWSGI_", "DJANGO_SETTINGS_MODULE")
 
 
 INSTALL = {
@@ -42,6 +45,15 @@ class Failed(Exception):
     """A process of ours did not do what it was started for, said in one line and its log's tail."""
 
 
+def surroundings() -> dict[str, str]:
+    """The environment without what would decide a figure behind the launch line's back."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(DECIDING)}
+    for name in ("NO_PROXY", "no_proxy"):
+        kept[name] = ",".join([HOST, "localhost", *([kept[name]] if kept.get(name) else [])])
+    kept["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([kept["PYTHONPATH"]] if kept.get("PYTHONPATH") else [])])
+    return {**kept, "PYTHONUNBUFFERED": "1"}
+
+
 class Process:
     """One command under a guard: it never outlives this process, however this process ends."""
 
@@ -53,12 +65,14 @@ class Process:
         log: Path | None = None,
         end: signal.Signals = signal.SIGTERM,
         grace: float = GRACE_SECONDS,
+        on: list[int] | None = None,
     ) -> None:
         self.name = name
         self.command = command
         self.log = log
         self._end = end
         self._grace = grace
+        self._on = on or []
         self._environment = environment or {}
         self._guard: subprocess.Popen[bytes] | None = None
         self.pid = 0
@@ -68,21 +82,22 @@ class Process:
         program = shutil.which(self.command[0], path=path)
         if program is None:
             raise NotInstalled(self.command[0])
-        environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **self._environment}
+        environment = {**surroundings(), "PATH": path, **self._environment}
         stderr = None
         if self.log is not None:
             self.log.parent.mkdir(parents=True, exist_ok=True)
             stderr = self.log.open("ab")
         try:
-            self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(GUARD), str(int(self._end)), str(self._grace), program, *self.command[1:]],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                env=environment,
-                cwd=ROOT,
-                start_new_session=True,
-            )
+            with only_on(self._on):
+                self._guard = subprocess.Popen(
+                    [sys.executable, "-I", "-S", str(GUARD), str(int(self._end)), str(self._grace), program, *self.command[1:]],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    env=environment,
+                    cwd=ROOT,
+                    start_new_session=True,
+                )
         finally:
             if stderr is not None:
                 stderr.close()
@@ -222,32 +237,41 @@ class Cost:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._cpu_at_start = cpu_seconds(pid)
-        self._peak_bytes = 0
-        self._peak_threads = 0
+        self._cpu: list[tuple[float, float]] = []  # (clock, CPU seconds since its start)
+        self._peaks = {"memory": 0, "largest": 0, "threads": 0}
         self._measure = "pss" if sys.platform == "linux" else "rss"
+        self.look()
 
     def look(self) -> None:
-        memory, threads = 0, 0
+        memory, threads = [], 0
         try:
+            self._cpu.append((time.time(), cpu_seconds(self._pid)))
             for process in tree(self._pid):
                 with process.oneshot():
-                    memory += process.memory_full_info().pss if self._measure == "pss" else process.memory_info().rss
+                    memory.append(process.memory_full_info().pss if self._measure == "pss" else process.memory_info().rss)
                     threads += process.num_threads()
         except psutil.Error:
             return  # a process ended while we looked: the next look counts
-        self._peak_bytes = max(self._peak_bytes, memory)
-        self._peak_threads = max(self._peak_threads, threads)
+        for name, value in (("memory", sum(memory)), ("largest", max(memory)), ("threads", threads)):
+            self._peaks[name] = max(self._peaks[name], value)
 
-    def as_record(self) -> dict[str, Any] | None:
-        """None if the server has not survived the load."""
-        try:
-            used = cpu_seconds(self._pid) - self._cpu_at_start
-        except psutil.Error:
+    def as_record(self, start: float, end: float) -> dict[str, Any] | None:
+        """Of the load alone, between two clock times; None if the server was never seen alive."""
+        if not self._cpu:
             return None
         return {
-            "cpu_seconds": round(used, 3),
-            "peak_memory_bytes": self._peak_bytes,
+            "cpu_seconds": round(at(end, self._cpu) - at(start, self._cpu), 3),
+            "peak_memory_bytes": self._peaks["memory"],
+            "largest_process_bytes": self._peaks["largest"],
             "memory_measure": self._measure,
-            "peak_threads": self._peak_threads,
+            "peak_threads": self._peaks["threads"],
         }
+
+
+def at(clock: float, samples: list[tuple[float, float]]) -> float:
+    """The value at a time between two samples, as if it had grown evenly."""
+    before = max((sample for sample in samples if sample[0] <= clock), default=samples[0])
+    after = min((sample for sample in samples if sample[0] >= clock), default=samples[-1])
+    if after[0] == before[0]:
+        return before[1]
+    return before[1] + (after[1] - before[1]) * (clock - before[0]) / (after[0] - before[0])

@@ -26,7 +26,7 @@ install() { # install FILE: what it names, into .venv
     file=$1
     python=.venv/bin/python
     # the programs of a .venv that was moved still point to its old place
-    if ! "$python" -c '' 2>/dev/null || [ "$(cat .venv/made-in 2>/dev/null)" != "$(pwd)" ]; then
+    if ! "$python" -c '' 2>/dev/null || { [ -f .venv/made-in ] && [ "$(cat .venv/made-in)" != "$(pwd)" ]; }; then
         system=$(find_python) || fail "no Python 3.11 or newer was found; install one, or name it: PYTHON=/path/to/python3.12 $0"
         rm -rf .venv
         "$system" -m venv .venv >/dev/null 2>&1 || fail "$system cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"

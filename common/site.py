@@ -59,6 +59,7 @@ class Stage:
     """Starts sites: services and the database are shared by all that stand on it."""
 
     def __init__(self, directory: Path, postgres: Postgres, running: ExitStack, by_hand: bool = False, host: str = HOST) -> None:
+        self.server_cores: list[int] = []  # wherever this process runs
         self.directory = directory
         self.services: dict[str, int] = {}
         self._postgres = postgres
@@ -76,13 +77,13 @@ class Stage:
             variables[services.named(name).variable] = f"http://{HOST}:{self.services[name]}"
         if scenario.tables is not None:
             self._postgres.serve(scenario.max_connections, self.directory)
-            variables |= self._postgres.fresh(scenario.study, scenario.tables)
+            variables |= self._postgres.fresh(scenario.name, scenario.tables)
             beside += [self._postgres.process] if self._postgres.process else []
             if latency_ms:
                 host, port = self._postgres.address()
                 process, near = self._start_relay("the relay to PostgreSQL", host, port, up_ms=latency_ms)
                 beside.append(process)
-                variables |= {"PGHOST": HOST, "PGPORT": str(near)}
+                variables |= {"PGHOST": HOST, "PGHOSTADDR": HOST, "PGPORT": str(near)}
         server, port, socket = self._start_server(scenario, variables)
         if scenario.nginx is not None:
             beside.append(self._start_nginx(scenario, port, socket))
@@ -102,9 +103,10 @@ class Stage:
 
     def _start_server(self, scenario: Scenario, variables: dict[str, str]) -> tuple[Process, int, str]:
         ports = {name: self._ports.pick(port, scenario.name) for name, port in scenario.ports.items()}
-        socket = f"{self._folder()}/server.sock"
+        socket = f"{self._folder()}/server.sock" if "{socket}" in scenario.server else ""
         values = {"host": self._bind, "python": sys.executable, "backlog": services.backlog(), "socket": socket, **ports}
-        process = Process(scenario.name, scenario.command(values), variables, self.directory / f"{scenario.name}.log")
+        log = self.directory / f"{scenario.name}.log"
+        process = Process(scenario.name, scenario.command(values), variables, log, on=self.server_cores)
         return self._running.enter_context(process), ports["port"], socket
 
     def _start_nginx(self, scenario: Scenario, port: int, socket: str) -> Process:

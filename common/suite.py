@@ -3,16 +3,19 @@
 import argparse
 import difflib
 import fnmatch
+import random
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from common import environment, record
-from common.bench import add_run_options, new_directory, parse_run_options, planned_seconds, run, serve
-from common.claims import of_study
-from common.load import LoadError, Parser
+from common import environment, many_rounds, record
+from common.bench import SKIPPED_EXIT, add_run_options, blank, new_directory, parse_run_options, planned_seconds, run, serve
+from common.claims import baseline_of, of_study
+from common.load import LoadError, Parser, count
+from common.many_rounds import AGAIN
 from common.postgres import Postgres
 from common.progress import expect
 from common.scenario import Scenario, ScenarioError, files, name_of, read, shown
@@ -26,6 +29,8 @@ def main(arguments: list[str]) -> int:
     parser = Parser(prog="run_all.sh", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("names", nargs="*", metavar="NAME", help="scenarios to run: names or globs such as 'uwsgi_*' (default: all)")
     parser.add_argument("--list", action="store_true", help="name the scenarios and their questions")
+    parser.add_argument("--rounds", type=count, default=1, metavar="R", help="run all R times, in random order, for intervals (default 1)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of the random order; it is in every record")
     add_run_options(parser)
     try:
         options = parse_run_options(parser, arguments)
@@ -76,45 +81,75 @@ def show_list(paths: list[Path]) -> int:
 
 
 def run_suite(paths: list[Path], options: argparse.Namespace) -> int:
-    """Every scenario runs, whatever becomes of the others; then what can be compared is."""
+    """Round by round, whatever becomes of each run; then what can be compared is."""
     directory = new_directory()
+    seed = random.randrange(2**32) if options.seed is None else options.seed
+    scenarios: list[Scenario] = []
     results: list[dict[str, Any]] = []
+    for path in paths:
+        try:
+            scenarios.append(read(path))
+        except ScenarioError as error:
+            results.append({"scenario": name_of(path), "study": "", "status": "failed", "reason": str(error), "loads": []})
+    turns = plan_turns(scenarios, options.rounds, seed)
+    expect(sum(planned_seconds(turn.scenario, options) for turn in turns))
     stopped = False
-    scenarios = [readable(path) for path in paths]
-    expect(sum(planned_seconds(scenario, options) for scenario in scenarios if isinstance(scenario, Scenario)))
     with Postgres() as postgres:
         try:
-            for path, scenario in zip(paths, scenarios, strict=True):
-                if isinstance(scenario, Scenario):
-                    results.append(run(scenario, options, directory, postgres))
-                else:
-                    results.append({"scenario": name_of(path), "study": "", "status": "failed", "reason": str(scenario), "loads": []})
+            for turn in turns:
+                result = {**blank(turn.scenario, options), "label": turn.label, "round": turn.round, "seed": seed}
+                results.append(result)
+                run(turn.scenario, options, directory / turn.folder, postgres, result)
         except KeyboardInterrupt:
             stopped = True
-    show_tables(results)
+    show_tables(results, options.rounds)
     show_left_out(results)
     if stopped:
-        print(f"stopped after {len(results)} of {len(paths)} scenarios", file=sys.stderr)
+        print(f"stopped in run {len(results)} of {len(turns)}", file=sys.stderr)
     print(f"Records: {shown(directory)}/")
-    failed = any(result["status"] == "failed" for result in results)
-    return 130 if stopped else 1 if failed else 0
+    return 130 if stopped else exit_code({result["status"] for result in results})
 
 
-def readable(path: Path) -> Scenario | ScenarioError:
-    try:
-        return read(path)
-    except ScenarioError as error:
-        return error
+def exit_code(statuses: set[str]) -> int:
+    if "failed" in statuses:
+        return 1
+    return SKIPPED_EXIT if statuses == {"skipped"} else 0
 
 
-def show_tables(results: list[dict[str, Any]]) -> None:
+@dataclass(frozen=True)
+class Turn:
+    scenario: Scenario
+    label: str
+    round: int
+    folder: str
+
+
+def plan_turns(scenarios: list[Scenario], rounds: int, seed: int) -> list[Turn]:
+    """With several rounds, in each every scenario in random order, one of each study twice under two labels."""
+    if rounds == 1:
+        return [Turn(scenario, scenario.name, 1, ".") for scenario in scenarios]
+    chance = random.Random(seed)
+    controls = {baseline_of(study, [one.name for one in scenarios if one.study == study]) for study in {one.study for one in scenarios}}
+    turns: list[Turn] = []
+    for number in range(1, rounds + 1):
+        folder = f"round-{number:02}"
+        these = [Turn(scenario, scenario.name, number, folder) for scenario in scenarios]
+        these += [Turn(one, one.name + AGAIN, number, f"{folder}/again") for one in scenarios if one.name in controls]
+        chance.shuffle(these)
+        turns += these
+    return turns
+
+
+def show_tables(results: list[dict[str, Any]], rounds: int) -> None:
     measured = [result for result in results if result["loads"]]
     if not measured:
         return
-    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
-    for table in comparisons(measured):
+    console = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
+    for table in comparisons(measured) if rounds == 1 else many_rounds.tables(measured):
         console.print()
         console.print(table)
+    if rounds == 1:
+        console.print("\nOne round is one sample: no interval can be given. --rounds 10 gives them.", style="dim")
     for study in dict.fromkeys(result["study"] for result in measured):
         decided = of_study(study, measured)
         for extra in (published_table(study, measured), claims_table(study, decided) if decided else None):

@@ -1,28 +1,32 @@
 """The tables that compare scenarios: one for each study and load, best first."""
 
+import statistics
 from collections.abc import Iterable
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from common.claims import Claim
-from common.report import Summary, measured
+from common.report import Summary, measured, ratio_to
 from common.selfwatch import doubts
 
 COLUMNS = ("scenario", "req/s", "of ideal", "p50 ms", "p95 ms", "p99 ms", "max ms", "failed", "cut off", "CPU ms/req", "peak MB")
 
 
-def comparisons(results: list[dict[str, Any]]) -> list[Table]:
+def comparisons(results: list[dict[str, Any]]) -> list[Group]:
     """A table for each load that scenarios of a study have in common."""
-    groups: dict[tuple[str, str, int], list[tuple[str, dict[str, Any]]]] = {}
+    groups: dict[tuple[Any, ...], list[tuple[str, dict[str, Any]]]] = {}
     for result in results:
         for load in result["loads"]:
-            groups.setdefault((result["study"], load["line"], load["latency_ms"]), []).append((result["scenario"], load))
-    return [comparison(study, members) for (study, _, _), members in groups.items()]
+            groups.setdefault((result["study"], load["line"], load["latency_ms"], load["least_seconds"]), []).append(
+                (result["scenario"], load)
+            )
+    return [comparison(study, members) for (study, *_), members in groups.items()]
 
 
-def comparison(study: str, members: list[tuple[str, dict[str, Any]]]) -> Table:
+def comparison(study: str, members: list[tuple[str, dict[str, Any]]]) -> Group:
     first = members[0][1]
     summaries = [(name, load, Summary(load)) for name, load in members]
     table = Table(title=title(study, first, summaries[0][2]), title_justify="left", title_style="bold", pad_edge=False, box=None)
@@ -33,10 +37,7 @@ def comparison(study: str, members: list[tuple[str, dict[str, Any]]]) -> Table:
     for entry in ranked:
         if entry not in invalid:
             table.add_row(*cells(*entry))
-    if invalid:
-        bound = [f"{name}: client-bound, at least {summary.per_second:.1f} req/s" for name, _, summary in invalid]
-        table.caption, table.caption_justify = "\n".join(bound), "left"
-    return table
+    return Group(table, *(Text(f"{name}: client-bound, at least {summary.per_second:.1f} req/s") for name, _, summary in invalid))
 
 
 def is_invalid(entry: tuple[str, dict[str, Any], Summary]) -> bool:
@@ -71,19 +72,22 @@ def cells(name: str, load: dict[str, Any], summary: Summary) -> list[str]:
 
 
 def published_table(study: str, results: list[dict[str, Any]]) -> Table | None:
-    """Every figure that the study published beside ours."""
+    """Every figure that the study published beside ours, the median where there are several runs."""
     table = Table(title=f"{study} · published beside measured", title_justify="left", title_style="bold", pad_edge=False, box=None)
     for column in ("scenario", "load", "figure", "published", "measured", "ratio"):
         table.add_column(column, justify="left" if column in ("scenario", "load", "figure") else "right", overflow="fold")
+    groups: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     for result in results:
         for load in result["loads"] if result["study"] == study else []:
-            here = measured(load, Summary(load))
-            added = f" · {load['latency_ms']} ms added" if load["latency_ms"] else ""
-            for figure, published in load["published"].items():
-                found = here.get(figure)
-                ratio = f"{found / published:.2f}" if found is not None and published else "-"
-                cells = (f"{published:,g}", "-" if found is None else f"{found:,.4g}", ratio)
-                table.add_row(result["scenario"], f"{load['path']}{added}", figure, *cells)
+            groups.setdefault((result["scenario"], load["path"], load["latency_ms"]), []).append(load)
+    for (name, path, latency_ms), loads in groups.items():
+        figures = [measured(load, Summary(load)) for load in loads]
+        added = f" · {latency_ms} ms added" if latency_ms else ""
+        for figure, published in loads[0]["published"].items():
+            known = [value for here in figures if (value := here.get(figure)) is not None]
+            found = statistics.median(known) if known else None
+            ours = "-" if found is None else f"{found:,.4g}"
+            table.add_row(name, f"{path}{added}", figure, f"{published:,g}", ours, ratio_to(figure, published, found, loads[0]))
     return table if table.rows else None
 
 

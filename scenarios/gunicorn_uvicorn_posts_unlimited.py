@@ -69,8 +69,8 @@ TABLES = """
 """
 LOAD = [
     "--users 500 --spawn-rate 5 -t 180 -s 200 --expect 333333283333335000000 /cpu/",
-    "--users 500 --spawn-rate 5 -t 180 -s 200 -d 'title=Post abcdefghij&content=Content abc' --expect 'Post abcdefghij' /io_create/",
     "--users 500 --spawn-rate 5 -t 180 -s 200 --expect '\"count\": 1000000' /io_read/",
+    "--users 500 --spawn-rate 5 -t 180 -s 200 -d 'title=Post abcdefghij&content=Content abc' --expect 'Post abcdefghij' /io_create/",
 ]
 LATENCIES_MS = [0, 100, 200]  # added to all that the Django server sends
 WARM_UP = 2

@@ -44,7 +44,7 @@ STUDY = "count"
 PORTS = {"port": 8032}
 SERVER = "uwsgi --socket {socket} --module {app} --master --die-on-term --need-app --disable-logging --processes 1 --listen {backlog}"
 NGINX = "uwsgi_pass unix:{socket};"
-MAX_CONNECTIONS = 400  # each request in flight may hold one
+MAX_CONNECTIONS = 400
 TABLES = """
     CREATE TABLE polls_rows (id integer);
     INSERT INTO polls_rows SELECT generate_series(1, 1000000);

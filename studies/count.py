@@ -6,6 +6,7 @@ from typing import Any
 from common.claims import Claim, Runs, decide, per_second
 from common.report import Summary
 
+BASELINE = "nginx_uwsgi_count"
 SYNC, ASYNC = "nginx_uwsgi_count", "nginx_gunicorn_uvicorn_count"
 
 

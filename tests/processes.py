@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -79,10 +80,12 @@ class Program:
 
     def __init__(self, tree: Path, *arguments: str, **environment: str) -> None:
         self.mark = secrets.token_hex(8)
+        self.temporary = Path(tempfile.mkdtemp(prefix="tests-"))
+        self.temporary.chmod(0o755)  # PostgreSQL runs as another user than root
         self.process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=tree,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", MARK: self.mark, **environment},
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(self.temporary), MARK: self.mark, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -98,21 +101,31 @@ class Program:
         for process in self.running():
             process.kill()
         self.process.communicate(timeout=10)
+        shutil.rmtree(self.temporary, ignore_errors=True)
 
     def finish(self, seconds: float = 60) -> int:
         self.stdout, self.stderr = self.process.communicate(timeout=seconds)
         return self.process.returncode
 
     def running(self) -> list[psutil.Process]:
-        """The program and all that it started, wherever they are in the tree of processes."""
-        found = []
+        """The program and all that it started, wherever they are in the tree of processes.
+
+        PostgreSQL and nginx write over their environment: their folder tells that they are ours.
+        """
+        found: dict[int, psutil.Process] = {}
         for process in psutil.process_iter():
             try:
-                if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
+                ours = process.environ().get(MARK) == self.mark or process.ppid() in found
+                ours = ours or str(self.temporary) in f"{process.cwd()} {said(process)}"
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
+                    found[process.pid] = process
             except psutil.Error:
                 continue
-        return found
+        return list(found.values())
+
+    def left_files(self) -> list[str]:
+        """What it left in its temporary directory."""
+        return [path.name for path in self.temporary.iterdir()]
 
     def left_over(self, seconds: float = 10) -> list[str]:
         """What still runs of it after so long."""
@@ -146,6 +159,7 @@ def run(tree: Path, *arguments: str, **environment: str) -> Program:
     with Program(tree, *arguments, **environment) as program:
         program.finish()
         assert program.left_over() == []
+        assert program.left_files() == []
     return program
 
 

@@ -220,7 +220,7 @@ def test_a_load_that_quick_cuts_off_is_said(tmp_path):
     assert "the load was cut off at 1 s; --full sends all of it" in program.stdout
     [load] = records(tree)["slow"]["loads"]
     assert load["stopped"] == "cut off"
-    assert load["cut_by_quick"]
+    assert load["size"] == "quick"
 
 
 def made_up(name: str, per_second: int, busiest: float = 0.2, study: str = "tests", line: str = "-n 9 /") -> dict:

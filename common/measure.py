@@ -1,0 +1,110 @@
+"""Sends one load to a site and accounts for what it cost: the server, those beside it, the machine."""
+
+import os
+import re
+import signal
+import sys
+import time
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from common import noise, record
+from common.load import Load
+from common.outcomes import failures
+from common.progress import tell
+from common.server import Cost, Failed, Process, cpu_seconds
+from common.site import Site
+
+LOOK_EVERY = 0.25
+
+
+def warm_up(site: Site, load: Load, directory: Path) -> dict[str, Any]:
+    count = site.scenario.warm_up
+    once = replace(load, requests=count, concurrency=count, seconds=None, spawn_rate=None)
+    done = send(site, once, directory, "warming up", [])
+    site.check()
+    if failures(done["outcomes"]):
+        raise Failed(f"{site.scenario.name} does not answer its warm-up as it should: {counted(done)}\n{site.server.log_tail()}")
+    return {"outcomes": done["outcomes"], "seconds": done["seconds"]}
+
+
+def measure(site: Site, load: Load, directory: Path) -> dict[str, Any]:
+    """Send one load and account for what it cost the server, those beside it, and the machine."""
+    marks = {process: process.log_size() for process in site.processes}
+    surroundings, own = noise.look(), our_cpu_seconds()
+    try:
+        cost = Cost(site.server.pid)
+        before = {process.name: cpu_seconds(process.pid) for process in site.processes}
+    except psutil.Error:
+        site.check()
+        raise Failed(f"{site.scenario.name} ended before the load was sent\n{site.server.log_tail()}") from None
+    done = send(site, load, directory, load.describe(), [cost])
+    cost.look()
+    start = datetime.fromisoformat(done["started_at"]).timestamp()
+    done["server_cost"] = cost.as_record(start, start + done["seconds"])
+    used = {process.name: cpu_seconds(process.pid) - before[process.name] for process in site.processes if lives(process)}
+    done["cpu_seconds_beside"] = {process.name: round(used.get(process.name, 0.0), 3) for process in site.beside}
+    done["noise"] = noise.between(surroundings, noise.look(), sum(used.values()) + our_cpu_seconds() - own)
+    logged = "".join(process.log_since(mark) for process, mark in marks.items())
+    done["counted_in_log"] = {what: count_in(logged, pattern) for what, pattern in site.scenario.count_in_log.items()}
+    return done
+
+
+def our_cpu_seconds() -> float:
+    """Of this process and those that it has waited for: the load generator among them."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def lives(process: Process) -> bool:
+    return process.exit_code() is None and psutil.pid_exists(process.pid)
+
+
+def count_in(text: str, pattern: str) -> int:
+    """How often it occurs; how many different ones, if it has a group."""
+    found = re.findall(pattern, text)
+    return len(set(found)) if re.compile(pattern).groups else len(found)
+
+
+def send(site: Site, load: Load, directory: Path, label: str, costs: list[Cost]) -> dict[str, Any]:
+    """Run the load generator, a process of its own, and take over the record that it leaves."""
+    path = directory / f"{site.scenario.name}.load.json"
+    command = [sys.executable, "-m", "common.loadgen", "-q", "--json", str(path), *load.arguments(), site.url + load.target]
+    began, told_to_stop = time.monotonic(), False
+    with Process("the load generator", command, log=directory / f"{site.scenario.name}.load.log") as generator:
+        while generator.exit_code() is None:
+            for cost in costs:
+                cost.look()
+            tell(f"{site.scenario.name}: {label}: {time.monotonic() - began:.0f} s")
+            if not told_to_stop and generator.pid and not site.lives():
+                with suppress(ProcessLookupError):
+                    os.kill(generator.pid, signal.SIGINT)  # it then saves what it has
+                told_to_stop = True
+            time.sleep(LOOK_EVERY)
+        if not path.exists():
+            site.check()
+            raise Failed(f"the load generator ended with exit code {generator.exit_code()} and no record\n{generator.log_tail()}")
+    done = record.load(path)
+    path.unlink()
+    del done["version"]
+    return done
+
+
+def counted(done: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in done["outcomes"].items()) or "none was sent"
+
+
+def fault_of(site: Site, done: dict[str, Any]) -> str:
+    """What spoilt the load: a process that ended, or not one right answer. Some failed requests are a result."""
+    try:
+        site.check()
+    except Failed as error:
+        return str(error)
+    if done["outcomes"].get("ok"):
+        return ""
+    return f"no request of {done['description']!r} was answered as it should be: {counted(done)}"

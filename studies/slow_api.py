@@ -1,0 +1,11 @@
+"""github.com/maerteijn/django-sync-or-async published its setups and no figures: there is nothing to decide."""
+
+from collections.abc import Iterator
+
+from common.claims import Claim, Runs
+
+BASELINE = "gunicorn_gthread"
+
+
+def claims(runs: Runs) -> Iterator[Claim]:
+    yield from ()

@@ -1,0 +1,169 @@
+"""Does Locust run a scenario's load, here and from several machines?"""
+
+import csv
+import itertools
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from common import by_locust
+from common.load import parse_line
+from common.server import free_port
+from tests.processes import ROOT, TINY, Program, changed, copy_tree, get, one_line, run
+
+FORM = changed(('"body": b"ok"', '"body": b"ok" if scope["method"] == "POST" else b"no"'), ("--expect ok", "-d 'a=1&b=2' --expect ok"))
+RAMP = changed(('["-n 20 -c 2 --expect ok /"]', '["-n 20 -c 2 --expect ok /", "--users 4 --spawn-rate 8 -t 2 --expect ok /ramp/"]'))
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    # answered rightly until the tenth time: what waits for it to be up is content
+    wrong = changed(('"body": b"ok"', '"body": b"ok" if asked < 10 else b"no"'))
+    return copy_tree(tmp_path_factory.mktemp("project"), {"tiny": TINY, "wrong": wrong, "form": FORM, "ramp": RAMP})
+
+
+def statistics(tree: Path, name: str) -> dict[str, str]:
+    """What Locust counted in all, from the CSV of the last such run."""
+    folder = max((tree / "results").glob(f"*-{name}*"))
+    assert "<html" in (folder / "locust.html").read_text()
+    with (folder / "locust_stats.csv").open() as file:
+        return {row["Name"]: row for row in csv.DictReader(file)}["Aggregated"]
+
+
+def test_a_scenario_by_locust(tree):
+    program = run(tree, "scenarios/tiny.py", "--locust", "--run-time", "2s", "--users", "3")
+    assert program.process.returncode == 0, program.stderr
+    found = statistics(tree, "tiny")
+    assert int(found["Request Count"]) > 3
+    assert int(found["Failure Count"]) == 0
+    assert "Locust ended with exit code 0" in program.stdout
+
+
+def test_wrong_answers_make_it_fail(tree):
+    program = run(tree, "scenarios/wrong.py", "--locust", "--run-time", "2s", "--users", "2")
+    assert program.process.returncode == 1
+    assert int(statistics(tree, "wrong")["Failure Count"]) > 0
+    assert "the answer lacks the expected text" in program.stdout + program.stderr
+
+
+@pytest.mark.parametrize("name", ["ramp", "form"])
+def test_the_declared_load_is_sent(tree, name):
+    program = run(tree, f"scenarios/{name}.py", "--locust", "--run-time", "2s")
+    assert program.process.returncode == 0, program.stderr
+    assert int(statistics(tree, name)["Request Count"]) > 0
+
+
+def test_a_ramp_says_itself_to_locust():
+    words = by_locust.command(parse_line("--users 100 --spawn-rate 10 -t 30 --expect 'a b' /x/?y=1"), "http://h:1", Path("/r"), web=False)
+    said = dict(itertools.pairwise(words))
+    assert (said["--users"], said["--spawn-rate"], said["--run-time"]) == ("100", "10", "30s")
+    assert (said["--host"], said["--path"], said["--expect"]) == ("http://h:1", "/x/?y=1", "a b")
+    assert "--headless" in words
+    assert "--headless" not in by_locust.command(parse_line("-n 5 -c 5 /"), "http://h:1", Path("/r"), web=True)
+
+
+def test_without_locust_it_is_one_line(tree):
+    without = "import sys; sys.modules['locust'] = None\nfrom common import bench\nsys.argv = ['tiny.py', '--locust']\n"
+    program = run(tree, "-c", without + "bench.main('scenarios/tiny.py')")
+    assert program.process.returncode == 77
+    assert one_line(program.stderr), program.stderr
+    assert "locust is not installed: ./run_all.sh installs" in program.stderr
+
+
+def serving(program: Program) -> str:
+    said = ""
+    while "Ctrl-C" not in said:
+        line = program.process.stdout.readline()
+        assert line, program.process.communicate()
+        said += line
+    return said
+
+
+@pytest.fixture
+def served(tree):
+    """The tiny one, by hand."""
+    with Program(tree, "scenarios/tiny.py", "--serve") as program:
+        serving(program)
+        yield "http://127.0.0.1:8099"
+
+
+def test_a_master_and_two_workers(served, tmp_path):
+    """As on three machines: only the master knows the URL and the users."""
+    port = str(free_port(set()))
+    locust = [sys.executable, "-m", "locust", "-f", str(ROOT / "common" / "locustfile.py")]
+    words = ["--master", "--expect-workers", "2", "--master-bind-port", port, "--headless", "--only-summary", "--host", served]
+    words += ["--users", "4", "--run-time", "2s", "--expect", "ok", "--csv", str(tmp_path / "all")]
+    started = [subprocess.Popen([*locust, *words], stderr=subprocess.PIPE, text=True, cwd=tmp_path)]
+    try:
+        for _ in range(2):
+            worker = [*locust, "--worker", "--master-port", port]
+            started.append(subprocess.Popen(worker, stderr=subprocess.PIPE, text=True, cwd=tmp_path))
+        for process in started:
+            said = process.communicate(timeout=40)[1]
+            assert process.returncode == 0, said
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    with (tmp_path / "all_stats.csv").open() as file:
+        [total] = [row for row in csv.DictReader(file) if row["Name"] == "Aggregated"]
+    assert int(total["Request Count"]) > 4
+    assert int(total["Failure Count"]) == 0
+
+
+# A scenario that is served elsewhere
+
+
+def test_loads_go_to_a_target(tree, served):
+    program = run(tree, "scenarios/tiny.py", "--target", served, "-n", "7", "-c", "3")
+    assert program.process.returncode == 0, program.stderr
+    assert "Complete requests:      7" in program.stdout
+    assert served in program.stdout
+    [saved] = max((tree / "results").iterdir()).glob("tiny-*.json")
+    assert saved.stat().st_size > 0
+
+
+def test_wrong_answers_of_a_target_fail(tree, served):
+    program = run(tree, "scenarios/tiny.py", "--target", f"http://127.0.0.1:{free_port(set())}", "-n", "2", "-c", "1")
+    assert program.process.returncode == 1
+    assert "Traceback" not in program.stderr
+    assert "refused 2" in program.stdout
+
+
+def test_no_url_is_one_line(tree):
+    program = run(tree, "scenarios/tiny.py", "--target", "ftp://nowhere", "-n", "2", "-c", "1")
+    assert program.process.returncode == 2
+    assert one_line(program.stderr)
+    assert "not a URL" in program.stderr
+
+
+def test_it_serves_other_machines(tree):
+    with Program(tree, "scenarios/tiny.py", "--serve", "--host", "0.0.0.0") as program:
+        said = serving(program)
+        assert ":8099/" in said
+        assert get("http://127.0.0.1:8099/") == (200, "ok")
+        others = next((address for address in addresses() if not address.startswith("127.")), None)
+        if others:
+            with urllib.request.urlopen(f"http://{others}:8099/", timeout=10) as answer:
+                assert answer.read() == b"ok"
+        program.process.terminate()
+        assert program.finish() == 130
+        assert "made for measuring, not for safety" in program.stderr
+        assert program.left_over() == []
+
+
+def addresses() -> list[str]:
+    return [entry.address for entries in psutil.net_if_addrs().values() for entry in entries if entry.family == socket.AF_INET]
+
+
+@pytest.mark.parametrize("words", [["--host", "0.0.0.0"], ["--host", "10.0.0.1", "-n", "5"]])
+def test_a_host_goes_with_serve(tree, words):
+    program = run(tree, "scenarios/tiny.py", *words)
+    assert program.process.returncode == 2
+    assert one_line(program.stderr)
+    assert "--host goes with --serve" in program.stderr

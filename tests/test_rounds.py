@@ -1,0 +1,179 @@
+"""Several rounds: their order, their intervals, what is left out of them, and a small run of two."""
+
+import io
+import random
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from processes import TINY, copy_tree, records, run
+from rich.console import Console
+from scipy import stats as scipy_stats
+from test_suite import made_up
+
+from common import cores, noise
+from common.intervals import estimate, no_difference_shown, ratio
+from common.many_rounds import AGAIN, tables
+from common.scenario import Scenario
+from common.suite import exit_code, plan_turns
+
+rates = some.lists(some.floats(1, 1e6), min_size=3, max_size=20)
+
+
+@given(rates)
+def test_an_interval_is_students_of_the_logarithms(values):
+    found = estimate(values)
+    logs = np.log(values)
+    assert found.middle == statistics.median(values)
+    if len(set(values)) > 1:
+        low, high = scipy_stats.t.interval(0.95, len(logs) - 1, statistics.fmean(logs), scipy_stats.sem(logs))
+        assert [found.low, found.high] == pytest.approx([np.exp(low), np.exp(high)], rel=1e-6)
+
+
+@given(rates, rates)
+def test_a_ratio_is_welchs(values, baseline):
+    found = ratio(values, baseline)
+    if len(set(values)) > 1 and len(set(baseline)) > 1:
+        interval = scipy_stats.ttest_ind(np.log(values), np.log(baseline), equal_var=False).confidence_interval(0.95)
+        assert [found.low, found.high] == pytest.approx([np.exp(interval.low), np.exp(interval.high)], rel=1e-6)
+
+
+@pytest.mark.parametrize("values", [[10.0], [10.0, 12.0], [10.0, 12.0, 0.0]])
+def test_no_interval_is_made_of_too_little(values):
+    found = estimate(values)
+    assert (found.low, found.high, found.runs) == (None, None, len(values))
+
+
+def test_of_nothing_there_is_nothing():
+    assert estimate([]) is None
+    assert ratio([], [1.0]) is None
+    assert ratio([1.0, 2.0, 3.0], [0.0, 1.0, 2.0]) is None
+
+
+def test_a_clear_difference_is_shown_and_none_is_not():
+    chance = random.Random(1)
+    one, other = ([chance.gauss(100, 5) for _ in range(10)] for _ in range(2))
+    assert no_difference_shown(ratio(one, other))
+    assert not no_difference_shown(ratio([value * 1.5 for value in one], other))
+
+
+def test_one_configuration_seldom_differs_from_itself():
+    chance = random.Random(2)
+    draws = [[chance.lognormvariate(0, 0.2) for _ in range(10)] for _ in range(4000)]
+    differing = sum(not no_difference_shown(ratio(one, other)) for one, other in zip(draws[::2], draws[1::2], strict=True))
+    assert differing / 2000 <= 0.06
+
+
+def scenario(name: str, study: str = "tests") -> Scenario:
+    return Scenario(path=Path(f"scenarios/{name}.py").resolve(), question="", study=study, server="", ports={}, load=["/"])
+
+
+def test_every_round_has_every_scenario_once_and_a_control_of_each_study():
+    turns = plan_turns([scenario("a"), scenario("b"), scenario("c", "other")], 5, seed=3)
+    for number in range(1, 6):
+        labels = sorted(turn.label for turn in turns if turn.round == number)
+        assert labels == ["a", f"a{AGAIN}", "b", "c", f"c{AGAIN}"]
+    assert turns == plan_turns([scenario("a"), scenario("b"), scenario("c", "other")], 5, seed=3)
+    assert turns != plan_turns([scenario("a"), scenario("b"), scenario("c", "other")], 5, seed=4)
+    assert len({(turn.folder, turn.scenario.name) for turn in turns}) == len(turns)  # no record overwrites another
+
+
+def test_one_round_goes_by_name_without_controls():
+    assert [turn.label for turn in plan_turns([scenario("a"), scenario("b")], 1, seed=3)] == ["a", "b"]
+
+
+def of_rounds(name: str, rates: list[int], contaminated: str = "", busiest: float = 0.2, fault: str = "") -> list[dict]:
+    results = []
+    for rate in rates:
+        result = {**made_up(name.removesuffix(AGAIN), rate, busiest), "label": name}
+        result["loads"][0] |= {"noise": {"contaminated": contaminated}, "fault": fault, "server_cost": None}
+        results.append(result)
+    return results
+
+
+def shown(*results: list[dict]) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    for table in tables([result for part in results for result in part]):
+        console.print(table)
+    return console.file.getvalue()
+
+
+def test_the_table_has_intervals_ratios_and_the_control():
+    text = shown(of_rounds("a", [100, 104, 98, 101]), of_rounds("b", [200, 210, 190, 205]), of_rounds(f"a{AGAIN}", [101, 99, 103, 100]))
+    lines = [line.split() for line in text.splitlines()]
+    assert [line[0] for line in lines[2:4]] == ["b", "a"]
+    assert "[" in text.splitlines()[2]
+    assert "A/A  a twice: " in text
+    assert "no difference shown" in text
+
+
+def test_a_control_that_differs_is_not_passed_over():
+    text = shown(of_rounds("a", [100, 104, 98, 101]), of_rounds(f"a{AGAIN}", [201, 199, 203, 200]))
+    assert "A DIFFERENCE, where there is none: doubt this table" in text
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "why"),
+    [({"contaminated": "other processes"}, "other processes"), ({"busiest": 0.95}, "client-bound"), ({"fault": "it died"}, "it failed")],
+)
+def test_spoilt_runs_are_left_out_and_said(spoilt, why):
+    text = shown(of_rounds("a", [100, 104, 98]), of_rounds("a", [900, 910], **spoilt))
+    assert f"left out: 2 runs of a ({why})" in text
+    assert text.splitlines()[2].split()[1] == "3"
+
+
+BEFORE = {"busy": 100.0, "stolen": 1.0, "all": 1000.0}
+
+
+@pytest.mark.parametrize(
+    ("after", "own", "contaminated"),
+    [
+        ({"busy": 110.0, "stolen": 1.0, "all": 1020.0}, 9.0, False),  # 5 % were not ours
+        ({"busy": 110.0, "stolen": 1.0, "all": 1020.0}, 7.0, True),  # 15 %
+        ({"busy": 101.0, "stolen": 1.5, "all": 1020.0}, 1.0, True),  # 2.5 % stolen
+        ({"busy": 101.0, "stolen": 1.3, "all": 1020.0}, 1.0, False),
+    ],
+)
+def test_the_rule_of_contamination(after, own, contaminated):
+    assert bool(noise.between(BEFORE, after, own)["contaminated"]) is contaminated
+
+
+def test_a_system_that_says_nothing_is_said():
+    assert noise.between({}, {}, 1.0) == {"available": False, "contaminated": ""}
+
+
+def test_cores_are_shared_out_whole(monkeypatch):
+    for available, server, others in (([0], [], []), ([0, 1], [0], [1]), ([2, 3, 5, 7, 9], [2, 3], [5, 7, 9]), ([], [], [])):
+        monkeypatch.setattr(cores, "AVAILABLE", available)
+        assert cores.split() == (server, others)
+
+
+@pytest.mark.parametrize(("statuses", "code"), [({"ok"}, 0), ({"ok", "skipped"}, 0), ({"skipped"}, 77), ({"ok", "failed"}, 1)])
+def test_the_exit_code_of_a_suite(statuses, code):
+    assert exit_code(statuses) == code
+
+
+def test_two_rounds_of_two(tmp_path):
+    tree = copy_tree(tmp_path, {"one": TINY, "two": TINY})
+    program = run(tree, "-m", "common.suite", "--rounds", "2", "--seed", "7")
+    assert program.process.returncode == 0, program.stderr
+    assert "A/A  one twice: " in program.stdout
+    kept = sorted(str(path.relative_to(next((tree / "results").iterdir()))) for path in (tree / "results").rglob("*.json"))
+    assert kept == sorted(f"round-0{number}/{name}.json" for number in (1, 2) for name in ("one", "two", "again/one"))
+    record = records(tree)["two"]
+    assert (record["seed"], record["round"]) == (7, 2)
+    assert record["loads"][0]["noise"]["available"] in (True, False)
+
+
+def test_the_server_has_cores_of_its_own_unless_told(tmp_path):
+    tree = copy_tree(tmp_path, {"one": TINY})
+    run(tree, "scenarios/one.py")
+    pinned = records(tree)["one"]["loads"][0]["pinned"]
+    server, others = cores.split()
+    assert pinned == ({"server": server, "others": others} if others else None)
+    run(tree, "scenarios/one.py", "--no-pin")
+    newest = max((tree / "results").rglob("*.json"), key=lambda path: path.stat().st_mtime)
+    assert '"pinned": null' in newest.read_text()
