@@ -22,7 +22,7 @@ COMMANDS = {
     "python scenarios/uvicorn_asgi.py --serve": "until Ctrl-C",
     "./run_all.sh --list": "./run_all.sh --list",
     "./run_all.sh 'uwsgi_*' --full": f"./run_all.sh 'uwsgi_*' {SMALL}",
-    "./run_all.sh 'uwsgi_*' --rounds 10": f"./run_all.sh 'uwsgi_*' {SMALL} --rounds 2",
+    "./run_all.sh 'uwsgi_*' --rounds 10": None,  # test_rounds.py
     "./run_all.sh --serve": "until Ctrl-C",
     "cp scenarios/uvicorn_asgi.py scenarios/mine.py": "cp scenarios/uvicorn_asgi.py scenarios/mine.py",
     "python scenarios/mine.py": f"python scenarios/mine.py {SMALL}",
