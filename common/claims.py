@@ -34,7 +34,7 @@ class Runs:
         figures = [
             of(load, summary)
             for name, load, summary in self._found
-            if (name, load["load"]["target"], load["latency_ms"]) == (scenario, path, latency_ms) and summary.ok >= FEWEST
+            if (name, load["path"], load["latency_ms"]) == (scenario, path, latency_ms) and summary.ok >= FEWEST
         ]
         known = [figure for figure in figures if figure is not None]
         return statistics.median(known) if known else None
