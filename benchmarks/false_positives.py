@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from common import record
+from common import results
 from common.intervals import no_difference_shown, ratio
-from common.report import Summary
+from common.summary import Summary
 
 RUNS, COMPARISONS, RESAMPLES = 10, 4000, 400
 WANTED = 0.06
@@ -35,8 +35,7 @@ MADE_UP: dict[str, Draw] = {
 def recorded(directory: Path) -> dict[str, Draw]:
     """Each scenario's runs relative to their median, pooled by study: what a run of it may deviate."""
     rates: dict[tuple[str, str, str], list[float]] = {}
-    for path in sorted(directory.rglob("*.json")):
-        result = record.load(path)
+    for result in results.read(directory):
         for load in result["loads"]:
             rates.setdefault((result["study"], result["scenario"], f"{load['line']} {load['latency_ms']}"), []).append(
                 Summary(load).per_second

@@ -5,7 +5,6 @@
 The API on one core, the load generator on another, without its wait; a median of three.
 """
 
-import json
 import statistics
 import subprocess
 import sys
@@ -13,10 +12,10 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from common import record, services
+from common import record, results, services
 from common.cores import only_on, split
-from common.report import Summary
 from common.server import HOST, ROOT, free_port
+from common.summary import Summary
 
 CALLS_PER_REQUEST = 3
 WANTED = 5
@@ -34,16 +33,15 @@ def ceiling(port: int, cores: list[int], keep_alive: bool) -> float:
                 generator = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
             if generator.wait():
                 raise SystemExit("the slow API failed requests")
-            rates.append(Summary(json.loads(Path(file.name).read_text())).per_second)
+            rates.append(Summary(record.load(Path(file.name))).per_second)
     return statistics.median(rates)
 
 
 def best_call_rate(directory: Path) -> tuple[str, float]:
     """Of the scenarios that need the slow API, the one that calls it most often."""
     rates = []
-    for path in sorted(directory.rglob("*.json")):
-        result = record.load(path)
-        if result.get("study") == "slow-api":
+    for result in results.read(directory):
+        if result["study"] == "slow-api":
             rates += [(Summary(load).per_second * CALLS_PER_REQUEST, result["scenario"]) for load in result["loads"]]
     if not rates:
         raise SystemExit(f"no measured scenario in {directory}")

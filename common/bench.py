@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -70,7 +70,7 @@ def run_alone(scenario: Scenario, options: argparse.Namespace, directory: Path) 
     with Postgres() as postgres:
         result = blank(scenario, options)
         run(scenario, options, directory, postgres, result)
-    print(f"Record: {shown(directory / scenario.name)}.json")
+    print(f"Record: {shown(directory / scenario.name)}{record.SUFFIX}")
     if result["status"] == "ok":
         return 0
     print(f"{scenario.name} {result['status']}: {result['reason']}", file=sys.stderr)
@@ -104,7 +104,7 @@ def planned_seconds(scenario: Scenario, options: argparse.Namespace) -> float:
 def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgres: Postgres, result: dict[str, Any]) -> None:
     """Fill the scenario's record: saved after each load, whatever happens to the next."""
     left = planned_seconds(scenario, options)
-    path = directory / f"{scenario.name}.json"
+    path = directory / f"{scenario.name}{record.SUFFIX}"
     faults = []
     try:
         for latency_ms, line in plan(scenario, options):
@@ -133,6 +133,9 @@ def blank(scenario: Scenario, options: argparse.Namespace) -> dict[str, Any]:
     return {
         "kind": "scenario",
         "scenario": scenario.name,
+        "label": scenario.name,
+        "round": 1,
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "study": scenario.study,
         "question": scenario.question,
         "launch": scenario.server,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from common.report import Summary
 from common.selfwatch import doubts
 from common.server import ROOT
+from common.summary import Summary
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "not decided by this run"
 FEWEST = 3  # successes that a rate or a time may rest on

@@ -1,6 +1,7 @@
 """The comparison of several rounds: middles over runs with 95 % intervals, ratios to a baseline, and what was left out."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,9 @@ from rich.text import Text
 
 from common.claims import baseline_of
 from common.intervals import Estimate, estimate, no_difference_shown, ratio
-from common.report import Summary
+from common.limits import limit_of
 from common.selfwatch import doubts
+from common.summary import Summary
 from common.tables import title
 
 AGAIN = " (again)"  # the label of an A/A control's second runs
@@ -71,8 +73,9 @@ def table(heading: str, baseline: str, runs: Sequence[Run]) -> Group:
             kept[run.label].append(run)
     drawn = Table(title=heading, title_justify="left", title_style="bold", pad_edge=False, box=None)
     drawn.add_column("scenario", no_wrap=True)
-    for column in ("runs", *COLUMNS, "failed", "MB", f"req/s to {baseline}"):
+    for column in ("runs", *COLUMNS, "one core", "failed", "MB", f"req/s to {baseline}"):
         drawn.add_column(column, justify="right", no_wrap=True)
+    drawn.add_column("limited by", no_wrap=True)
     ranked = sorted((label for label in kept if kept[label] and not label.endswith(AGAIN)), key=lambda label: -middle(kept[label]))
     for label in ranked:
         drawn.add_row(*row(label, kept[label], kept.get(baseline, [])))
@@ -88,7 +91,24 @@ def row(label: str, runs: Sequence[Run], baseline: Sequence[Run]) -> list[str]:
     estimates = [shown(estimate([value for run in runs if (value := figure(run)) is not None])) for figure in COLUMNS.values()]
     failed = sum(run.summary.failed for run in runs)
     memory = estimate([run.summary.peak_mb for run in runs if run.summary.peak_mb])
-    return [label, str(len(runs)), *estimates, f"{failed:,}", f"{memory.middle:.0f}" if memory else "-", against(runs, baseline)]
+    cpu = estimate([run.summary.cpu_ms for run in runs if run.summary.cpu_ms])
+    return [
+        label,
+        str(len(runs)),
+        *estimates,
+        digits(1000 / cpu.middle) if cpu else "-",
+        f"{failed:,}",
+        f"{memory.middle:.0f}" if memory else "-",
+        against(runs, baseline),
+        most_often(limit_of(run.load, run.summary).by for run in runs),
+    ]
+
+
+def most_often(limits: Iterable[str]) -> str:
+    """What limited most of the runs, with their number where it was not all."""
+    counts = Counter(limits)
+    limit, number = counts.most_common(1)[0]
+    return limit if number == counts.total() else f"{limit} ({number} of {counts.total()})"
 
 
 def against(runs: Sequence[Run], baseline: Sequence[Run]) -> str:

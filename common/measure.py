@@ -21,6 +21,7 @@ from common.server import Cost, Failed, Process, cpu_seconds
 from common.site import Site
 
 LOOK_EVERY = 0.25
+LONGEST_WAIT = 65.0  # for ports: a minute of TIME_WAIT and a little
 
 
 def warm_up(site: Site, load: Load, directory: Path) -> dict[str, Any]:
@@ -36,6 +37,7 @@ def warm_up(site: Site, load: Load, directory: Path) -> dict[str, Any]:
 def measure(site: Site, load: Load, directory: Path) -> dict[str, Any]:
     """Send one load and account for what it cost the server, those beside it, and the machine."""
     marks = {process: process.log_size() for process in site.processes}
+    waited = wait_for_ports(load, site.scenario.name)
     surroundings, own = noise.look(), our_cpu_seconds()
     try:
         cost = Cost(site.server.pid)
@@ -44,15 +46,26 @@ def measure(site: Site, load: Load, directory: Path) -> dict[str, Any]:
         site.check()
         raise Failed(f"{site.scenario.name} ended before the load was sent\n{site.server.log_tail()}") from None
     done = send(site, load, directory, load.describe(), [cost])
-    cost.look()
+    cost.end()
     start = datetime.fromisoformat(done["started_at"]).timestamp()
     done["server_cost"] = cost.as_record(start, start + done["seconds"])
     used = {process.name: cpu_seconds(process.pid) - before[process.name] for process in site.processes if lives(process)}
     done["cpu_seconds_beside"] = {process.name: round(used.get(process.name, 0.0), 3) for process in site.beside}
     done["noise"] = noise.between(surroundings, noise.look(), sum(used.values()) + our_cpu_seconds() - own)
+    done["waited_for_ports_seconds"] = round(waited, 1)
     logged = "".join(process.log_since(mark) for process, mark in marks.items())
     done["counted_in_log"] = {what: count_in(logged, pattern) for what, pattern in site.scenario.count_in_log.items()}
     return done
+
+
+def wait_for_ports(load: Load, name: str) -> float:
+    """Ports of ended connections are not free for a minute: wait, not for ever, until this load's connections find some."""
+    began = time.monotonic()
+    needed = load.requests if load.requests and not load.keep_alive else load.concurrency
+    while noise.time_wait() + needed > noise.ephemeral_ports() and time.monotonic() - began < LONGEST_WAIT:
+        tell(f"{name}: waiting until ports are free: {noise.time_wait():,} are in TIME_WAIT")
+        time.sleep(1)
+    return time.monotonic() - began
 
 
 def our_cpu_seconds() -> float:

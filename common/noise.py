@@ -47,6 +47,15 @@ def time_wait() -> int:
     return int(words[words.index("tw") + 1])
 
 
+def ephemeral_ports() -> int:
+    """How many connections to one address there can be at once."""
+    try:
+        low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    except OSError:
+        return 16_384  # the range of IANA, and of macOS
+    return high - low + 1
+
+
 def between(before: dict[str, float], after: dict[str, float], own_cpu_seconds: float) -> dict[str, Any]:
     """The record of a run's surroundings, with the verdict; {'available': False} without /proc."""
     if not before or not after:

@@ -1,15 +1,13 @@
 """What a person reads of one load: ab's report, field by field, from a load's record."""
 
-import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from common import stats, timeline
-from common.outcomes import OK, failures
+from common.limits import limit_of
 from common.record import RecordError
 from common.selfwatch import doubts
+from common.summary import Summary
 
 PERCENTS = (50, 66, 75, 80, 90, 95, 98, 99)
 # How our outcomes fall into the four kinds of failure that ab tells apart.
@@ -21,64 +19,6 @@ DIFFERENCES = (
     "Unlike ab: a non-2xx answer or a wrong body is a failure; rates, times and percentiles",
     "are of successes only; percentiles by nearest rank, in ms to the microsecond.",
 )
-
-
-class Summary:
-    """The figures of one load, derived from its raw requests."""
-
-    def __init__(self, load: dict[str, Any]) -> None:
-        rows = {name: np.asarray(column) for name, column in load["requests"].items()}
-        ok = rows["outcome"] == OK
-        self.seconds: float = load["seconds"]
-        self.sent = len(ok)
-        self.ok = int(ok.sum())
-        self.failed = failures(load["outcomes"])
-        self.reused = int((rows["connected"] == rows["start"]).sum())
-        self.cut_off = load["outcomes"].get("cut off", 0) + load["outcomes"].get("cancelled", 0)
-        self.complete = self.ok + self.failed
-        self.per_second = self.ok / self.seconds if self.seconds else 0.0
-        # milliseconds, ascending
-        self.connect = between(rows["start"], rows["connected"], ok)
-        self.processing = between(rows["connected"], rows["end"], ok)
-        self.waiting = between(rows["sent"], rows["first_byte"], ok)
-        self.total = between(rows["start"], rows["end"], ok)
-        self.ends = np.sort(rows["end"][ok]) / 1000  # after the start of the load
-        lengths = rows["body_bytes"][ok]
-        self.length, self.shortest, self.longest = (int(lengths[0]), int(lengths.min()), int(lengths.max())) if self.ok else (0, 0, 0)
-        self.body_bytes = int(rows["body_bytes"].sum())
-        self.received_bytes = int(rows["received_bytes"].sum())
-        first_wave = np.argsort(rows["start"], kind="stable")[: load["load"]["concurrency"]]
-        sent = rows["sent"][first_wave][rows["first_byte"][first_wave] > 0]
-        self.send_skew_ms = float(np.ptp(sent)) / 1000 if len(sent) else None
-
-        self.ideal_per_second = ideal_per_second(load)
-        self.of_ideal = self.per_second / self.ideal_per_second if self.ideal_per_second else None
-        cost = load.get("server_cost")
-        self.cpu_ms = cost["cpu_seconds"] * 1000 / self.ok if cost and self.ok else None
-        self.peak_mb = cost["peak_memory_bytes"] / 2**20 if cost else None
-
-    def latency(self, percent: float) -> float | None:
-        return float(stats.percentile(self.total, percent)) if self.ok else None
-
-
-def ideal_per_second(load: dict[str, Any]) -> float | None:
-    """What the load could at most be answered, if every answer took no longer than it must."""
-    least, users, rate = load.get("least_seconds"), load["load"]["concurrency"], load["load"]["spawn_rate"]
-    requests = load["load"]["requests"]
-    if not least:
-        return None
-    if requests and not load["stopped"]:
-        return float(requests / (math.ceil(requests / users) * least))  # the last wave may be a small one
-    if rate is not None and load["seconds"]:
-        arriving = min(users / rate, load["seconds"])
-        users = (arriving * min(users, arriving * rate) / 2 + (load["seconds"] - arriving) * users) / load["seconds"]
-    return float(users / least)
-
-
-def between(earlier: Any, later: Any, which: Any) -> Any:
-    """From one moment to another, in ms, ascending; never below 0 (moments are rounded one by one)."""
-    microseconds = later[which].astype(np.int64) - earlier[which].astype(np.int64)
-    return np.sort(np.maximum(microseconds, 0)) / 1000
 
 
 def ab_report(load: dict[str, Any]) -> str:
@@ -216,14 +156,22 @@ def of_the_server(load: dict[str, Any], summary: Summary) -> list[str]:
         lines.append(field("Of ideal", f"{ideal} (no answer can take less than {load['least_seconds']:g} s)"))
     if cost:
         share = cost["cpu_seconds"] / summary.seconds if summary.seconds else 0.0
-        each = f"{summary.cpu_ms:.2f} ms per answered request, " if summary.cpu_ms is not None else ""
+        each = ""
+        if summary.cpu_ms and summary.one_core_per_second:
+            room = f"a core has time for {summary.one_core_per_second:,.0f} in a second"
+            each = f"{summary.cpu_ms:.2f} ms per answered request ({room}), "
         where = f", on core {', '.join(map(str, pinned['server']))} of its own" if pinned else ""
         lines.append(field("Server CPU", f"{each}{share:.0%} of a core{where}"))
         lines.append(field("Server memory", f"{summary.peak_mb:.0f} MB at peak ({cost['memory_measure']}), {cost['peak_threads']} threads"))
+        switches = [cost[f"{kind}_switches"] / max(summary.ok, 1) for kind in ("voluntary", "involuntary")]
+        lines.append(field("Context switches", "{:.1f} voluntary, {:.1f} involuntary per answered request".format(*switches)))
     beside = {name: seconds for name, seconds in load.get("cpu_seconds_beside", {}).items() if seconds > 0.01 * summary.seconds}
     if beside:
         shares = ", ".join(f"{name} {seconds / summary.seconds:.0%}" for name, seconds in beside.items())
         lines.append(field("CPU beside", f"{shares} of a core"))
+    if cost:
+        limit = limit_of(load, summary)
+        lines.append(field("Limited by", f"{limit.by}: {limit.because}"))
     if load.get("noise", {}).get("contaminated"):
         lines.append(field("Contaminated", f"{load['noise']['contaminated']}; such a run has no part in intervals"))
     return lines

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -232,14 +233,32 @@ def cpu_seconds(pid: int) -> float:
     return total
 
 
+def switches(pid: int) -> dict[int, tuple[int, int]]:
+    """Voluntary and involuntary context switches: of each thread where the system tells, else of each process."""
+    found = {}
+    for process in tree(pid):
+        threads = list(Path(f"/proc/{process.pid}/task").glob("*"))
+        if not threads:
+            with suppress(psutil.Error):
+                found[process.pid] = (process.num_ctx_switches().voluntary, process.num_ctx_switches().involuntary)
+        for thread in threads:
+            with suppress(OSError):  # it ended meanwhile
+                lines = thread.joinpath("status").read_text().splitlines()[-2:]
+                found[int(thread.name)] = (int(lines[0].split()[1]), int(lines[1].split()[1]))
+    return found
+
+
 class Cost:
-    """What a server and its children used: CPU by the kernel's accounting, memory and threads by looking."""
+    """What a server and its children used: CPU and switches by the kernel's accounting, memory and threads by looking."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._cpu: list[tuple[float, float]] = []  # (clock, CPU seconds since its start)
+        self._each: dict[int, list[tuple[float, float]]] = {}  # the same for each process alone
         self._peaks = {"memory": 0, "largest": 0, "threads": 0}
         self._measure = "pss" if sys.platform == "linux" else "rss"
+        self._switches_before = switches(pid)
+        self._switches = (0, 0)
         self.look()
 
     def look(self) -> None:
@@ -248,6 +267,8 @@ class Cost:
             self._cpu.append((time.time(), cpu_seconds(self._pid)))
             for process in tree(self._pid):
                 with process.oneshot():
+                    used = process.cpu_times()
+                    self._each.setdefault(process.pid, []).append((time.time(), used.user + used.system))
                     memory.append(process.memory_full_info().pss if self._measure == "pss" else process.memory_info().rss)
                     threads += process.num_threads()
         except psutil.Error:
@@ -255,12 +276,28 @@ class Cost:
         for name, value in (("memory", sum(memory)), ("largest", max(memory)), ("threads", threads)):
             self._peaks[name] = max(self._peaks[name], value)
 
+    def end(self) -> None:
+        """The last look, after the load."""
+        self.look()
+        try:
+            after = switches(self._pid)
+        except psutil.Error:
+            return
+        grown = [
+            [count - before for count, before in zip(counts, self._switches_before.get(thread, (0, 0)), strict=True)]
+            for thread, counts in after.items()
+        ]
+        self._switches = (sum(one for one, _ in grown), sum(other for _, other in grown))
+
     def as_record(self, start: float, end: float) -> dict[str, Any] | None:
         """Of the load alone, between two clock times; None if the server was never seen alive."""
         if not self._cpu:
             return None
         return {
             "cpu_seconds": round(at(end, self._cpu) - at(start, self._cpu), 3),
+            "busiest_process_cpu_seconds": round(max(at(end, one) - at(start, one) for one in self._each.values()), 3),
+            "voluntary_switches": self._switches[0],
+            "involuntary_switches": self._switches[1],
             "peak_memory_bytes": self._peaks["memory"],
             "largest_process_bytes": self._peaks["largest"],
             "memory_measure": self._measure,

@@ -23,6 +23,8 @@ from common.server import Failed
 from common.stop import stop_on_signals
 from common.tables import claims_table, comparisons, published_table
 
+TABLE_WIDTH = 150  # a narrower terminal wraps its lines: nothing is left out
+
 
 def main(arguments: list[str]) -> int:
     stop_on_signals()
@@ -144,7 +146,8 @@ def show_tables(results: list[dict[str, Any]], rounds: int) -> None:
     measured = [result for result in results if result["loads"]]
     if not measured:
         return
-    console = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
+    console = Console(highlight=False)
+    console.width = max(console.width, TABLE_WIDTH) if sys.stdout.isatty() else TABLE_WIDTH
     for table in comparisons(measured) if rounds == 1 else many_rounds.tables(measured):
         console.print()
         console.print(table)

@@ -9,10 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from common.claims import Claim
-from common.report import Summary, measured, ratio_to
+from common.limits import limit_of
+from common.report import measured, ratio_to
 from common.selfwatch import doubts
+from common.summary import Summary
 
-COLUMNS = ("scenario", "req/s", "of ideal", "p50 ms", "p95 ms", "p99 ms", "max ms", "failed", "cut off", "CPU ms/req", "peak MB")
+COLUMNS = (
+    *("scenario", "req/s", "of ideal", "p50 ms", "p95 ms", "p99 ms", "max ms"),
+    *("failed", "cut off", "CPU ms/req", "one core", "peak MB", "limited by"),
+)
 
 
 def comparisons(results: list[dict[str, Any]]) -> list[Group]:
@@ -31,7 +36,7 @@ def comparison(study: str, members: list[tuple[str, dict[str, Any]]]) -> Group:
     summaries = [(name, load, Summary(load)) for name, load in members]
     table = Table(title=title(study, first, summaries[0][2]), title_justify="left", title_style="bold", pad_edge=False, box=None)
     for column in COLUMNS:
-        table.add_column(column, justify="left" if column == "scenario" else "right", no_wrap=True)
+        table.add_column(column, justify="left" if column in ("scenario", "limited by") else "right", no_wrap=True)
     ranked = sorted(summaries, key=lambda entry: -entry[2].per_second)
     invalid = [entry for entry in ranked if is_invalid(entry)]
     for entry in ranked:
@@ -67,7 +72,9 @@ def cells(name: str, load: dict[str, Any], summary: Summary) -> list[str]:
         f"{summary.failed:,}",
         f"{summary.cut_off:,}",
         "-" if summary.cpu_ms is None else f"{summary.cpu_ms:.2f}",
+        "-" if summary.one_core_per_second is None else f"{summary.one_core_per_second:,.0f}",
         "-" if summary.peak_mb is None else f"{summary.peak_mb:.0f}",
+        limit_of(load, summary).by,
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from common.claims import Claim, Runs, decide, per_second
-from common.report import Summary
+from common.summary import Summary
 
 BASELINE = "nginx_uwsgi_count"
 SYNC, ASYNC = "nginx_uwsgi_count", "nginx_gunicorn_uvicorn_count"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from common.claims import Claim, Runs, decide, per_second
-from common.report import Summary
+from common.summary import Summary
 
 BASELINE = "gunicorn_sync_posts"
 SYNC, LIMITED, UNLIMITED = "gunicorn_sync_posts", "gunicorn_uvicorn_posts", "gunicorn_uvicorn_posts_unlimited"

@@ -1,5 +1,6 @@
 """Runs the project's programs as a person does, in a copy of the tree, and finds what they leave running."""
 
+import gzip
 import json
 import os
 import secrets
@@ -166,8 +167,8 @@ def run(tree: Path, *arguments: str, **environment: str) -> Program:
 def records(tree: Path) -> dict[str, dict]:
     """The scenarios' records under results/, by name."""
     found = {}
-    for path in sorted((tree / "results").glob("*/**/*.json")):
-        record = json.loads(path.read_text())
+    for path in sorted((tree / "results").glob("*/**/*.json.gz")):
+        record = json.loads(gzip.decompress(path.read_bytes()))
         found[record["scenario"]] = record
     return found
 

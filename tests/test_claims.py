@@ -9,6 +9,7 @@ from common.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Runs, decide, o
 from common.load import parse_line
 from common.outcomes import NUMBER
 from common.server import ROOT
+from common.summary import Summary
 
 FILES = {path.stem: path for path in scenario.files()}
 STUDIES = sorted(path.stem for path in (ROOT / "studies").glob("*.py") if path.stem != "__init__")
@@ -292,7 +293,7 @@ def test_what_a_study_asks_for_is_measured(study):
 def test_published_figures_have_names_that_are_measured(name):
     declared = scenario.read(FILES[name])
     [load] = run(name, "/")["loads"]
-    known = set(report.measured(load, report.Summary(load))) | set(declared.count_in_log)
+    known = set(report.measured(load, Summary(load))) | set(declared.count_in_log)
     for row in declared.published:
         assert set(row) - {"path"} <= known
         assert row["path"] in [parse_line(line).target for line in declared.load + declared.load_full]

@@ -14,7 +14,7 @@ from rich.console import Console
 from scipy import stats as scipy_stats
 from test_suite import made_up
 
-from common import cores, noise
+from common import cores, noise, record
 from common.intervals import estimate, no_difference_shown, ratio
 from common.many_rounds import AGAIN, tables
 from common.scenario import Scenario
@@ -161,11 +161,11 @@ def test_two_rounds_of_two(tmp_path):
     program = run(tree, "-m", "common.suite", "--rounds", "2", "--seed", "7")
     assert program.process.returncode == 0, program.stderr
     assert "A/A  one twice: " in program.stdout
-    kept = sorted(str(path.relative_to(next((tree / "results").iterdir()))) for path in (tree / "results").rglob("*.json"))
-    assert kept == sorted(f"round-0{number}/{name}.json" for number in (1, 2) for name in ("one", "two", "again/one"))
-    record = records(tree)["two"]
-    assert (record["seed"], record["round"]) == (7, 2)
-    assert record["loads"][0]["noise"]["available"] in (True, False)
+    kept = sorted(str(path.relative_to(next((tree / "results").iterdir()))) for path in (tree / "results").rglob("*.json.gz"))
+    assert kept == sorted(f"round-0{number}/{name}.json.gz" for number in (1, 2) for name in ("one", "two", "again/one"))
+    two = records(tree)["two"]
+    assert (two["seed"], two["round"]) == (7, 2)
+    assert two["loads"][0]["noise"]["available"] in (True, False)
 
 
 def test_the_server_has_cores_of_its_own_unless_told(tmp_path):
@@ -175,5 +175,5 @@ def test_the_server_has_cores_of_its_own_unless_told(tmp_path):
     server, others = cores.split()
     assert pinned == ({"server": server, "others": others} if others else None)
     run(tree, "scenarios/one.py", "--no-pin")
-    newest = max((tree / "results").rglob("*.json"), key=lambda path: path.stat().st_mtime)
-    assert '"pinned": null' in newest.read_text()
+    newest = max((tree / "results").rglob("*.json.gz"), key=lambda path: path.stat().st_mtime)
+    assert record.load(newest)["loads"][0]["pinned"] is None

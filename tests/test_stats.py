@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from common import record, report, stats, timeline
 from common.outcomes import NUMBER, OUTCOMES, Outcomes, failures, tally
+from common.summary import Summary
 
 
 @given(
@@ -78,7 +79,7 @@ def made_up(rows, seconds, **load):
 
 def test_the_summary_of_a_load():
     load = made_up(ROWS, 2.03)
-    summary = report.Summary(load)
+    summary = Summary(load)
     assert (summary.sent, summary.ok, summary.failed, summary.cut_off, summary.complete) == (6, 3, 2, 1, 5)
     assert summary.per_second == pytest.approx(3 / 2.03)
     assert summary.total.tolist() == [200.0, 400.0, 800.0]
@@ -96,14 +97,14 @@ def test_the_summary_of_a_load():
 
 def test_a_load_of_failures_has_no_times():
     load = made_up(ROWS[4:5], 1.0)
-    summary = report.Summary(load)
+    summary = Summary(load)
     assert (summary.ok, summary.failed, summary.latency(99)) == (0, 1, None)
     assert "No request was answered as it should be" in report.ab_report(load)
 
 
 def test_a_load_of_nothing():
     load = made_up([], 0.5)
-    assert report.Summary(load).sent == 0
+    assert Summary(load).sent == 0
     assert "none (of 0 sent)" in report.ab_report(load)
     assert [(part.sent, part.ok, part.failed) for part in timeline.slices(load)] == [(0, 0, 0)]
 
@@ -146,8 +147,31 @@ def test_a_record_is_read_as_it_was_saved(tmp_path):
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["record.json"]
 
 
+def test_a_compressed_record_is_read_as_it_was_saved_and_smaller(tmp_path):
+    load = made_up(ROWS * 100, 2.03)
+    for name in ("plain.json", "small.json.gz"):
+        record.save(tmp_path / name, {"loads": [load]})
+    plain, small = (record.load(tmp_path / name) for name in ("plain.json", "small.json.gz"))
+    assert report.ab_report(small["loads"][0]) == report.ab_report(plain["loads"][0]) == report.ab_report(load)
+    assert (tmp_path / "small.json.gz").stat().st_size * 5 < (tmp_path / "plain.json").stat().st_size
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-20], lambda content: b"no gzip", lambda content: content[:30] + b"x" * 30])
+def test_a_damaged_record_is_named(damage, tmp_path):
+    path = tmp_path / "one.json.gz"
+    record.save(path, made_up(ROWS, 2.03))
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(record.RecordError, match="one"):
+        record.load(path)
+
+
 @pytest.mark.parametrize(
-    ("text", "said"), [("{", "is not JSON"), ("[]", "no version"), ("{}", "no version"), ('{"version": 0}', "reads version")]
+    ("text", "said"),
+    [
+        *(("{", "is not JSON"), ("[]", "no version"), ("{}", "no version"), ('{"version": 0}', "reads version")),
+        (f'{{"version": {record.VERSION}}}', "is damaged"),
+        (f'{{"version": {record.VERSION}, "loads": [{{"requests": {{"start": "x"}}}}]}}', "is damaged"),
+    ],
 )
 def test_what_is_not_a_record_is_named(text, said, tmp_path):
     (tmp_path / "record.json").write_text(text)

@@ -235,7 +235,10 @@ def made_up(name: str, per_second: int, busiest: float = 0.2, study: str = "test
         "least_seconds": None,
         "seconds": 1.0,
         "outcomes": {"ok": per_second},
-        "client": {"seconds": 1.0, "busiest_second_share": busiest, "loop_lag_p99_ms": 0.0},
+        "server_cost": None,
+        "pinned": None,
+        "cpu_seconds_beside": {},
+        "client": {"seconds": 1.0, "cpu_seconds": 0.1, "busiest_second_share": busiest, "loop_lag_p99_ms": 0.0},
         "requests": {
             **{moment: moments for moment in ("start", "connected", "sent", "first_byte", "end")},
             "outcome": [NUMBER["ok"]] * per_second,
