@@ -1,5 +1,6 @@
 #!/bin/sh
 # Checks and tests everything: ruff, mypy, pytest. Arguments go to pytest: ./run_tests.sh -k loadgen
+# Two files of tests run beside each other; -n 0 for one by one.
 set -eu
 cd "$(dirname "$0")"
 . common/setup.sh
@@ -7,4 +8,4 @@ install requirements-dev.txt
 "$python" -m ruff format --check --quiet . || fail "ruff format would change these files: .venv/bin/ruff format ."
 "$python" -m ruff check --quiet .
 "$python" -m mypy
-exec "$python" -m pytest "$@"
+exec "$python" -m pytest -n 2 --dist loadfile "$@"

@@ -40,7 +40,7 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     return Estimate(middle, math.exp(centre - reach), math.exp(centre + reach), len(values))
 
 
-def ratio(values: Sequence[float], baseline: Sequence[float]) -> Estimate | None:
+def ratio(values: Sequence[float], baseline: Sequence[float], confidence: float = CONFIDENCE) -> Estimate | None:
     """Of two scenarios' runs, by Welch's interval; None if one has no runs or a value that is not above 0."""
     if not values or not baseline or min(*values, *baseline) <= 0:
         return None
@@ -54,7 +54,7 @@ def ratio(values: Sequence[float], baseline: Sequence[float]) -> Estimate | None
     if error == 0:
         return Estimate(middle, middle, middle, runs)
     freedom = sum(parts) ** 2 / sum(part**2 / (len(logs) - 1) for part, logs in zip(parts, (one, other), strict=True))
-    centre, reach = statistics.fmean(one) - statistics.fmean(other), error * quantile(freedom)
+    centre, reach = statistics.fmean(one) - statistics.fmean(other), error * quantile(freedom, confidence)
     return Estimate(middle, math.exp(centre - reach), math.exp(centre + reach), runs)
 
 
@@ -62,5 +62,5 @@ def no_difference_shown(ratio: Estimate) -> bool:
     return ratio.low is None or ratio.high is None or ratio.low <= 1 <= ratio.high
 
 
-def quantile(freedom: float) -> float:
-    return float(distributions.t.ppf((1 + CONFIDENCE) / 2, freedom))
+def quantile(freedom: float, confidence: float = CONFIDENCE) -> float:
+    return float(distributions.t.ppf((1 + confidence) / 2, freedom))

@@ -12,11 +12,10 @@ from rich.text import Text
 from common.claims import baseline_of
 from common.intervals import Estimate, estimate, no_difference_shown, ratio
 from common.limits import limit_of
+from common.plan import AGAIN
 from common.selfwatch import doubts
 from common.summary import Summary
 from common.tables import title
-
-AGAIN = " (again)"  # the label of an A/A control's second runs
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,18 @@ def pieces(value: Any) -> Iterator[str]:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """A record of this version, its columns of requests as arrays."""
+    """A record of loads, their columns of requests as arrays."""
+    record = read(path)
+    try:
+        for load in record.get("loads", [record]):
+            load["requests"] = {name: np.array(column, dtype=np.int64) for name, column in load["requests"].items()}
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        raise RecordError(f"{path} is damaged: its requests are not columns of numbers") from None
+    return record
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A record of this version, or RecordError."""
     try:
         content = path.read_bytes()
         record = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
@@ -76,9 +87,4 @@ def load(path: Path) -> dict[str, Any]:
         raise RecordError(f"{path} is not one of our records: it has no version")
     if record["version"] != VERSION:
         raise RecordError(f"{path} has version {record['version']}; this program reads version {VERSION}")
-    try:
-        for load in record.get("loads", [record]):
-            load["requests"] = {name: np.array(column, dtype=np.int64) for name, column in load["requests"].items()}
-    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
-        raise RecordError(f"{path} is damaged: its requests are not columns of numbers") from None
     return record

@@ -5,17 +5,15 @@ import difflib
 import fnmatch
 import random
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from common import environment, many_rounds, record
+from common import environment, many_rounds, plan, record, results
 from common.bench import SKIPPED_EXIT, add_run_options, blank, new_directory, parse_run_options, planned_seconds, run, serve
-from common.claims import baseline_of, of_study
+from common.claims import of_study
 from common.load import LoadError, Parser, count
-from common.many_rounds import AGAIN
 from common.postgres import Postgres
 from common.progress import expect
 from common.scenario import Scenario, ScenarioError, files, name_of, read, shown
@@ -32,16 +30,19 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="scenarios to run: names or globs such as 'uwsgi_*' (default: all)")
     parser.add_argument("--list", action="store_true", help="name the scenarios and their questions")
     parser.add_argument("--rounds", type=count, default=1, metavar="R", help="run all R times, in random order, for intervals (default 1)")
+    parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with a run that was stopped: a directory in results/")
     parser.add_argument("--seed", type=int, metavar="N", help="of the random order; it is in every record")
     add_run_options(parser)
     try:
         options = parse_run_options(parser, arguments)
+        if options.resume is not None:
+            return resume(alone(options))
         chosen = choose(options.names)
         if options.list:
             return show_list(chosen)
         if options.serve:
             return serve([read(path) for path in chosen], new_directory("serve"), options.host)
-        return run_suite(chosen, options)
+        return begin(chosen, options)
     except (LoadError, ScenarioError) as error:
         print(f"run_all.sh: {error}", file=sys.stderr)
         return 2
@@ -51,6 +52,14 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("run_all.sh: stopped", file=sys.stderr)
         return 130
+
+
+def alone(options: argparse.Namespace) -> Path:
+    """--resume goes by the plan that was kept: nothing else may be asked for."""
+    others = {name for name, value in vars(options).items() if value and name not in ("resume", "host", "rounds", "quick")}
+    if others or options.rounds != 1:
+        raise LoadError("--resume goes on as the run was begun: no names and no other options beside it")
+    return Path(options.resume)
 
 
 def choose(names: list[str]) -> list[Path]:
@@ -82,64 +91,61 @@ def show_list(paths: list[Path]) -> int:
     return code
 
 
-def run_suite(paths: list[Path], options: argparse.Namespace) -> int:
-    """Round by round, whatever becomes of each run; then what can be compared is."""
+def begin(chosen: list[Path], options: argparse.Namespace) -> int:
+    """A run of its own directory, its plan kept in it."""
     directory = new_directory()
     seed = random.randrange(2**32) if options.seed is None else options.seed
+    plan.save(directory, [name_of(path) for path in chosen], seed, options)
+    return run_suite(chosen, directory, seed, options, earlier=[])
+
+
+def resume(directory: Path) -> int:
+    """What is missing of a run that was stopped, by the same plan; runs that failed are results too."""
+    planned = plan.load(directory)
+    options = argparse.Namespace(**planned["options"], rounds=planned["rounds"])
+    chosen = choose(planned["scenarios"])
+    earlier = [result for result in results.read(directory) if result["status"] != "interrupted"]
+    now = {name_of(path): path.read_text(encoding="utf-8") for path in chosen}
+    changed = sorted({result["scenario"] for result in earlier if result["source"] != now[result["scenario"]]})
+    if changed:
+        raise ScenarioError(f"changed since {shown(directory)} was begun: {', '.join(changed)}; begin a run of its own")
+    return run_suite(chosen, directory, planned["seed"], options, earlier)
+
+
+def run_suite(paths: list[Path], directory: Path, seed: int, options: argparse.Namespace, earlier: list[dict[str, Any]]) -> int:
+    """Round by round, whatever becomes of each run; then what can be compared is."""
     scenarios: list[Scenario] = []
-    results: list[dict[str, Any]] = []
+    done = list(earlier)
     for path in paths:
         try:
             scenarios.append(read(path))
         except ScenarioError as error:
-            results.append({"scenario": name_of(path), "study": "", "status": "failed", "reason": str(error), "loads": []})
-    turns = plan_turns(scenarios, options.rounds, seed)
-    expect(sum(planned_seconds(turn.scenario, options) for turn in turns))
+            done.append({"scenario": name_of(path), "study": "", "status": "failed", "reason": str(error), "loads": []})
+    turns = plan.turns(scenarios, options.rounds, seed)
+    had = {(result["label"], result["round"]) for result in earlier}
+    left = [turn for turn in turns if (turn.label, turn.round) not in had]
+    expect(sum(planned_seconds(turn.scenario, options) for turn in left))
     stopped = False
     with Postgres() as postgres:
         try:
-            for turn in turns:
+            for turn in left:
                 result = {**blank(turn.scenario, options), "label": turn.label, "round": turn.round, "seed": seed}
-                results.append(result)
+                done.append(result)
                 run(turn.scenario, options, directory / turn.folder, postgres, result)
         except KeyboardInterrupt:
             stopped = True
-    show_tables(results, options.rounds)
-    show_left_out(results)
+    show_tables(done, options.rounds)
+    show_left_out(done)
     if stopped:
-        print(f"stopped in run {len(results)} of {len(turns)}", file=sys.stderr)
+        print(f"stopped; what is missing: ./run_all.sh --resume {shown(directory)}", file=sys.stderr)
     print(f"Records: {shown(directory)}/")
-    return 130 if stopped else exit_code({result["status"] for result in results})
+    return 130 if stopped else exit_code({result["status"] for result in done})
 
 
 def exit_code(statuses: set[str]) -> int:
     if "failed" in statuses:
         return 1
     return SKIPPED_EXIT if statuses == {"skipped"} else 0
-
-
-@dataclass(frozen=True)
-class Turn:
-    scenario: Scenario
-    label: str
-    round: int
-    folder: str
-
-
-def plan_turns(scenarios: list[Scenario], rounds: int, seed: int) -> list[Turn]:
-    """With several rounds, in each every scenario in random order, one of each study twice under two labels."""
-    if rounds == 1:
-        return [Turn(scenario, scenario.name, 1, ".") for scenario in scenarios]
-    chance = random.Random(seed)
-    controls = {baseline_of(study, [one.name for one in scenarios if one.study == study]) for study in {one.study for one in scenarios}}
-    turns: list[Turn] = []
-    for number in range(1, rounds + 1):
-        folder = f"round-{number:02}"
-        these = [Turn(scenario, scenario.name, number, folder) for scenario in scenarios]
-        these += [Turn(one, one.name + AGAIN, number, f"{folder}/again") for one in scenarios if one.name in controls]
-        chance.shuffle(these)
-        turns += these
-    return turns
 
 
 def show_tables(results: list[dict[str, Any]], rounds: int) -> None:

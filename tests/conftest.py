@@ -1,5 +1,6 @@
 """What do all tests share? A server to misuse, the load generator as a process, and no silent skips."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -49,6 +50,16 @@ class Fired:
     @property
     def outcomes(self) -> dict[str, int]:
         return self.record["outcomes"]
+
+
+@pytest.fixture
+def studies_ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is served by hand has fixed ports: one test at a time, of all that run beside each other."""
+    here = tmp_path_factory.getbasetemp()
+    shared = here.parent if "PYTEST_XDIST_WORKER" in os.environ else here
+    with (shared / "studies_ports").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture

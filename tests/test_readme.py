@@ -87,7 +87,7 @@ def test_small(clone, command):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_by_hand_and_loads_against_it(clone):
+def test_by_hand_and_loads_against_it(clone, studies_ports):
     """--serve, for one and for all, and what sends a load to a server that is there already."""
     for arguments in (["scenarios/uvicorn_asgi.py", "--serve"], ["-m", "common.suite", "--serve", *KEPT]):
         with Program(clone, *arguments) as program:

@@ -2,23 +2,26 @@
 
 import io
 import random
+import signal
 import statistics
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from processes import TINY, copy_tree, records, run
+from processes import TINY, Program, copy_tree, one_line, records, run
 from rich.console import Console
 from scipy import stats as scipy_stats
 from test_suite import made_up
 
-from common import cores, noise, record
+from common import cores, noise, record, results
 from common.intervals import estimate, no_difference_shown, ratio
-from common.many_rounds import AGAIN, tables
+from common.many_rounds import tables
+from common.plan import AGAIN, turns
 from common.scenario import Scenario
-from common.suite import exit_code, plan_turns
+from common.suite import exit_code
 
 rates = some.lists(some.floats(1, 1e6), min_size=3, max_size=20)
 
@@ -72,17 +75,17 @@ def scenario(name: str, study: str = "tests") -> Scenario:
 
 
 def test_every_round_has_every_scenario_once_and_a_control_of_each_study():
-    turns = plan_turns([scenario("a"), scenario("b"), scenario("c", "other")], 5, seed=3)
+    planned = turns([scenario("a"), scenario("b"), scenario("c", "other")], 5, seed=3)
     for number in range(1, 6):
-        labels = sorted(turn.label for turn in turns if turn.round == number)
+        labels = sorted(turn.label for turn in planned if turn.round == number)
         assert labels == ["a", f"a{AGAIN}", "b", "c", f"c{AGAIN}"]
-    assert turns == plan_turns([scenario("a"), scenario("b"), scenario("c", "other")], 5, seed=3)
-    assert turns != plan_turns([scenario("a"), scenario("b"), scenario("c", "other")], 5, seed=4)
-    assert len({(turn.folder, turn.scenario.name) for turn in turns}) == len(turns)  # no record overwrites another
+    assert planned == turns([scenario("a"), scenario("b"), scenario("c", "other")], 5, seed=3)
+    assert planned != turns([scenario("a"), scenario("b"), scenario("c", "other")], 5, seed=4)
+    assert len({(turn.folder, turn.scenario.name) for turn in planned}) == len(planned)  # no record overwrites another
 
 
 def test_one_round_goes_by_name_without_controls():
-    assert [turn.label for turn in plan_turns([scenario("a"), scenario("b")], 1, seed=3)] == ["a", "b"]
+    assert [turn.label for turn in turns([scenario("a"), scenario("b")], 1, seed=3)] == ["a", "b"]
 
 
 def of_rounds(name: str, rates: list[int], contaminated: str = "", busiest: float = 0.2, fault: str = "") -> list[dict]:
@@ -166,6 +169,46 @@ def test_two_rounds_of_two(tmp_path):
     two = records(tree)["two"]
     assert (two["seed"], two["round"]) == (7, 2)
     assert two["loads"][0]["noise"]["available"] in (True, False)
+
+
+def test_a_run_that_was_stopped_goes_on(tmp_path):
+    tree = copy_tree(tmp_path, {"one": TINY, "two": TINY})
+    with Program(tree, "-m", "common.suite", "--rounds", "2", "--seed", "3", "-n", "7") as program:
+        deadline = time.monotonic() + 30
+        while len(list((tree / "results").glob("*/**/*.json.gz"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        program.process.send_signal(signal.SIGINT)
+        assert program.finish() == 130
+    directory = next((tree / "results").iterdir())
+    assert f"--resume results/{directory.name}" in program.stderr
+    before = {path: path.read_bytes() for path in directory.rglob("*.json.gz") if record.load(path)["status"] == "ok"}
+    assert 1 <= len(before) < 6
+    program = run(tree, "-m", "common.suite", "--resume", str(directory))
+    assert program.process.returncode == 0, program.stderr
+    found = results.read(directory)
+    planned = turns([scenario("one"), scenario("two")], 2, seed=3)
+    assert {(one["label"], one["round"]) for one in found} == {(turn.label, turn.round) for turn in planned}
+    assert len(found) == len(planned)
+    assert {one["status"] for one in found} == {"ok"}
+    assert {one["seed"] for one in found} == {3}
+    assert {load["load"]["requests"] for one in found for load in one["loads"]} == {7}
+    assert {path: path.read_bytes() for path in before} == before
+    assert "A/A  one twice" in program.stdout
+
+    program = run(tree, "-m", "common.suite", "--resume", str(directory), "-n", "9")
+    assert (program.process.returncode, one_line(program.stderr)) == (2, True)
+    (tree / "scenarios" / "two.py").write_text(TINY + "# otherwise\n")
+    program = run(tree, "-m", "common.suite", "--resume", str(directory))
+    assert (program.process.returncode, one_line(program.stderr)) == (2, True)
+    assert "changed since" in program.stderr
+    assert "two" in program.stderr
+
+
+def test_only_a_run_of_the_suite_can_go_on(tmp_path):
+    program = run(copy_tree(tmp_path, {"one": TINY}), "-m", "common.suite", "--resume", str(tmp_path))
+    assert program.process.returncode == 1
+    assert one_line(program.stderr)
+    assert "is not a run of ./run_all.sh" in program.stderr
 
 
 def test_the_server_has_cores_of_its_own_unless_told(tmp_path):

@@ -255,7 +255,7 @@ def stop_by_hand(program: Program, *ports: int) -> None:
     assert all(is_free(port) for port in ports)
 
 
-def test_serves_by_hand(tree):
+def test_serves_by_hand(tree, studies_ports):
     with Program(tree, "scenarios/uvicorn_asgi.py", "--serve") as program:
         said = "".join(serving(program))
         assert "http://127.0.0.1:8005/" in said
@@ -270,7 +270,7 @@ def test_serves_by_hand(tree):
 SERVED = ["gunicorn_gthread", "gunicorn_sync_posts", "gunicorn_uvicorn_sleep", "nginx_gunicorn_uvicorn_count", "uwsgi_2_threads"]
 
 
-def test_suite_serves_many_at_once(tree):
+def test_suite_serves_many_at_once(tree, studies_ports):
     """One slow API and one PostgreSQL for all of them; uWSGI's figures on a port of their own."""
     with Program(tree, "-m", "common.suite", "--serve", *SERVED) as program:
         said = "".join(serving(program))
@@ -300,7 +300,7 @@ def stats(port: int) -> dict:
         return json.loads(b"".join(iter(lambda: connection.recv(65536), b"")))
 
 
-def test_a_taken_port_is_named(tree):
+def test_a_taken_port_is_named(tree, studies_ports):
     with socket.create_server(("127.0.0.1", 8005)):
         program = run(tree, "scenarios/uvicorn_asgi.py", "--serve")
     assert program.process.returncode == 1

@@ -1,0 +1,50 @@
+"""Which scenario runs when: kept beside the results, so that a run that was stopped can go on."""
+
+import argparse
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common import record
+from common.claims import baseline_of
+from common.scenario import Scenario
+
+FILE = "suite.json"
+AGAIN = " (again)"  # the label of an A/A control's second runs
+KEPT = ("requests", "concurrency", "seconds", "keep_alive", "full", "no_pin")  # the options that decide figures
+
+
+@dataclass(frozen=True)
+class Turn:
+    scenario: Scenario
+    label: str
+    round: int
+    folder: str
+
+
+def turns(scenarios: list[Scenario], rounds: int, seed: int) -> list[Turn]:
+    """With several rounds, in each every scenario in random order, one of each study twice under two labels."""
+    if rounds == 1:
+        return [Turn(scenario, scenario.name, 1, ".") for scenario in scenarios]
+    chance = random.Random(seed)
+    controls = {baseline_of(study, [one.name for one in scenarios if one.study == study]) for study in {one.study for one in scenarios}}
+    found: list[Turn] = []
+    for number in range(1, rounds + 1):
+        folder = f"round-{number:02}"
+        these = [Turn(scenario, scenario.name, number, folder) for scenario in scenarios]
+        these += [Turn(one, one.name + AGAIN, number, f"{folder}/again") for one in scenarios if one.name in controls]
+        chance.shuffle(these)
+        found += these
+    return found
+
+
+def save(directory: Path, names: list[str], seed: int, options: argparse.Namespace) -> None:
+    kept = {name: getattr(options, name) for name in KEPT}
+    record.save(directory / FILE, {"kind": "suite", "scenarios": names, "rounds": options.rounds, "seed": seed, "options": kept})
+
+
+def load(directory: Path) -> dict[str, Any]:
+    if not (directory / FILE).exists():
+        raise record.RecordError(f"{directory} is not a run of ./run_all.sh: it has no {FILE}")
+    return record.read(directory / FILE)
