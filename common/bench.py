@@ -113,10 +113,10 @@ def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgr
             took = (sized(line, options).seconds or QUICK_SECONDS) + START_SECONDS
             left -= took
             expect(-took)
-            record.save(path, result)
+            unsaved = save(path, result)
             tell("")
             print(report.scenario_report(scenario.name, load), flush=True)
-            faults += [load["fault"]] if load["fault"] else []
+            faults += [fault for fault in (load["fault"], unsaved) if fault]
         result["status"], result["reason"] = ("failed", "; ".join(faults)) if faults else ("ok", "")
     except NotInstalled as missing:
         result["status"], result["reason"] = "skipped", str(missing)
@@ -125,7 +125,18 @@ def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgr
     finally:
         expect(-left)
         tell("")
+        unsaved = save(path, result)
+        if unsaved and unsaved not in faults:
+            result["status"], result["reason"] = "failed", "; ".join([*filter(None, [result["reason"]]), unsaved])
+
+
+def save(path: Path, result: dict[str, Any]) -> str:
+    """What cannot be saved is printed all the same: '' or why it was not saved."""
+    try:
         record.save(path, result)
+    except record.RecordError as error:
+        return str(error)
+    return ""
 
 
 def blank(scenario: Scenario, options: argparse.Namespace) -> dict[str, Any]:

@@ -9,7 +9,10 @@ from typing import Any
 import psutil
 
 from common import cores
+from common.guard import descriptors
+from common.noise import ephemeral_ports
 from common.server import ROOT
+from common.services import somaxconn
 
 PACKAGES = (
     *("django", "httpx", "uvicorn", "uvloop", "httptools", "gunicorn", "uwsgi", "pyuwsgi"),
@@ -27,6 +30,11 @@ def describe() -> dict[str, Any]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "packages": {name: found for name in PACKAGES if (found := installed(name))},
         "revision": revision(),
+        "limits": {
+            "open_files": descriptors(),
+            "somaxconn": somaxconn(),
+            "ephemeral_ports": ephemeral_ports(),
+        },
     }
 
 

@@ -45,12 +45,15 @@ def end_with_holder(group: int, number: int, grace: float) -> None:
     end_group(group, number, grace)
 
 
-def allow_descriptors() -> None:
-    """As many as the system lets us: a shell's usual limit is less than one load's connections."""
+def descriptors() -> int:
+    """As many as the system lets us have: a shell's usual limit is less than one load's connections."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    return MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+
+
+def allow_descriptors() -> None:
     with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors(), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 
 
 def main(number: int, grace: float, command: list[str]) -> int:

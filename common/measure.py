@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from common import noise, record
+from common import folders, noise, record
 from common.load import Load
 from common.outcomes import failures
 from common.progress import tell
@@ -86,10 +86,14 @@ def count_in(text: str, pattern: str) -> int:
 
 def send(site: Site, load: Load, directory: Path, label: str, costs: list[Cost]) -> dict[str, Any]:
     """Run the load generator, a process of its own, and take over the record that it leaves."""
-    path = directory / f"{site.scenario.name}.load.json"
+    with folders.temporary() as folder:
+        return run_generator(site, load, folder / "load.json", directory / f"{site.scenario.name}.load.log", label, costs)
+
+
+def run_generator(site: Site, load: Load, path: Path, log: Path, label: str, costs: list[Cost]) -> dict[str, Any]:
     command = [sys.executable, "-m", "common.loadgen", "-q", "--json", str(path), *load.arguments(), site.url + load.target]
     began, told_to_stop = time.monotonic(), False
-    with Process("the load generator", command, log=directory / f"{site.scenario.name}.load.log") as generator:
+    with Process("the load generator", command, log=log) as generator:
         while generator.exit_code() is None:
             for cost in costs:
                 cost.look()
@@ -103,8 +107,8 @@ def send(site: Site, load: Load, directory: Path, label: str, costs: list[Cost])
             site.check()
             raise Failed(f"the load generator ended with exit code {generator.exit_code()} and no record\n{generator.log_tail()}")
     done = record.load(path)
-    path.unlink()
     del done["version"]
+    done["generator"] = command
     return done
 
 

@@ -14,22 +14,20 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-import psutil
 import psycopg
 from psycopg import sql
 
+from common import folders
 from common.progress import tell
 from common.server import HOST, Failed, NotInstalled, Process, free_port
 
 OURS = "django_sync_or_async_"  # every database of ours in a server that is not
-FOLDER = "django-sync-or-async-postgres-"
 LONGEST_NAME = 63  # PostgreSQL's limit
 SUPERUSER = "postgres"
 READY_SECONDS = 30.0
@@ -180,12 +178,10 @@ class Cluster:
     """A data directory of our own in the temporary directory, and the programs that serve it."""
 
     def __init__(self) -> None:
-        remove_leftovers()
         self.password = secrets.token_urlsafe()
-        self.folder = Path(tempfile.mkdtemp(prefix=FOLDER))
+        self.folder = folders.make()
         self.user = unprivileged_user()
         try:
-            (self.folder / "owner").write_text(str(os.getpid()))
             self.programs = self._reachable(programs())
             self._initialise()
         except BaseException:
@@ -266,14 +262,3 @@ def unprivileged_user() -> str:
             continue
         return name
     raise Failed("PostgreSQL does not run as root, and there is no user 'postgres' or 'nobody' to run it as")
-
-
-def remove_leftovers() -> None:
-    """Clusters of ours whose driver is gone."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
-        try:
-            owner = int((folder / "owner").read_text())
-        except (OSError, ValueError):
-            continue
-        if not psutil.pid_exists(owner):
-            shutil.rmtree(folder, ignore_errors=True)

@@ -1,12 +1,11 @@
 """A scenario being served: what it needs and its server, up, watched and ended together."""
 
 import sys
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common import nginx, relay, services
+from common import folders, nginx, relay, services
 from common.load import parse_line
 from common.postgres import Postgres
 from common.scenario import Scenario
@@ -123,8 +122,7 @@ class Stage:
         return process, near
 
     def _folder(self) -> str:
-        """A short one: a unix socket's whole path may have 107 letters."""
-        return self._running.enter_context(tempfile.TemporaryDirectory(prefix="django-sync-or-async-"))
+        return str(self._running.enter_context(folders.temporary()))
 
     def _wait_until_ready(self, site: Site) -> None:
         """A GET must be answered as it should be; of another method's first load, the warm-up finds out."""

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 from tests.misbehaving import Server
-from tests.processes import ROOT
+from tests.processes import ROOT, check_record
 
 settings.register_profile("same every time", derandomize=True, deadline=None)
 settings.load_profile("same every time")
@@ -77,6 +77,9 @@ def fire(tmp_path: Path) -> Any:
         saved.unlink(missing_ok=True)
         command = [sys.executable, "-m", "common.loadgen", "-q", "--json", str(saved), *map(str, arguments)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, **keywords)
-        return Fired(done.returncode, done.stdout, done.stderr, json.loads(saved.read_text()) if saved.exists() else {})
+        record = json.loads(saved.read_text()) if saved.exists() else {}
+        if record:
+            check_record(record)
+        return Fired(done.returncode, done.stdout, done.stderr, record)
 
     return run

@@ -14,9 +14,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import jsonschema
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "record.schema.json").read_text()))
 MARK = "RUN_OF_A_TEST"  # in the environment of a program and of all that it starts
 
 TAIL = """
@@ -164,11 +166,22 @@ def run(tree: Path, *arguments: str, **environment: str) -> Program:
     return program
 
 
+def check_record(record: dict) -> None:
+    """By the schema in docs/; of the requests' columns, the first rows."""
+    loads = [
+        {**load, "requests": {name: column[:9] for name, column in load["requests"].items()}} for load in record.get("loads", [record])
+    ]
+    short = {**record, "loads": loads} if "loads" in record else loads[0]
+    wrong = jsonschema.exceptions.best_match(SCHEMA.iter_errors(short))
+    assert wrong is None, f"{wrong.json_path}: {wrong.message}"
+
+
 def records(tree: Path) -> dict[str, dict]:
-    """The scenarios' records under results/, by name."""
+    """The scenarios' records under results/, by name; each as the schema says."""
     found = {}
     for path in sorted((tree / "results").glob("*/**/*.json.gz")):
         record = json.loads(gzip.decompress(path.read_bytes()))
+        check_record(record)
         found[record["scenario"]] = record
     return found
 

@@ -63,7 +63,7 @@ OTHERS = {
     "rejected": changed(("proxy_pass http", "proxy_parse http"), source=PROXIED),
     "unknown": changed(("unix:{socket};", "unix:{sock};"), source=PROXIED),
     "dies": DIES,
-    "endless": changed(("-n 20 -c 2", "-c 2 -t 30"), source=PROXIED),
+    "endless": changed(("-n 20 -c 2", "-c 2 -t 30"), ("asked += 1", "asked += 1\n    await asyncio.sleep(0.2)"), source=PROXIED),
     "tiny": TINY,
 }
 

