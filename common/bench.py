@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from common import by_locust, cores, environment, record, report
+from common.live import watch
 from common.load import Load, LoadError, Parser, add_size_options, check_sizes, parse_line, resized
 from common.measure import fault_of, measure, warm_up
 from common.postgres import Postgres
-from common.progress import expect, tell
 from common.scenario import Scenario, ScenarioError, read, shown
+from common.selfwatch import doubts
 from common.server import HOST, ROOT, Failed, NotInstalled
 from common.site import Stage
 from common.stop import stop_on_signals
+from common.summary import Summary
+from common.tables import title
 
 QUICK_SECONDS = 10.0
 QUICK_RAMP_SECONDS = 6.0
@@ -66,7 +69,7 @@ def main(file: str) -> NoReturn:
 
 
 def run_alone(scenario: Scenario, options: argparse.Namespace, directory: Path) -> int:
-    expect(planned_seconds(scenario, options))
+    watch.expect(planned_seconds(scenario, options))
     with Postgres() as postgres:
         result = blank(scenario, options)
         run(scenario, options, directory, postgres, result)
@@ -112,10 +115,13 @@ def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgr
             result["loads"].append(load)
             took = (sized(line, options).seconds or QUICK_SECONDS) + START_SECONDS
             left -= took
-            expect(-took)
+            watch.expect(-took)
             unsaved = save(path, result)
-            tell("")
-            print(report.scenario_report(scenario.name, load), flush=True)
+            watch.tell("")
+            if ranks(load):
+                watch.answered(title(scenario.study, load, Summary(load)), result["label"], Summary(load).per_second)
+            if not watch.quiet:
+                print(report.scenario_report(scenario.name, load), flush=True)
             faults += [fault for fault in (load["fault"], unsaved) if fault]
         result["status"], result["reason"] = ("failed", "; ".join(faults)) if faults else ("ok", "")
     except NotInstalled as missing:
@@ -123,11 +129,15 @@ def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgr
     except (Failed, ScenarioError, LoadError) as error:
         result["status"], result["reason"] = "failed", "; ".join([*faults, str(error)])
     finally:
-        expect(-left)
-        tell("")
+        watch.expect(-left)
+        watch.tell("")
         unsaved = save(path, result)
         if unsaved and unsaved not in faults:
             result["status"], result["reason"] = "failed", "; ".join([*filter(None, [result["reason"]]), unsaved])
+
+
+def ranks(load: dict[str, Any]) -> bool:
+    return not load["fault"] and not doubts(load["client"], Summary(load).latency(50))[0]
 
 
 def save(path: Path, result: dict[str, Any]) -> str:
@@ -175,7 +185,7 @@ def run_load(
     """Start afresh, warm up, measure. A fault during the load is part of its record."""
     load = sized(line, options)
     with ExitStack() as running:
-        tell(f"{scenario.name}: starting")
+        watch.tell(f"{scenario.name}: starting")
         stage = Stage(directory, postgres, running)
         stage.server_cores, others = ([], []) if options.no_pin else cores.split()
         running.enter_context(cores.only_on(others))

@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 
 from common import folders, noise, record
+from common.live import watch
 from common.load import Load
 from common.outcomes import failures
-from common.progress import tell
 from common.server import Cost, Failed, Process, cpu_seconds
 from common.site import Site
 
@@ -63,7 +63,7 @@ def wait_for_ports(load: Load, name: str) -> float:
     began = time.monotonic()
     needed = load.requests if load.requests and not load.keep_alive else load.concurrency
     while noise.time_wait() + needed > noise.ephemeral_ports() and time.monotonic() - began < LONGEST_WAIT:
-        tell(f"{name}: waiting until ports are free: {noise.time_wait():,} are in TIME_WAIT")
+        watch.tell(f"{name}: waiting until ports are free: {noise.time_wait():,} are in TIME_WAIT")
         time.sleep(1)
     return time.monotonic() - began
 
@@ -97,7 +97,7 @@ def run_generator(site: Site, load: Load, path: Path, log: Path, label: str, cos
         while generator.exit_code() is None:
             for cost in costs:
                 cost.look()
-            tell(f"{site.scenario.name}: {label}: {time.monotonic() - began:.0f} s")
+            watch.tell(f"{site.scenario.name}: {label}: {time.monotonic() - began:.0f} s")
             if not told_to_stop and generator.pid and not site.lives():
                 with suppress(ProcessLookupError):
                     os.kill(generator.pid, signal.SIGINT)  # it then saves what it has

@@ -24,7 +24,7 @@ import psycopg
 from psycopg import sql
 
 from common import folders
-from common.progress import tell
+from common.live import watch
 from common.server import HOST, Failed, NotInstalled, Process, free_port
 
 OURS = "django_sync_or_async_"  # every database of ours in a server that is not
@@ -123,7 +123,7 @@ class Postgres:
         began = time.monotonic()
         thread.start()
         while thread.is_alive():
-            tell(f"making the tables of {name}: {time.monotonic() - began:.0f} s")
+            watch.tell(f"making the tables of {name}: {time.monotonic() - began:.0f} s")
             thread.join(0.25)
         if problems:
             raise problems[0]
@@ -218,7 +218,7 @@ class Cluster:
         return copy / "bin"
 
     def _initialise(self) -> None:
-        tell("making a PostgreSQL cluster")
+        watch.tell("making a PostgreSQL cluster")
         password = self.folder / "password"
         password.write_text(self.password)
         if self.user:

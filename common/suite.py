@@ -13,9 +13,9 @@ from rich.console import Console
 from common import environment, many_rounds, plan, record, results
 from common.bench import SKIPPED_EXIT, add_run_options, blank, new_directory, parse_run_options, planned_seconds, run, serve
 from common.claims import of_study
+from common.live import watch
 from common.load import LoadError, Parser, count
 from common.postgres import Postgres
-from common.progress import expect
 from common.scenario import Scenario, ScenarioError, files, name_of, read, shown
 from common.server import Failed
 from common.stop import stop_on_signals
@@ -32,9 +32,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=count, default=1, metavar="R", help="run all R times, in random order, for intervals (default 1)")
     parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with a run that was stopped: a directory in results/")
     parser.add_argument("--seed", type=int, metavar="N", help="of the random order; it is in every record")
+    parser.add_argument("-q", dest="quiet", action="store_true", help="no progress and no summaries: only the tables")
     add_run_options(parser)
     try:
         options = parse_run_options(parser, arguments)
+        watch.quiet = options.quiet
         if options.resume is not None:
             return resume(alone(options))
         chosen = choose(options.names)
@@ -56,7 +58,7 @@ def main(arguments: list[str]) -> int:
 
 def alone(options: argparse.Namespace) -> Path:
     """--resume goes by the plan that was kept: nothing else may be asked for."""
-    others = {name for name, value in vars(options).items() if value and name not in ("resume", "host", "rounds", "quick")}
+    others = {name for name, value in vars(options).items() if value and name not in ("resume", "host", "rounds", "quick", "quiet")}
     if others or options.rounds != 1:
         raise LoadError("--resume goes on as the run was begun: no names and no other options beside it")
     return Path(options.resume)
@@ -124,7 +126,7 @@ def run_suite(paths: list[Path], directory: Path, seed: int, options: argparse.N
     turns = plan.turns(scenarios, options.rounds, seed)
     had = {(result["label"], result["round"]) for result in earlier}
     left = [turn for turn in turns if (turn.label, turn.round) not in had]
-    expect(sum(planned_seconds(turn.scenario, options) for turn in left))
+    watch.expect(sum(planned_seconds(turn.scenario, options) for turn in left))
     stopped = False
     with Postgres() as postgres:
         try:
