@@ -24,6 +24,9 @@ COMMANDS = {
     "./run_all.sh 'uwsgi_*' --full": f"./run_all.sh 'uwsgi_*' {SMALL}",
     "./run_all.sh 'uwsgi_*' --rounds 10": None,  # test_rounds.py
     "./run_all.sh --serve": "until Ctrl-C",
+    "./run_all.sh --resume results/RUN": None,  # test_rounds.py
+    "python -m common.compare results/BEFORE results/AFTER": None,  # test_compare.py
+    "python -m common.compare results/RUN --gate 'gunicorn_gthread p99<=5s'": None,  # test_compare.py
     "cp scenarios/uvicorn_asgi.py scenarios/mine.py": "cp scenarios/uvicorn_asgi.py scenarios/mine.py",
     "python scenarios/mine.py": f"python scenarios/mine.py {SMALL}",
     "python -m common.loadgen -n 300 -c 300 http://127.0.0.1:8000/": "with a server",
