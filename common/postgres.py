@@ -45,6 +45,7 @@ class Postgres:
         self._running = ExitStack()
         self._cluster: Cluster | None = None
         self._made: set[str] = set()
+        self._seeded: set[str] = set()
         self._connect: dict[str, str | int] = {}
 
     def __enter__(self) -> "Postgres":
@@ -93,10 +94,12 @@ class Postgres:
     def fresh(self, name: str, tables: str) -> dict[str, str]:
         """A new copy of the tables, in a database for this name; the environment in which libpq finds it."""
         template = f"{OURS}{os.getpid()}_{hashlib.sha256(tables.encode()).hexdigest()[:8]}"
-        if template not in self._made:
+        if template not in self._seeded:
             self._made.add(template)
+            self._drop(template)  # what a failed attempt left
             self._run(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(template)))
             self._seed(template, name, tables)
+            self._seeded.add(template)
         database = f"{template}_{name.replace('/', '_')}"[:LONGEST_NAME]
         self._made.add(database)
         self._drop(database)

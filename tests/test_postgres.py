@@ -245,6 +245,14 @@ def test_a_scenario_finds_its_tables(tree):
     assert load["cpu_seconds_beside"]["postgres"] > 0
 
 
+def test_tables_that_could_not_be_made_are_not_taken_for_made(own):
+    """A full disk, say: the next scenario with the same tables must not find half of them."""
+    half = "CREATE TABLE half AS SELECT 1 AS one; SELECT 1 / (SELECT count(*) FROM half WHERE one = 2)"
+    for name in ("first", "second"):
+        with pytest.raises(Failed, match="division by zero"):
+            own.fresh(name, half)
+
+
 def test_broken_tables_are_named(tree):
     program = alone(tree, "broken")
     assert program.process.returncode == 1
