@@ -92,7 +92,8 @@ def finish(result: dict[str, Any], options: argparse.Namespace) -> int:
         print(f"loadgen: {problem}", file=sys.stderr)
     if result["stopped"] == "cancelled":
         return 130
-    return 1 if problems or failures(result["outcomes"]) else 0
+    unanswered = failures(result["outcomes"]) or result["outcomes"].get("unsent")
+    return 1 if problems or unanswered else 0
 
 
 if __name__ == "__main__":

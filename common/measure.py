@@ -6,7 +6,6 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,7 @@ LONGEST_WAIT = 65.0  # for ports: a minute of TIME_WAIT and a little
 
 def warm_up(site: Site, load: Load, directory: Path) -> dict[str, Any]:
     count = site.scenario.warm_up
-    once = replace(load, requests=count, concurrency=count, seconds=None, spawn_rate=None)
-    done = send(site, once, directory, "warming up", [])
+    done = send(site, load.burst(count), directory, "warming up", [])
     site.check()
     if failures(done["outcomes"]):
         raise Failed(f"{site.scenario.name} does not answer its warm-up as it should: {counted(done)}\n{site.server.log_tail()}")
@@ -61,7 +59,7 @@ def measure(site: Site, load: Load, directory: Path) -> dict[str, Any]:
 def wait_for_ports(load: Load, name: str) -> float:
     """Ports of ended connections are not free for a minute: wait, not for ever, until this load's connections find some."""
     began = time.monotonic()
-    needed = load.requests if load.requests and not load.keep_alive else load.concurrency
+    needed = load.concurrency if load.keep_alive else load.most_requests or load.concurrency
     while noise.time_wait() + needed > noise.ephemeral_ports() and time.monotonic() - began < LONGEST_WAIT:
         tell(f"{name}: waiting until ports are free: {noise.time_wait():,} are in TIME_WAIT")
         time.sleep(1)
