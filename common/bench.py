@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from common import by_locust, cores, environment, record, report, schedule
+from common import by_locust, cores, environment, find_rate, record, report, scenario_rate, schedule
 from common.load import Load, LoadError, Parser, add_size_options, check_sizes, lasting, parse_line, resized
 from common.measure import fault_of, measure, warm_up
 from common.postgres import Postgres
@@ -39,14 +39,19 @@ def main(file: str) -> NoReturn:
     parser.add_argument(
         "--locust", nargs=argparse.REMAINDER, metavar="OPTION", help="run the ramp by Locust; all that follows is for Locust"
     )
+    parser.add_argument("--find-rate", metavar="PROMISE", help="find the highest rate that holds 'p99<=500ms', on the first load's path")
     try:
         options = parse_run_options(parser, sys.argv[1:])
+        if options.find_rate is not None:
+            find_rate.promise(options.find_rate)
         scenario = read(Path(file))
         directory = new_directory(name)
         if options.serve:
             code = serve([scenario], directory, options.host)
         elif options.locust is not None or options.locust_web:
             code = by_locust.run(scenario, options, directory)
+        elif options.find_rate is not None:
+            code = scenario_rate.run(scenario, options, directory)
         elif options.target:
             code = load_target(scenario, options, directory)
         else:

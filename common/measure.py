@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -82,10 +83,10 @@ def count_in(text: str, pattern: str) -> int:
     return len(set(found)) if re.compile(pattern).groups else len(found)
 
 
-def send(site: Site, load: Load, directory: Path, label: str, costs: list[Cost]) -> dict[str, Any]:
+def send(site: Site, load: Load, directory: Path, label: str, costs: list[Cost], more: Sequence[str] = ()) -> dict[str, Any]:
     """Run the load generator, a process of its own, and take over the record that it leaves."""
     path = directory / f"{site.scenario.name}.load.json"
-    command = [sys.executable, "-m", "common.loadgen", "-q", "--json", str(path), *load.arguments(), site.url + load.target]
+    command = [sys.executable, "-m", "common.loadgen", "-q", "--json", str(path), *load.arguments(), *more, site.url + load.target]
     began, told_to_stop = time.monotonic(), False
     with Process("the load generator", command, log=directory / f"{site.scenario.name}.load.log") as generator:
         while generator.exit_code() is None:

@@ -47,7 +47,7 @@ class Summary:
         self.ideal_per_second = ideal_per_second(load)
         self.of_ideal = self.per_second / self.ideal_per_second if self.ideal_per_second else None
         if self.is_open:
-            self.of_ideal = kept_up(load, due, rows["end"][ok], self.latency(50))
+            self.of_ideal = kept_up(load, due, rows["end"][ok], float(self.total.mean()) if self.ok else 0.0)
         cost = load.get("server_cost")
         self.cpu_ms = cost["cpu_seconds"] * 1000 / self.ok if cost and self.ok else None
         self.one_core_per_second = 1000 / self.cpu_ms if self.cpu_ms else None  # what one core has CPU time for
@@ -62,16 +62,20 @@ def is_open(load: dict[str, Any]) -> bool:
     return "due" in load["requests"]
 
 
-def kept_up(load: dict[str, Any], due: Any, ends: Any, p50_ms: float | None) -> float | None:
-    """The share of what was due that was answered in time: while more came, and not later and later.
+def kept_up(load: dict[str, Any], due: Any, ends: Any, mean_ms: float) -> float | None:
+    """The share of what was due that was answered in time: as fast as it came, however long each answer took.
 
-    Answers are counted until the last request was due, and requests until a median response time
-    before that, so that what is rightly still in flight then does not count as missing.
+    Answers are counted in the second half of the schedule, and requests in the same time a mean
+    response time earlier: where no queue grows these are as many (Little's law).
     """
-    end = schedule.length(load["load"]["schedule"]) * 1e6
-    median = (p50_ms or 0.0) * 1000
-    expected = int((due.astype(np.int64) <= end - median).sum())
-    return min(1.0, int((ends <= end).sum()) / expected) if expected else None
+    if not len(due):
+        return None
+    end, mean = schedule.length(load["load"]["schedule"]) * 1e6, mean_ms * 1000
+    if mean >= end:
+        return int((ends <= end).sum()) / len(due)
+    width = min(end / 2, end - mean)
+    expected = ((due >= end - mean - width) & (due < end - mean)).sum()
+    return min(1.0, int(((ends >= end - width) & (ends < end)).sum()) / int(expected)) if expected else None
 
 
 def ideal_per_second(load: dict[str, Any]) -> float | None:
