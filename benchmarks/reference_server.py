@@ -2,11 +2,24 @@
 
     python benchmarks/reference_server.py PORT
 
-`/` answers "ok" at once, `/100` after 100 ms. Keeps connections open as HTTP/1.1 and 1.0 say.
+Keeps connections open as HTTP/1.1 and 1.0 say, and answers
+
+    /            at once
+    /100         after 100 ms
+    /bimodal     after 60 ms, three of ten after 200 ms; which ones is the same in every run
+    /slow        after 60 ms, one of 80 after 400 ms
+    /stall/300   at once, but at the 300th request it does nothing at all for 1 s
+    /busy/5      when it has used 5 ms of CPU time
+    /fail/7      at once, every 7th with status 500 (/reset/7: every 7th is broken off)
+    /applied     the delays in ms that it really applied, as JSON, and begins a new list and new counts
 """
 
 import asyncio
+import json
+import random
 import sys
+import time
+from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -16,9 +29,33 @@ HEAD = b"HTTP/1.1 200 OK\r\nServer: reference\r\nContent-Type: text/plain\r\nCon
 LAST = HEAD + b"Connection: close\r\n\r\nok"
 NEXT = HEAD + b"\r\nok"
 NEXT_OLD = HEAD + b"Connection: keep-alive\r\n\r\nok"
+STALL_SECONDS = 1.0
+
+
+class Behaviour:
+    """What all connections share: how many requests each path had, and what they had to wait."""
+
+    def __init__(self) -> None:
+        self.applied: list[float] = []
+        self.begin()
+
+    def begin(self) -> None:
+        self.applied.clear()
+        self.seen: Counter[bytes] = Counter()
+        self.chance = random.Random(7)
+
+    def delay_ms(self, path: bytes) -> int:
+        if path == b"/bimodal":
+            return 200 if self.chance.random() < 0.3 else 60
+        if path == b"/slow":
+            return 400 if self.seen[path] % 80 == 0 else 60
+        return int(path[1:])
 
 
 class Reference(asyncio.Protocol):
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self.loop = asyncio.get_running_loop()
@@ -39,23 +76,57 @@ class Reference(asyncio.Protocol):
             answer = NEXT_OLD if b"connection: keep-alive" in headers else LAST
         else:
             answer = NEXT
-        wait_ms = request.split(b" ")[1][1:]
-        if wait_ms:
-            self.loop.call_later(int(wait_ms) / 1000, partial(self.reply, answer))
-        else:
+        path = request.split(b" ")[1]
+        if path == b"/":
             self.reply(answer)
+        else:
+            self.behave(path, answer)
 
-    def reply(self, answer: bytes) -> None:
+    def behave(self, path: bytes, answer: bytes) -> None:
+        behaviour = self.behaviour
+        behaviour.seen[path] += 1
+        kind, _, number = path[1:].partition(b"/")
+        hit = bool(number) and behaviour.seen[path] % int(number) == 0
+        if path == b"/applied":
+            body = json.dumps(behaviour.applied).encode()
+            behaviour.begin()
+            self.reply(answer.replace(b"Length: 2", b"Length: %d" % len(body)).removesuffix(b"ok") + body, answer is LAST)
+        elif kind == b"busy":
+            burn(int(number) / 1000)
+            self.reply(answer)
+        elif kind == b"stall":
+            if behaviour.seen[path] == int(number):
+                time.sleep(STALL_SECONDS)  # the whole server, as when it collects garbage
+            self.reply(answer)
+        elif kind == b"fail":
+            self.reply(answer.replace(b"200 OK", b"500 Oh") if hit else answer, answer is LAST)
+        elif kind == b"reset":
+            self.transport.abort() if hit else self.reply(answer)
+        else:
+            self.loop.call_later(behaviour.delay_ms(path) / 1000, partial(self.reply_late, answer, time.perf_counter()))
+
+    def reply_late(self, answer: bytes, received: float) -> None:
+        self.behaviour.applied.append(round((time.perf_counter() - received) * 1000, 3))
+        self.reply(answer)
+
+    def reply(self, answer: bytes, last: bool = False) -> None:
         if self.transport.is_closing():
             return
         self.transport.write(answer)
-        if answer is LAST:
+        if last or answer is LAST:
             self.transport.close()
 
 
+def burn(seconds: float) -> None:
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+
 async def serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Reference, "127.0.0.1", port, backlog=4096)
-    print(f"serving on {port}", flush=True)
+    behaviour = Behaviour()
+    server = await asyncio.get_running_loop().create_server(lambda: Reference(behaviour), "127.0.0.1", port, backlog=4096)
+    print(f"serving on {server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from common import by_locust, cores, environment, record, report
+from common import by_locust, cores, environment, find_rate, record, report, scenario_rate, schedule
 from common.live import watch
-from common.load import Load, LoadError, Parser, add_size_options, check_sizes, parse_line, resized
+from common.load import Load, LoadError, Parser, add_size_options, check_sizes, lasting, parse_line, resized
 from common.measure import fault_of, measure, warm_up
 from common.postgres import Postgres
 from common.scenario import Scenario, ScenarioError, read, shown
@@ -25,6 +25,7 @@ from common.tables import title
 
 QUICK_SECONDS = 10.0
 QUICK_RAMP_SECONDS = 6.0
+QUICK_GRACE_SECONDS = 5.0  # for what is in flight when the last request of an open loop has started
 START_SECONDS = 3.0  # what a start and a warm-up take, to say how long is left
 LOOK_EVERY = 0.5  # whether what is served by hand still lives
 SKIPPED_EXIT = 77
@@ -41,14 +42,19 @@ def main(file: str) -> NoReturn:
     parser.add_argument(
         "--locust", nargs=argparse.REMAINDER, metavar="OPTION", help="run the ramp by Locust; all that follows is for Locust"
     )
+    parser.add_argument("--find-rate", metavar="PROMISE", help="find the highest rate that holds 'p99<=500ms', on the first load's path")
     try:
         options = parse_run_options(parser, sys.argv[1:])
+        if options.find_rate is not None:
+            find_rate.promise(options.find_rate)
         scenario = read(Path(file))
         directory = new_directory(name)
         if options.serve:
             code = serve([scenario], directory, options.host)
         elif options.locust is not None or options.locust_web:
             code = by_locust.run(scenario, options, directory)
+        elif options.find_rate is not None:
+            code = scenario_rate.run(scenario, options, directory)
         elif options.target:
             code = load_target(scenario, options, directory)
         else:
@@ -101,7 +107,7 @@ def plan(scenario: Scenario, options: argparse.Namespace) -> list[tuple[int, str
 
 
 def planned_seconds(scenario: Scenario, options: argparse.Namespace) -> float:
-    return sum((sized(line, options).seconds or QUICK_SECONDS) + START_SECONDS for _, line in plan(scenario, options))
+    return sum(seconds_of(sized(line, options)) + START_SECONDS for _, line in plan(scenario, options))
 
 
 def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgres: Postgres, result: dict[str, Any]) -> None:
@@ -113,7 +119,7 @@ def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgr
         for latency_ms, line in plan(scenario, options):
             load = run_load(scenario, line, latency_ms, options, directory, postgres)
             result["loads"].append(load)
-            took = (sized(line, options).seconds or QUICK_SECONDS) + START_SECONDS
+            took = seconds_of(sized(line, options)) + START_SECONDS
             left -= took
             watch.expect(-took)
             unsaved = save(path, result)
@@ -170,13 +176,19 @@ def blank(scenario: Scenario, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def sized(line: str, options: argparse.Namespace) -> Load:
-    """A scenario's load as this run sends it: quickly, a burst is cut off and a ramp keeps its shape in less time."""
+    """A scenario's load as this run sends it: quickly, a burst is cut off; ramps and stages keep their shape in less time."""
     load = resized(parse_line(line), options)
     if options.full or options.seconds is not None:
         return load
     if load.spawn_rate is not None and load.seconds is not None and load.seconds > QUICK_RAMP_SECONDS:
         return replace(load, seconds=QUICK_RAMP_SECONDS, spawn_rate=load.spawn_rate * load.seconds / QUICK_RAMP_SECONDS)
-    return replace(load, seconds=min(load.seconds or QUICK_SECONDS, QUICK_SECONDS))
+    if load.is_open:
+        load = replace(load, grace=min(load.grace or load.timeout, QUICK_GRACE_SECONDS))
+    return lasting(load, min(seconds_of(load), QUICK_SECONDS))
+
+
+def seconds_of(load: Load) -> float:
+    return schedule.length(load.schedule) if load.is_open else load.seconds or QUICK_SECONDS
 
 
 def run_load(
@@ -212,8 +224,9 @@ def size_of(line: str, load: Load, done: dict[str, Any], options: argparse.Names
     """Was it the declared load, one that --quick cut or compressed, or one that the user changed?"""
     if resized(parse_line(line), options) != parse_line(line):
         return "changed"
-    quick = load != parse_line(line) and (load.spawn_rate is not None or done["stopped"] == "cut off")
-    return "quick" if quick else "declared"
+    declared = parse_line(line)
+    shorter = load.schedule != declared.schedule or load.spawn_rate != declared.spawn_rate
+    return "quick" if shorter or (load != declared and done["stopped"] == "cut off") else "declared"
 
 
 def published(scenario: Scenario, load: Load, latency_ms: int) -> dict[str, Any]:

@@ -42,6 +42,8 @@ def command(load: Load, url: str, directory: Path, web: bool) -> list[str]:
     words = [sys.executable, "-m", "locust", "-f", str(FILE), "--host", url, "--path", load.target]
     if load.headers or load.body_file is not None or load.method != ("POST" if load.form is not None else "GET"):
         raise LoadError(f"Locust sends a GET or a form only, not {load.describe()}")
+    if load.is_open:
+        raise LoadError(f"Locust has users, not rates: it cannot send {load.describe()}")
     words += ["--users", str(load.concurrency), "--spawn-rate", f"{load.spawn_rate or load.concurrency:g}"]
     words += ["--run-time", f"{load.seconds or BURST_SECONDS:g}s"]
     words += ["--expect", load.expect] if load.expect else []

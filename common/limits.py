@@ -3,6 +3,7 @@
 The first that holds:
   client              the load generator was at its limit: the run is invalid
   errors              more than a twentieth of what ended had failed
+  offered load        an open loop, and of what was due 0.98 was answered in time: more would be served too
   waiting             at least 0.85 of the ideal: more requests in flight would be served too
   server CPU          a process of the server used 0.85 of a core, or all of them 0.85 of their cores
   database, <service> the cores beside the server's were used to 0.85, most by this
@@ -15,12 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.selfwatch import doubts
-from common.summary import Summary, in_flight
+from common.summary import Summary, in_flight, is_open
 
 MANY_FAILED = 0.05
 BUSY, IDLE = 0.85, 0.50
-NEAR = 0.85
-CLIENT, ERRORS, WAITING, SERVER_CPU, DATABASE = "client", "errors", "waiting", "server CPU", "database"
+NEAR, KEPT_UP = 0.85, 0.98
+CLIENT, ERRORS, OFFERED, WAITING, SERVER_CPU, DATABASE = "client", "errors", "offered load", "waiting", "server CPU", "database"
 SERVER_CONCURRENCY, UNKNOWN = "server concurrency", "unknown"
 
 
@@ -37,7 +38,9 @@ def limit_of(load: dict[str, Any], summary: Summary) -> Limit:
     if load["fault"] or summary.failed > MANY_FAILED * max(summary.complete, 1):
         return Limit(ERRORS, f"{summary.failed:,} of {summary.complete:,} requests failed")
     at_work, users = being_worked_on(load, summary), in_flight(load)
-    if at_work is not None and at_work >= NEAR * users:
+    if is_open(load) and summary.of_ideal is not None and summary.of_ideal >= KEPT_UP:
+        return Limit(OFFERED, f"{summary.of_ideal:.1%} of what was due was answered in time: no more was asked for")
+    if not is_open(load) and at_work is not None and at_work >= NEAR * users:
         return Limit(WAITING, f"{at_work / users:.0%} of the ideal for {users:.0f} in flight")
     busy = server_share(load)
     if busy is not None and busy >= BUSY:
@@ -54,7 +57,9 @@ def being_worked_on(load: dict[str, Any], summary: Summary) -> float | None:
     """By Little's law: the rate times the least time of an answer (declared, or else the shortest seen)."""
     if not summary.ok:
         return None
-    if summary.of_ideal is not None:
+    if is_open(load) and load.get("least_seconds"):
+        return summary.per_second * float(load["least_seconds"])
+    if summary.of_ideal is not None and not is_open(load):
         return summary.of_ideal * in_flight(load)
     return summary.per_second * float(summary.total[0]) / 1000
 

@@ -1,4 +1,4 @@
-"""What load to send: a line in ab's and Locust's words, as one value."""
+"""What load to send: a line in ab's, Locust's and wrk2's words, as one value."""
 
 import argparse
 import math
@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from common import schedule
+from common.schedule import Stages
+
 DEFAULT_TIMEOUT = 30.0
+DEFAULT_CAP = 1000  # in flight at once, of an open loop
 DEFAULT_CONTENT_TYPE = "text/plain"
 FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
 
@@ -21,9 +25,12 @@ class LoadError(ValueError):
 class Load:
     target: str  # a path in a scenario's line, a whole URL on the command line
     requests: int | None = 1  # None: until the time is up
-    concurrency: int = 1  # how many are in flight at once; the users of a ramp
-    seconds: float | None = None  # stop after so long
+    concurrency: int = 1  # how many are in flight at once; the users of a ramp; at most, of an open loop
+    seconds: float | None = None  # stop after so long; of an open loop, no more are due
     spawn_rate: float | None = None  # users arriving per second; None: all at once
+    rate: float | None = None  # an open loop: requests due per second
+    stages: Stages = ()  # an open loop whose rate changes
+    grace: float | None = None  # of an open loop: cut off so long after the last was due; None: wait for all
     keep_alive: bool = False
     timeout: float = DEFAULT_TIMEOUT
     method: str = "GET"
@@ -33,9 +40,33 @@ class Load:
     content_type: str = DEFAULT_CONTENT_TYPE
     expect: str | None = None
 
+    @property
+    def is_open(self) -> bool:
+        return self.rate is not None or bool(self.stages)
+
+    @property
+    def schedule(self) -> Stages:
+        """Of an open loop: its stages, or the one that its rate makes."""
+        if self.rate is None:
+            return self.stages
+        ends = (self.seconds, self.requests / self.rate if self.requests is not None else None)
+        return ((min(end for end in ends if end is not None), self.rate),)
+
+    @property
+    def most_requests(self) -> int | None:
+        """How many it can be at most; None: as many as fit into its time."""
+        return schedule.count(self.schedule) if self.is_open else self.requests
+
+    def burst(self, requests: int) -> "Load":
+        """The same request so many times, all at once."""
+        return replace(self, requests=requests, concurrency=requests, seconds=None, spawn_rate=None, rate=None, stages=(), grace=None)
+
     def describe(self) -> str:
         words = [f"{self.method} {urlsplit(self.target).path or self.target}"]
-        if self.spawn_rate is not None:
+        if self.is_open:
+            words += [f"{rate:g} per second for {seconds:g} s" for seconds, rate in self.schedule]
+            words.append(f"at most {self.concurrency:,} in flight")
+        elif self.spawn_rate is not None:
             words.append(f"{self.concurrency:,} users, {self.spawn_rate:g} arriving per second, {self.seconds:g} s")
         else:
             if self.requests is not None:
@@ -56,6 +87,9 @@ class Load:
             words += ["-n", str(self.requests)] if self.requests is not None else []
             words += ["-c", str(self.concurrency)]
         words += ["-t", str(self.seconds)] if self.seconds is not None else []
+        words += ["--rate", str(self.rate)] if self.rate is not None else []
+        words += ["--stages", schedule.words(self.stages)] if self.stages else []
+        words += ["--grace", str(self.grace)] if self.grace is not None else []
         words += ["-k"] if self.keep_alive else []
         words += ["-p", self.body_file] if self.body_file is not None else []
         words += [f"-d{self.form}"] if self.form is not None else []
@@ -64,7 +98,8 @@ class Load:
         return [*words, f"--expect={self.expect}"] if self.expect is not None else words
 
     def as_record(self) -> dict[str, Any]:
-        return {**asdict(self), "headers": [list(pair) for pair in self.headers]}
+        lists = {"headers": self.headers, "stages": self.stages, "schedule": self.schedule if self.is_open else ()}
+        return {**asdict(self), **{name: [list(pair) for pair in pairs] for name, pairs in lists.items()}}
 
 
 class Parser(argparse.ArgumentParser):
@@ -85,6 +120,15 @@ def at_least(least: float, kind: type, what: str) -> Any:
         return value
 
     return number
+
+
+def stages(text: str) -> Stages:
+    try:
+        return schedule.parse(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} are no stages: write 10s@50,20s@200 for 10 s at 50 a second, then 20 s at 200"
+        ) from None
 
 
 count = at_least(1, int, "a whole number of 1 or more")
@@ -131,6 +175,19 @@ def add_load_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--spawn-rate", type=positive, metavar="R", help="users arriving per second (with --users and -t)")
     parser.add_argument(
+        "--rate",
+        type=positive,
+        metavar="R",
+        help=f"an open loop: R requests start per second, come what may (with -t or -n; -c: in flight at most, {DEFAULT_CAP:,})",
+    )
+    parser.add_argument("--stages", type=stages, metavar="STAGES", help="an open loop whose rate changes: 10s@50,20s@200")
+    parser.add_argument(
+        "--grace",
+        type=positive,
+        metavar="S",
+        help="of an open loop: cut off so many seconds after the last was due (default: wait for all)",
+    )
+    parser.add_argument(
         "-s",
         dest="timeout",
         type=positive,
@@ -160,6 +217,17 @@ def check_sizes(requests: int | None, concurrency: int | None) -> None:
         raise LoadError(f"-c {concurrency} is above -n {requests}: there cannot be more requests in flight than there are")
 
 
+def check_open(options: argparse.Namespace) -> None:
+    if options.users is not None:
+        raise LoadError("--users is a closed loop, --rate and --stages are open ones: a load is one of them")
+    if options.rate is not None and options.stages is not None:
+        raise LoadError("--stages has rates of its own: no --rate with it")
+    if options.stages is not None and (options.seconds is not None or options.requests is not None):
+        raise LoadError("--stages say how long and how many: no -t and no -n with them")
+    if options.rate is not None and options.seconds is None and options.requests is None:
+        raise LoadError("--rate needs an end: -t SECONDS or -n REQUESTS")
+
+
 def load_from(options: argparse.Namespace, target: str) -> Load:
     """The load that parsed options describe, or LoadError where they contradict each other."""
     if options.form is not None and options.body_file is not None:
@@ -171,8 +239,13 @@ def load_from(options: argparse.Namespace, target: str) -> Load:
         raise LoadError("a ramp (--users) needs its duration: -t SECONDS")
     if ramp and (options.requests is not None or options.concurrency is not None):
         raise LoadError("a ramp (--users) has no -n and no -c")
-    requests = options.requests if options.seconds is not None else options.requests or 1
-    concurrency = options.users if ramp else options.concurrency or 1
+    is_open = options.rate is not None or options.stages is not None
+    if is_open:
+        check_open(options)
+    elif options.grace is not None:
+        raise LoadError("--grace goes with --rate or --stages")
+    requests = options.requests if options.seconds is not None or is_open else options.requests or 1
+    concurrency = options.users if ramp else options.concurrency or (min(DEFAULT_CAP, requests or DEFAULT_CAP) if is_open else 1)
     check_sizes(requests, concurrency)
     return Load(
         target=target,
@@ -180,6 +253,9 @@ def load_from(options: argparse.Namespace, target: str) -> Load:
         concurrency=concurrency,
         seconds=options.seconds,
         spawn_rate=options.spawn_rate,
+        rate=options.rate,
+        stages=options.stages or (),
+        grace=options.grace,
         keep_alive=options.keep_alive,
         timeout=options.timeout,
         method=options.method or ("GET" if options.body_file is None and options.form is None else "POST"),
@@ -208,11 +284,20 @@ def parse_line(line: str) -> Load:
 
 
 def resized(load: Load, sizes: argparse.Namespace) -> Load:
-    """The load with the sizes that were given; what was not given follows, and a ramp keeps its users."""
+    """The load with the sizes that were given; what was not given follows, a ramp keeps its users and stages their rates."""
     requests, concurrency = sizes.requests, sizes.concurrency
     check_sizes(requests, concurrency)
-    if requests and load.spawn_rate is None:
+    if requests and load.spawn_rate is None and not load.stages:
         load = replace(load, requests=requests, concurrency=min(load.concurrency, requests))
-    if concurrency and load.spawn_rate is None:
+    if concurrency and load.is_open:
+        load = replace(load, concurrency=min(concurrency, load.requests or concurrency))
+    elif concurrency and load.spawn_rate is None:
         load = replace(load, requests=max(load.requests, concurrency) if load.requests else None, concurrency=concurrency)
-    return replace(load, seconds=sizes.seconds or load.seconds, keep_alive=load.keep_alive or sizes.keep_alive)
+    return replace(lasting(load, sizes.seconds or load.seconds), keep_alive=load.keep_alive or sizes.keep_alive)
+
+
+def lasting(load: Load, seconds: float | None) -> Load:
+    """The load in so much time: stages are compressed into it."""
+    if load.stages:
+        return replace(load, stages=schedule.in_time(load.stages, seconds)) if seconds else load
+    return replace(load, seconds=seconds)

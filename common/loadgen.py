@@ -10,11 +10,12 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from common import record, report
+from common import find_rate, rate_report, record, report
 from common.client import Run
 from common.load import Load, LoadError, Parser, add_load_options, load_from
 from common.outcomes import failures
@@ -53,6 +54,13 @@ async def fire(load: Load, target: Target, quiet: bool) -> dict[str, Any]:
     return await run.go()
 
 
+async def search(load: Load, target: Target, promised: find_rate.Promise, quiet: bool) -> dict[str, Any]:
+    prober = find_rate.Prober(load, target, promised, quiet)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, prober.stop)
+    return await prober.find()
+
+
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = Parser(prog="loadgen", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     add_load_options(parser)
@@ -60,8 +68,16 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("-q", dest="quiet", action="store_true", help="no progress on stderr")
     parser.add_argument("-e", dest="csv", type=Path, metavar="FILE", help="write the percentiles as CSV")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the whole record, raw latencies and all")
+    parser.add_argument(
+        "--find-rate",
+        metavar="PROMISE",
+        help="find the highest rate that holds 'p99<=500ms' (-t: seconds of each run, --rate: where to start)",
+    )
     parser.add_argument("url", metavar="URL")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.find_rate is not None:
+        find_rate.prepare(options)
+    return options
 
 
 def main(arguments: list[str]) -> int:
@@ -70,29 +86,42 @@ def main(arguments: list[str]) -> int:
         load = load_from(options, options.url)
         target = Target(options.url, load)
         allow_descriptors(load.concurrency)
+        promised = find_rate.promise(options.find_rate) if options.find_rate is not None else None
     except LoadError as error:
         print(f"loadgen: {error}", file=sys.stderr)
         return 2
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        result = runner.run(fire(load, target, options.quiet))
-    return finish(result, options)
+        if promised:
+            return finish_search(runner.run(search(load, target, promised, options.quiet)), options)
+        return finish(runner.run(fire(load, target, options.quiet)), options)
 
 
 def finish(result: dict[str, Any], options: argparse.Namespace) -> int:
     """Save before printing; then say with the exit code how it went."""
-    problems = []
-    for path, write in ((options.json, record.save), (options.csv, report.save_percentiles)):
-        if path is not None:
-            try:
-                write(path, result)
-            except record.RecordError as error:
-                problems.append(str(error))
+    saved = save(result, (options.json, record.save), (options.csv, report.save_percentiles))
     print(report.ab_report(result), flush=True)
-    for problem in problems:
-        print(f"loadgen: {problem}", file=sys.stderr)
     if result["stopped"] == "cancelled":
         return 130
-    return 1 if problems or failures(result["outcomes"]) else 0
+    unanswered = failures(result["outcomes"]) or result["outcomes"].get("unsent")
+    return 1 if unanswered or not saved else 0
+
+
+def finish_search(result: dict[str, Any], options: argparse.Namespace) -> int:
+    saved = save(result, (options.json, record.save))
+    print(rate_report.text(result), flush=True)
+    return rate_report.exit_code(result) or (0 if saved else 1)
+
+
+def save(result: dict[str, Any], *files: tuple[Path | None, Callable[[Path, dict[str, Any]], None]]) -> bool:
+    saved = True
+    for path, write in files:
+        try:
+            if path is not None:
+                write(path, result)
+        except record.RecordError as error:
+            print(f"loadgen: {error}", file=sys.stderr)
+            saved = False
+    return saved
 
 
 if __name__ == "__main__":

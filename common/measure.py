@@ -5,8 +5,8 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,7 @@ LONGEST_WAIT = 65.0  # for ports: a minute of TIME_WAIT and a little
 
 def warm_up(site: Site, load: Load, directory: Path) -> dict[str, Any]:
     count = site.scenario.warm_up
-    once = replace(load, requests=count, concurrency=count, seconds=None, spawn_rate=None)
-    done = send(site, once, directory, "warming up", [])
+    done = send(site, load.burst(count), directory, "warming up", [])
     site.check()
     if failures(done["outcomes"]):
         raise Failed(f"{site.scenario.name} does not answer its warm-up as it should: {counted(done)}\n{site.server.log_tail()}")
@@ -61,7 +60,7 @@ def measure(site: Site, load: Load, directory: Path) -> dict[str, Any]:
 def wait_for_ports(load: Load, name: str) -> float:
     """Ports of ended connections are not free for a minute: wait, not for ever, until this load's connections find some."""
     began = time.monotonic()
-    needed = load.requests if load.requests and not load.keep_alive else load.concurrency
+    needed = load.concurrency if load.keep_alive else load.most_requests or load.concurrency
     while noise.time_wait() + needed > noise.ephemeral_ports() and time.monotonic() - began < LONGEST_WAIT:
         watch.tell(f"{name}: waiting until ports are free: {noise.time_wait():,} are in TIME_WAIT")
         time.sleep(1)
@@ -84,14 +83,15 @@ def count_in(text: str, pattern: str) -> int:
     return len(set(found)) if re.compile(pattern).groups else len(found)
 
 
-def send(site: Site, load: Load, directory: Path, label: str, costs: list[Cost]) -> dict[str, Any]:
+def send(site: Site, load: Load, directory: Path, label: str, costs: list[Cost], more: Sequence[str] = ()) -> dict[str, Any]:
     """Run the load generator, a process of its own, and take over the record that it leaves."""
     with folders.temporary() as folder:
-        return run_generator(site, load, folder / "load.json", directory / f"{site.scenario.name}.load.log", label, costs)
+        log = directory / f"{site.scenario.name}.load.log"
+        return run_generator(site, load, folder / "load.json", log, label, costs, more)
 
 
-def run_generator(site: Site, load: Load, path: Path, log: Path, label: str, costs: list[Cost]) -> dict[str, Any]:
-    command = [sys.executable, "-m", "common.loadgen", "-q", "--json", str(path), *load.arguments(), site.url + load.target]
+def run_generator(site: Site, load: Load, path: Path, log: Path, label: str, costs: list[Cost], more: Sequence[str]) -> dict[str, Any]:
+    command = [sys.executable, "-m", "common.loadgen", "-q", "--json", str(path), *load.arguments(), *more, site.url + load.target]
     began, told_to_stop = time.monotonic(), False
     with Process("the load generator", command, log=log) as generator:
         while generator.exit_code() is None:

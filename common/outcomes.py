@@ -1,6 +1,8 @@
 """What became of each request: one outcome each, kept in columns of a few bytes a row."""
 
 from array import array
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,10 +23,11 @@ OUTCOMES = (
     "client resource",  # we ran out of ports, descriptors or memory
     "cancelled",  # in flight when a person stopped the run
     "cut off",  # in flight when the time for the load was over: neither answered nor failed
+    "unsent",  # due in an open loop while as many as may be were in flight: never started
 )
 NUMBER = {name: number for number, name in enumerate(OUTCOMES)}
 OK = NUMBER["ok"]
-NOT_FAILURES = ("ok", "cut off", "cancelled")
+NOT_FAILURES = ("ok", "cut off", "cancelled", "unsent")
 
 MOMENTS = ("start", "connected", "sent", "first_byte", "end")
 FACTS = {"outcome": "B", "status": "H", "body_bytes": "Q", "received_bytes": "Q"}  # and their array typecodes
@@ -33,7 +36,7 @@ FACTS = {"outcome": "B", "status": "H", "body_bytes": "Q", "received_bytes": "Q"
 class Outcomes:
     """The rows of one load, in the order in which they ended.
 
-    start: the request was due, before connecting; connected: equal to start where a
+    start: before connecting; connected: equal to start where a
     connection was reused; first_byte: 0 where none came.
     """
 
@@ -69,10 +72,10 @@ class Outcomes:
     def __len__(self) -> int:
         return len(self.facts["outcome"])
 
-    def since(self, zero: float) -> dict[str, "np.ndarray[Any, Any]"]:
-        """The columns of the record: moments in whole microseconds after `zero`."""
+    def since(self, zero: float, more: Mapping[str, "array[float]"] = MappingProxyType({})) -> dict[str, "np.ndarray[Any, Any]"]:
+        """The columns of the record: moments (and more of them) in whole microseconds after `zero`."""
         columns = {}
-        for name, column in self.moments.items():
+        for name, column in {**more, **self.moments}.items():
             moments = np.frombuffer(column) if column else np.empty(0)
             columns[name] = np.maximum(np.rint((moments - zero) * 1e6), 0).astype(np.uint64)
         for name, fact in self.facts.items():

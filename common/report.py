@@ -7,7 +7,7 @@ from common import stats, timeline
 from common.limits import limit_of
 from common.record import RecordError
 from common.selfwatch import doubts
-from common.summary import Summary
+from common.summary import LATE_MS, Summary
 
 PERCENTS = (50, 66, 75, 80, 90, 95, 98, 99)
 # How our outcomes fall into the four kinds of failure that ab tells apart.
@@ -29,7 +29,7 @@ def ab_report(load: dict[str, Any]) -> str:
         "",
         *connection_times(summary),
         *percentiles(summary),
-        *timeline_of_a_ramp(load),
+        *timeline_of_changes(load),
         *beyond_ab(load, summary),
     ]
     return "\n".join(lines)
@@ -55,7 +55,7 @@ def heading(load: dict[str, Any], summary: Summary) -> list[str]:
         field("Document Path", load["path"]),
         field("Document Length", f"{summary.length} bytes{varies}"),
         "",
-        field("Concurrency Level", load["load"]["concurrency"]),
+        field("Concurrency Level", f"{load['load']['concurrency']}{' (at most: the loop is open)' if summary.is_open else ''}"),
     ]
 
 
@@ -84,7 +84,8 @@ def totals(load: dict[str, Any], summary: Summary) -> list[str]:
     lines.append(field("Requests per second", f"{summary.per_second:.2f} [#/sec] (mean)"))
     if summary.ok:
         apiece = summary.seconds * 1000 / summary.ok
-        lines.append(field("Time per request", f"{apiece * load['load']['concurrency']:.3f} [ms] (mean)"))
+        if not summary.is_open:  # whose answers bring no requests
+            lines.append(field("Time per request", f"{apiece * load['load']['concurrency']:.3f} [ms] (mean)"))
         lines.append(field("Time per request", f"{apiece:.3f} [ms] (mean, across all concurrent requests)"))
     if summary.seconds:
         lines.append(field("Transfer rate", f"{summary.received_bytes / 1024 / summary.seconds:.2f} [Kbytes/sec] received"))
@@ -95,8 +96,9 @@ def connection_times(summary: Summary) -> list[str]:
     if not summary.ok:
         return []
     lines = ["Connection Times (ms)", f"{'':12}{'min':>10} {'mean':>10}{'[+/-sd]':>10} {'median':>10} {'max':>10}"]
-    for label in ("Connect", "Processing", "Waiting", "Total"):
-        times = getattr(summary, label.lower())
+    rows = {"Late": summary.lateness} if summary.is_open else {}
+    rows |= {"Connect": summary.connect, "Processing": summary.processing, "Waiting": summary.waiting, "Total": summary.total}
+    for label, times in rows.items():
         figures = (times[0], times.mean(), times.std(ddof=min(1, len(times) - 1)), stats.percentile(times, 50), times[-1])
         low, mean, deviation, middle, high = (f"{figure:.3f}" for figure in figures)
         lines.append(f"{label + ':':<12}{low:>10} {mean:>10}{deviation:>10} {middle:>10} {high:>10}")
@@ -107,15 +109,23 @@ def percentiles(summary: Summary) -> list[str]:
     if not summary.ok:
         return ["No request was answered as it should be: there are no times to show.", ""]
     lines = ["Percentage of the requests served within a certain time (ms)"]
+    if summary.is_open:
+        lines[0] += ", from the intended start and from the send"
     for percent in PERCENTS:
         few = stats.beyond(summary.ok, percent)
         flag = f"  (only {few} beyond)" if few < stats.FEW_BEYOND else ""
-        lines.append(f"  {percent}%  {stats.percentile(summary.total, percent):.3f}{flag}")
-    return [*lines, f" 100%  {summary.total[-1]:.3f} (longest request)", ""]
+        lines.append(f"  {percent}%  {stats.percentile(summary.total, percent):.3f}{from_send(summary, percent)}{flag}")
+    return [*lines, f" 100%  {summary.total[-1]:.3f}{from_send(summary, 100)} (longest request)", ""]
 
 
-def timeline_of_a_ramp(load: dict[str, Any]) -> list[str]:
-    return [] if load["load"]["spawn_rate"] is None else [*timeline.lines(load), ""]
+def from_send(summary: Summary, percent: float) -> str:
+    return f"  {stats.percentile(summary.from_send, percent):.3f}" if summary.is_open else ""
+
+
+def timeline_of_changes(load: dict[str, Any]) -> list[str]:
+    """Of a ramp, and of an open loop's stages."""
+    changes = load["load"]["spawn_rate"] is not None or load["load"].get("stages")
+    return [*timeline.lines(load), ""] if changes else []
 
 
 def beyond_ab(load: dict[str, Any], summary: Summary) -> list[str]:
@@ -123,14 +133,15 @@ def beyond_ab(load: dict[str, Any], summary: Summary) -> list[str]:
     client = load["client"]
     outcomes = ", ".join(f"{name} {number:,}" for name, number in load["outcomes"].items()) or "none"
     lines = [
-        field("Outcomes", f"{outcomes} (of {summary.sent:,} sent)"),
+        field("Outcomes", f"{outcomes} (of {summary.due:,} {'due' if summary.is_open else 'sent'})"),
+        *of_the_schedule(load, summary),
         field("Connections", f"{load['connections']:,} created, {summary.reused:,} requests on a reused one"),
     ]
     if load["stopped"]:
-        unsent = load["load"]["requests"]
+        unsent = None if summary.is_open else load["load"]["requests"]
         missing = f"; {unsent - summary.sent:,} of {unsent:,} were never sent" if unsent else ""
         lines.append(field("Stopped", f"{load['stopped']} after {summary.seconds:.1f} s with {summary.cut_off:,} in flight{missing}"))
-    if summary.send_skew_ms is not None and load["load"]["spawn_rate"] is None:
+    if summary.send_skew_ms is not None and not summary.is_open and load["load"]["spawn_rate"] is None:
         wave = min(summary.sent, load["load"]["concurrency"])
         lines.append(field("Send skew", f"{summary.send_skew_ms:.1f} ms from the first to the last of the first {wave:,}"))
     lines.append(
@@ -146,14 +157,29 @@ def beyond_ab(load: dict[str, Any], summary: Summary) -> list[str]:
     return [*lines, *DIFFERENCES]
 
 
+def of_the_schedule(load: dict[str, Any], summary: Summary) -> list[str]:
+    """Of an open loop: did the requests start when they were due?"""
+    if not summary.is_open:
+        return []
+    late = f"{summary.late:,} of {summary.sent:,} started over {LATE_MS:g} ms after they were due"
+    if summary.sent:
+        late += f" ({stats.percentile(summary.lateness, 50):.3f} ms in the median, {summary.lateness[-1]:.3f} at most)"
+    lines = [field("Offered", f"{summary.ideal_per_second:.2f} requests per second, {summary.due:,} due"), field("Late", late)]
+    if summary.unsent:
+        because = f"{load['load']['concurrency']:,} were in flight; percentiles leave them out: raise -c"
+        lines.append(field("Unsent", f"{summary.unsent:,}: {because}"))
+    return lines
+
+
 def of_the_server(load: dict[str, Any], summary: Summary) -> list[str]:
     """What a scenario's run knows of its server."""
     lines, cost, pinned = [], load.get("server_cost"), load.get("pinned")
     if load.get("size") == "quick" and load["stopped"] == "cut off" and load["load"]["spawn_rate"] is None:
-        lines.append(field("Quick", f"the load was cut off at {load['load']['seconds']:g} s; --full sends all of it"))
+        lines.append(field("Quick", f"the load was cut off at {load['seconds']:.0f} s; --full sends all of it"))
     if summary.of_ideal is not None:
         ideal = f"{summary.of_ideal:.0%} of {summary.ideal_per_second:.1f} requests per second"
-        lines.append(field("Of ideal", f"{ideal} (no answer can take less than {load['least_seconds']:g} s)"))
+        why = "all that was due, in time" if summary.is_open else f"no answer can take less than {load['least_seconds']:g} s"
+        lines.append(field("Of ideal", f"{ideal} ({why})"))
     if cost:
         share = cost["cpu_seconds"] / summary.seconds if summary.seconds else 0.0
         each = ""

@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections import Counter
 from types import TracebackType
 from urllib.parse import parse_qs, urlsplit
@@ -142,6 +143,10 @@ class Server:
         number = self._seen[url.path]
         if url.path == "/slow":
             await asyncio.sleep(int(parse_qs(url.query)["ms"][0]) / 1000)
+            return OK, KEEP
+        if url.path == "/stall-at":  # with that request the whole server does nothing for a second
+            if number == int(parse_qs(url.query)["n"][0]):
+                time.sleep(1)
             return OK, KEEP
         if url.path == "/together":  # answered when so many are waiting
             parties = int(parse_qs(url.query)["n"][0])

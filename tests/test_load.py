@@ -23,6 +23,9 @@ def as_loadgen_reads(load):
         "-t 5 -c 10 /",
         "-n 50 -t 2.5 -s 0.1 /",
         "--users 20 --spawn-rate 2.5 -t 30 -k /",
+        "--rate 50 -t 10 --expect ok /",
+        "--rate 0.5 -n 20 -c 3 -k --grace 2.5 /",
+        "--stages 10s@50,1.5s@0.25,2m@7 -c 9 /",
         "-m delete -H 'X-One: 1' -H 'X-Two: a b' /",
         "-H 'X-Empty:' -H 'X-Equals: a=b' --expect='-n 3' /",
         "-m POST -T application/json /",
@@ -51,15 +54,19 @@ NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,10}", fullmatch=True)
 @st.composite
 def loads(draw):
     concurrency = draw(st.integers(1, 1000))
-    ramp = draw(st.booleans())
-    timed = ramp or draw(st.booleans())
-    counted = not timed or (not ramp and draw(st.booleans()))
+    kind = draw(st.sampled_from(["closed", "ramp", "rate", "stages"]))
+    ramp, is_open = kind == "ramp", kind in ("rate", "stages")
+    timed = ramp or (kind != "stages" and draw(st.booleans()))
+    counted = kind != "stages" and (not timed or (not ramp and draw(st.booleans())))
     return Load(
         target="/",
         requests=draw(st.integers(concurrency, 10**9)) if counted else None,
         concurrency=concurrency,
         seconds=draw(NUMBERS) if timed else None,
         spawn_rate=draw(NUMBERS) if ramp else None,
+        rate=draw(NUMBERS) if kind == "rate" else None,
+        stages=tuple(draw(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=3))) if kind == "stages" else (),
+        grace=draw(st.none() | NUMBERS) if is_open else None,
         keep_alive=draw(st.booleans()),
         timeout=draw(NUMBERS),
         method=draw(st.sampled_from(["GET", "HEAD", "POST", "DELETE"])),
@@ -116,6 +123,12 @@ def test_sizes_that_contradict_each_other_are_refused():
         ("-n 3000 -c 100 -k /x", "GET /x, 3,000 requests, 100 at a time, keep-alive"),
         ("-c 5 -t 10 /", "GET /, 5 at a time, for 10 s, close"),
         ("-n 10 -t 1.5 /", "GET /, 10 requests, 1 at a time, at most 1.5 s, close"),
+        ("--rate 50 -t 10 /", "GET /, 50 per second for 10 s, at most 1,000 in flight, close"),
+        ("--rate 50 -n 20 /", "GET /, 50 per second for 0.4 s, at most 20 in flight, close"),
+        (
+            "--stages 10s@50,20s@200 -c 300 -k /",
+            "GET /, 50 per second for 10 s, 200 per second for 20 s, at most 300 in flight, keep-alive",
+        ),
         ("--users 20 --spawn-rate 4 -t 30 /", "GET /, 20 users, 4 arriving per second, 30 s, close"),
     ],
 )

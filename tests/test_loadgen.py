@@ -14,11 +14,12 @@ import time
 import pytest
 
 from common import loadgen, timeline
-from common.client import Run, connect_outcome
+from common.client import Run
 from common.load import load_from
 from common.selfwatch import TICK, SelfWatch, busiest, doubts
 from common.stats import percentile
 from common.target import Target
+from common.user import connect_outcome
 from tests.misbehaving import OK, Server, listen
 from tests.processes import ROOT
 

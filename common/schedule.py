@@ -1,0 +1,55 @@
+"""When is each request of an open loop due? Stages that each have a constant rate, as pure arithmetic."""
+
+import math
+from collections.abc import Iterable, Iterator
+
+Stages = tuple[tuple[float, float], ...]  # seconds, requests per second
+
+
+def parse(text: str) -> Stages:
+    """'10s@50,1m@200': for 10 s 50 requests per second, then for a minute 200; ValueError if it is not that."""
+    return tuple(stage(part) for part in text.split(","))
+
+
+def stage(text: str) -> tuple[float, float]:
+    duration, at, rate = text.strip().partition("@")
+    unit = {"s": 1.0, "m": 60.0}[duration[-1:]] if duration[-1:] in ("s", "m") else None
+    if not at or unit is None:
+        raise ValueError(f"{text!r} is not a stage")
+    found = float(duration[:-1]) * unit, float(rate)
+    if not all(0 < number < math.inf for number in found):
+        raise ValueError(f"{text!r} is not a stage of some seconds and some requests")
+    return found
+
+
+def words(stages: Stages) -> str:
+    """What `parse` reads as the same stages."""
+    return ",".join(f"{seconds}s@{rate}" for seconds, rate in stages)
+
+
+def length(stages: Iterable[Iterable[float]]) -> float:
+    return sum(seconds for seconds, _ in stages)
+
+
+def due_in(seconds: float, rate: float) -> int:
+    """The first is due at once, and none at the stage's end: that one belongs to the next."""
+    return max(1, math.ceil(round(seconds * rate, 6)))
+
+
+def count(stages: Stages) -> int:
+    return sum(due_in(seconds, rate) for seconds, rate in stages)
+
+
+def due_times(stages: Stages) -> Iterator[float]:
+    """Seconds after the start, each computed afresh: errors do not add up."""
+    begin = 0.0
+    for seconds, rate in stages:
+        for number in range(due_in(seconds, rate)):
+            yield begin + number / rate
+        begin += seconds
+
+
+def in_time(stages: Stages, seconds: float) -> Stages:
+    """The same rates one after the other, in a time of another length."""
+    share = seconds / length(stages)
+    return tuple((each * share, rate) for each, rate in stages)

@@ -1,0 +1,231 @@
+"""Is the rate that is found the highest that keeps the promise, and is it said why no higher one does?"""
+
+import asyncio
+import json
+import signal
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common import find_rate, loadgen, rate_report, record
+from common.find_rate import BROKEN, CLIENT_BOUND, FOUND, HELD, MOST_PROBES, NEAR, NONE, UNDECIDED, VOID, Promise, Search, judge, promise
+from common.load import LoadError
+from tests.made_up import open_load
+from tests.processes import ROOT, TINY, changed, copy_tree, one_line, run
+from tests.test_loadgen import LOADGEN, wait_for
+
+
+@pytest.mark.parametrize(
+    ("text", "percent", "limit_ms"),
+    [("p99<=500ms", 99, 500), ("p50 <= 1.5s", 50, 1500), ("p99.9<=20ms", 99.9, 20), ("p100<=1s", 100, 1000)],
+)
+def test_a_promise_is_read(text, percent, limit_ms):
+    assert promise(text) == Promise(percent, limit_ms)
+    assert promise(str(promise(text))) == promise(text)
+
+
+WRONG = [
+    "",
+    "p99",
+    "p99<500ms",
+    "p99<=500",
+    "p99<=0ms",
+    "p0<=5ms",
+    "p101<=5ms",
+    "99<=5ms",
+    "p99<=-5ms",
+    "p99<=nan ms",
+    "mean<=5ms",
+    "p99<=5ms x",
+]
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_what_is_no_promise_is_refused(text, capsys):
+    with pytest.raises(LoadError, match="is no promise"):
+        promise(text)
+    assert loadgen.main(["--find-rate", text, "http://127.0.0.1/"]) == 2
+    stdout, stderr = capsys.readouterr()
+    assert (stdout, one_line(stderr)) == ("", True)
+
+
+@pytest.mark.parametrize("more", ["-n 5", "--users 3 --spawn-rate 1", "--stages 1s@5", "--grace 1", "-e x.csv", "-t 0", "--rate x"])
+def test_words_of_other_loads_are_refused(more, capsys):
+    assert loadgen.main(["--find-rate", "p99<=1s", *more.split(), "http://127.0.0.1/"]) == 2
+    stdout, stderr = capsys.readouterr()
+    assert (stdout, one_line(stderr)) == ("", True)
+
+
+# The search, on servers that are made up
+
+
+def searched(verdict_at, start=10.0):
+    async def probe(rate):
+        return verdict_at(rate)
+
+    search = Search(probe, start)
+    ended, rate = asyncio.run(search.find())
+    return ended, rate, search.tried
+
+
+@given(st.floats(2.1, 30_000), st.floats(1, 1000), st.sampled_from([BROKEN, VOID]))
+def test_the_highest_rate_is_found(capacity, start, above):
+    ended, rate, tried = searched(lambda rate: HELD if rate <= capacity else above, start)
+    assert ended == (CLIENT_BOUND if above == VOID else FOUND)
+    assert rate <= capacity
+    assert min(one for one, verdict in tried if verdict == above) <= rate * NEAR
+    assert [verdict for one, verdict in tried if one == rate] == [HELD] * 3
+    assert len(tried) <= MOST_PROBES
+
+
+@given(st.lists(st.sampled_from([HELD, BROKEN, VOID]), min_size=300, max_size=300))
+def test_a_server_that_answers_as_it_likes_ends_the_search_all_the_same(verdicts):
+    left = iter(verdicts)
+    ended, rate, tried = searched(lambda rate: next(left))
+    assert len(tried) <= MOST_PROBES + 2
+    assert ended in (FOUND, CLIENT_BOUND, NONE, UNDECIDED)
+    if ended == FOUND:
+        assert [verdict for one, verdict in tried if one == rate].count(HELD) >= 3
+
+
+def test_nothing_holds():
+    ended, rate, tried = searched(lambda rate: BROKEN)
+    assert (ended, rate) == (NONE, None)
+    assert tried[-1][0] == 1.25
+
+
+def test_what_fails_once_is_tried_again():
+    once = {160.0}
+    ended, rate, _ = searched(lambda rate: BROKEN if rate in once and not once.remove(rate) else HELD if rate <= 300 else BROKEN)
+    assert (ended, 285 <= rate <= 300) == (FOUND, True)
+
+
+def test_what_is_not_confirmed_is_not_the_answer():
+    first = set()
+
+    def flaky(rate):
+        """Between 200 and 300 each rate holds the first time only."""
+        again = rate in first
+        first.add(rate)
+        return HELD if rate <= 200 or (rate <= 300 and not again) else BROKEN
+
+    ended, rate, _ = searched(flaky)
+    assert (ended, rate <= 200) == (FOUND, True)
+
+
+# The verdict on one probe
+
+
+def probe(count=1000, took_ms=50.0, late_ms=0.0, seconds=10.0, cpu=0.3, **outcomes):
+    """Requests that are due evenly; those with another outcome than ok are spread over all."""
+    bad = [name.replace("_", " ") for name, number in outcomes.items() for _ in range(number)]
+    step = count // max(len(bad), 1)
+    rows = [
+        (number * seconds / count, late_ms / 1000, took_ms / 1000, bad.pop() if bad and number % step == 0 else "ok")
+        for number in range(count)
+    ]
+    load = open_load(rows, seconds, [[seconds, count / seconds]])
+    load["client"]["busiest_second_share"] = cpu
+    return load
+
+
+@pytest.mark.parametrize(
+    ("load", "verdict", "because"),
+    [
+        (probe(), HELD, ""),
+        (probe(took_ms=99.9), HELD, ""),
+        (probe(took_ms=100.1), BROKEN, "p99 100.1 ms"),
+        (probe(took_ms=100.5, late_ms=1.5), BROKEN, "p99 100.5 ms"),
+        (probe(reset=1), HELD, ""),
+        (probe(reset=2), BROKEN, "2 failed, 0 unsent of 1,000"),
+        (probe(unsent=2), BROKEN, "0 failed, 2 unsent of 1,000"),
+        (probe(cut_off=10), HELD, ""),
+        (probe(cut_off=11), BROKEN, "p99 was not answered in time"),
+        (probe(cut_off=1000), BROKEN, "p99 was not answered in time"),
+        (probe(cpu=0.95), VOID, "the client used 95% of a core"),
+        (probe(cpu=0.95, took_ms=500), VOID, "the client used 95% of a core"),
+        (probe(late_ms=4.9), HELD, ""),
+        (probe(late_ms=5.1), VOID, "the client started requests 5.1 ms late (p99)"),
+        (probe(count=1000, seconds=9.0, cut_off=9), HELD, ""),
+    ],
+)
+def test_the_verdict(load, verdict, because):
+    found = judge(Promise(99, 100), load)
+    assert found[0] == verdict
+    assert because in found[1]
+
+
+def test_a_server_that_falls_behind_keeps_no_promise_for_long():
+    """It answers 200 of the 250 that come each second: after two seconds the last has waited for half a second."""
+    rows = [(number / 250, 0.0, number / 200 - number / 250 + 0.005, "ok") for number in range(500)]
+    assert judge(Promise(99, 1000), open_load(rows, 2.5, [[2.0, 250.0]]))[0] == BROKEN
+    assert judge(Promise(99, 1000), open_load([(due, 0.0, 0.3, "ok") for due, *_ in rows], 2.3, [[2.0, 250.0]]))[0] == HELD
+
+
+# Against real servers
+
+
+def test_a_search(server, fire, tmp_path):
+    """At most five in flight of 100 ms each: no more than about 50 a second can be sent."""
+    done = fire("--find-rate", "p90<=1s", "-t", 0.4, "-c", 5, "--rate", 30, server.url("/slow?ms=100"))
+    assert done.code == 0, done.stdout
+    assert (done.record["kind"], done.record["ended"], done.record["promise"]) == ("find-rate", "found", "p90<=1000ms")
+    assert 20 <= done.record["rate"] <= 55
+    assert done.stdout.count("  held") >= 3
+    assert "unsent of" in done.stdout
+    assert f"{done.record['rate']:g} requests per second hold p90<=1000ms: in 3 runs of 0.4 s" in done.stdout
+    assert all(sum(load["outcomes"].values()) == len(load["requests"]["due"]) for load in done.record["loads"])
+    assert rate_report.text(record.load(tmp_path / "record.json")) in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path", "said"),
+    [
+        (["p99<=20ms"], "/slow?ms=60", "no rate holds p99<=20ms: a request alone took"),
+        (["p99<=1s"], "/500", "no rate holds p99<=1000ms: a request alone was not answered as it should be"),
+    ],
+)
+def test_a_promise_that_no_rate_can_hold(arguments, path, said, server, fire):
+    done = fire("--find-rate", *arguments, server.url(path))
+    assert (done.code, done.record["ended"], done.record["rate"]) == (1, "none", None)
+    assert said in done.stdout
+    assert server.received == find_rate.ALONE
+
+
+def test_a_scenario_finds_its_rate(tmp_path):
+    """One request after the other, each 50 ms: 20 a second."""
+    blocking = changed(("import os", "import os\nimport time"), ("asked += 1", "time.sleep(0.05)\n    asked += 1"))
+    tree = copy_tree(tmp_path, {"tiny": blocking})
+    program = run(tree, "scenarios/tiny.py", "--find-rate", "p90<=300ms", "-t", "0.5")
+    assert program.process.returncode == 0, program.stderr
+    assert "tiny · GET /, 1 request" in program.stdout
+    assert "server CPU" in program.stdout
+    [path] = (tree / "results").glob("*/tiny.rate.json.gz")
+    saved = record.load(path)
+    assert (saved["ended"], saved["scenario"]) == (FOUND, "tiny")
+    assert 8 <= saved["rate"] <= 40
+    assert all(load["server_cost"] for load in saved["loads"])
+    assert f"{saved['rate']:g} requests per second hold p90<=300ms" in program.stdout
+
+
+def test_a_scenario_refuses_what_is_no_promise(tmp_path):
+    tree = copy_tree(tmp_path, {"tiny": TINY})
+    program = run(tree, "scenarios/tiny.py", "--find-rate", "fast")
+    assert (program.process.returncode, program.stdout, one_line(program.stderr)) == (2, "", True)
+    assert "is no promise" in program.stderr
+    assert not (tree / "results").exists()
+
+
+def test_a_person_ends_a_search(server, tmp_path):
+    saved = tmp_path / "record.json"
+    command = [*LOADGEN, "-q", "--find-rate", "p99<=5s", "-t", "20", "--json", str(saved), server.url("/slow?ms=10")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        wait_for(lambda: server.received > find_rate.ALONE + 2)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=10)
+    assert (process.returncode, stderr) == (130, "")
+    assert json.loads(saved.read_text())["ended"] == "stopped"
+    assert "stopped" in stdout

@@ -1,0 +1,59 @@
+"""Is every request of an open loop due when its stages say?"""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common import schedule
+from common.load import LoadError, parse_line
+
+STAGES = st.lists(st.tuples(st.floats(0.05, 20), st.floats(0.05, 200)), min_size=1, max_size=5).map(tuple)
+
+
+@given(STAGES)
+def test_every_stage_has_its_own(stages):
+    times = list(schedule.due_times(stages))
+    assert len(times) == schedule.count(stages)
+    assert times[0] == 0
+    assert all(earlier <= later for earlier, later in pairwise(times))
+    begin, rest = 0.0, times
+    for seconds, rate in stages:
+        mine, rest = rest[: schedule.due_in(seconds, rate)], rest[schedule.due_in(seconds, rate) :]
+        assert abs(len(mine) - max(1, seconds * rate)) <= 1
+        assert mine[0] == begin
+        assert mine[-1] < begin + seconds + 1e-6
+        assert all(later - earlier == pytest.approx(1 / rate) for earlier, later in pairwise(mine))
+        begin += seconds
+    assert rest == []
+
+
+@given(STAGES)
+def test_words_say_the_same_stages(stages):
+    assert schedule.parse(schedule.words(stages)) == stages
+
+
+@given(STAGES, st.floats(0.5, 20))
+def test_in_another_time_the_shape_stays(stages, seconds):
+    other = schedule.in_time(stages, seconds)
+    assert schedule.length(other) == pytest.approx(seconds)
+    assert [rate for _, rate in other] == [rate for _, rate in stages]
+    shares = [(one[0] / schedule.length(stages), new[0] / seconds) for one, new in zip(stages, other, strict=True)]
+    assert all(one == pytest.approx(new) for one, new in shares)
+
+
+def test_sums_of_fractions_are_whole():
+    assert schedule.due_in(0.1, 30) == 3  # 3.0000000000000004
+    assert schedule.count(((10.0, 50.0), (60.0, 200.0))) == 12_500
+    assert schedule.parse("10s@50, 1m@200") == ((10.0, 50.0), (60.0, 200.0))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "10s", "10@50", "@50", "s@50", "10s@", "10s@x", "0s@5", "5s@0", "-1s@5", "infs@5", "10s@nan", "1s@5,", "1h@5"]
+)
+def test_what_are_no_stages_is_refused(text):
+    with pytest.raises(ValueError, match=r".*"):
+        schedule.parse(text)
+    with pytest.raises(LoadError, match="are no stages"):
+        parse_line(f"--stages='{text}' /")
