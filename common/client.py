@@ -12,19 +12,22 @@ from importlib.metadata import version
 from time import perf_counter
 from typing import Any
 
+from common import stats
 from common.arrivals import Arrivals
 from common.closed import Closed
 from common.load import Load
-from common.outcomes import OUTCOMES, Outcomes, tally
-from common.progress import tell
+from common.outcomes import OK, OUTCOMES, Outcomes, tally
+from common.progress import Tell, silent
 from common.selfwatch import SelfWatch
 from common.target import Target
+
+MOST_LOOKED_AT = 500  # answers, for one line of progress
 
 
 class Run:
     """One load, sent once: from its start to the last outcome or the end of the time."""
 
-    def __init__(self, load: Load, target: Target, quiet: bool) -> None:
+    def __init__(self, load: Load, target: Target, tell: Tell) -> None:
         self.load = load
         self.target = target
         self.request = target.request
@@ -38,7 +41,8 @@ class Run:
         self.stopped = ""
         self.pace: Closed | Arrivals = Arrivals(self) if load.is_open else Closed(self)
         self._over: asyncio.Future[None] = self.loop.create_future()
-        self._quiet = quiet
+        self._tell = tell
+        self._sample = (0, 0.0)  # requests done and seconds gone, when last told
         self._watch = SelfWatch(self.loop, self._show_progress)
 
     async def go(self) -> dict[str, Any]:
@@ -60,8 +64,7 @@ class Run:
             gc.unfreeze()
             for user in self.pace.users:
                 user.drop_connection()
-            if not self._quiet:
-                tell("")
+            self._tell("")
         return self._as_record(started_at, seconds)
 
     def stop(self, outcome: str) -> None:
@@ -91,11 +94,22 @@ class Run:
             self.loop.call_later(max(0.001, oldest + self.load.timeout - perf_counter()), self._sweep)
 
     def _show_progress(self) -> None:
-        if self._quiet:
+        if self._tell is silent:
             return
         elapsed = perf_counter() - self.zero
         failed = f", {self.failures:,} failed" if self.failures else ""
-        tell(f"{len(self.outcomes):,} {self.pace.progress(elapsed)} requests done{failed}, {elapsed:.1f} s")
+        self._tell(f"{len(self.outcomes):,} {self.pace.progress(elapsed)} requests done{failed}, {elapsed:.1f} s{self._lately(elapsed)}")
+
+    def _lately(self, elapsed: float) -> str:
+        """Since the last sample: what was answered in a second, and the p95 of at most so many of the answers."""
+        seen, (done, then) = len(self.outcomes), self._sample
+        self._sample = (seen, elapsed)
+        moments, outcomes = self.outcomes.moments, self.outcomes.facts["outcome"]
+        ok = [number for number in range(max(done, seen - MOST_LOOKED_AT), seen) if outcomes[number] == OK]
+        if not ok or elapsed <= then:
+            return ""
+        p95 = stats.percentile(sorted(moments["end"][number] - moments["start"][number] for number in ok), 95)
+        return f" · {(seen - done) / (elapsed - then):,.0f} req/s, p95 {p95 * 1000:,.0f} ms"
 
     def _last_end(self) -> float:
         return max(self.outcomes.moments["end"], default=self.zero)

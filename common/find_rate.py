@@ -26,6 +26,7 @@ from common.client import Run
 from common.limits import KEPT_UP
 from common.load import Load, LoadError
 from common.outcomes import OK
+from common.progress import Tell, silent
 from common.selfwatch import doubts
 from common.summary import LATE_MS, Summary
 from common.target import Target
@@ -155,11 +156,11 @@ class Stopped(Exception):
 class Prober:
     """Sends the probes, one after the other, and keeps their records."""
 
-    def __init__(self, load: Load, target: Target, promised: Promise, quiet: bool) -> None:
+    def __init__(self, load: Load, target: Target, promised: Promise, tell: Tell) -> None:
         self.load = replace(load, grace=promised.limit_ms / 1000)  # what is in flight after that has broken it
         self.target = target
         self.promised = promised
-        self.quiet = quiet
+        self._tell = tell
         self.loads: list[dict[str, Any]] = []
         self._run: Run | None = None
         self._stopped = False
@@ -216,7 +217,7 @@ class Prober:
     async def _send(self, load: Load, quiet: bool = False) -> dict[str, Any]:
         if self._stopped:
             raise Stopped
-        self._run = Run(load, self.target, quiet or self.quiet)
+        self._run = Run(load, self.target, silent if quiet else self._tell)
         done = await self._run.go()
         if self._stopped:
             raise Stopped

@@ -33,9 +33,13 @@ class Watch:
         self._heading = heading
         self._rates.setdefault(heading, {}).setdefault(label, []).append(per_second)
 
+    @property
+    def is_seen(self) -> bool:
+        return self._console.is_terminal and not self.quiet
+
     def tell(self, text: str) -> None:
         """What runs now; '' clears the block, so that something else can be printed."""
-        if self.quiet or not self._console.is_terminal:
+        if not self.is_seen:
             return
         if not text:
             if self._live is not None:

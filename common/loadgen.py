@@ -19,6 +19,7 @@ from common import find_rate, rate_report, record, report
 from common.client import Run
 from common.load import Load, LoadError, Parser, add_load_options, load_from
 from common.outcomes import failures
+from common.progress import Tell, teller
 from common.target import Target
 
 DESCRIPTORS_FOR_OURSELVES = 32
@@ -47,15 +48,15 @@ def allow_descriptors(connections: int) -> None:
             )
 
 
-async def fire(load: Load, target: Target, quiet: bool) -> dict[str, Any]:
-    run = Run(load, target, quiet)
+async def fire(load: Load, target: Target, tell: Tell) -> dict[str, Any]:
+    run = Run(load, target, tell)
     for number in (signal.SIGINT, signal.SIGTERM):
         run.loop.add_signal_handler(number, run.stop, "cancelled")
     return await run.go()
 
 
-async def search(load: Load, target: Target, promised: find_rate.Promise, quiet: bool) -> dict[str, Any]:
-    prober = find_rate.Prober(load, target, promised, quiet)
+async def search(load: Load, target: Target, promised: find_rate.Promise, tell: Tell) -> dict[str, Any]:
+    prober = find_rate.Prober(load, target, promised, tell)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, prober.stop)
     return await prober.find()
@@ -66,6 +67,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     add_load_options(parser)
     parser.add_argument("-r", action="store_true", help="accepted as in ab; here a failed request never ends the run")
     parser.add_argument("-q", dest="quiet", action="store_true", help="no progress on stderr")
+    parser.add_argument("--progress", type=Path, metavar="FILE", help="write it to this file instead, for another program to show")
     parser.add_argument("-e", dest="csv", type=Path, metavar="FILE", help="write the percentiles as CSV")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the whole record, raw latencies and all")
     parser.add_argument(
@@ -90,10 +92,11 @@ def main(arguments: list[str]) -> int:
     except LoadError as error:
         print(f"loadgen: {error}", file=sys.stderr)
         return 2
+    tell = teller(options.quiet, options.progress)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         if promised:
-            return finish_search(runner.run(search(load, target, promised, options.quiet)), options)
-        return finish(runner.run(fire(load, target, options.quiet)), options)
+            return finish_search(runner.run(search(load, target, promised, tell)), options)
+        return finish(runner.run(fire(load, target, tell)), options)
 
 
 def finish(result: dict[str, Any], options: argparse.Namespace) -> int:

@@ -91,13 +91,16 @@ def send(site: Site, load: Load, directory: Path, label: str, costs: list[Cost],
 
 
 def run_generator(site: Site, load: Load, path: Path, log: Path, label: str, costs: list[Cost], more: Sequence[str]) -> dict[str, Any]:
-    command = [sys.executable, "-m", "common.loadgen", "-q", "--json", str(path), *load.arguments(), *more, site.url + load.target]
-    began, told_to_stop = time.monotonic(), False
+    progress = path.with_name("progress")
+    heard = ["--progress", str(progress)] if watch.is_seen else ["-q"]
+    command = [sys.executable, "-m", "common.loadgen", *heard, "--json", str(path), *load.arguments(), *more, site.url + load.target]
+    told_to_stop = False
     with Process("the load generator", command, log=log) as generator:
         while generator.exit_code() is None:
             for cost in costs:
                 cost.look()
-            watch.tell(f"{site.scenario.name}: {label}: {time.monotonic() - began:.0f} s")
+            said = progress.read_text() if progress.exists() else ""
+            watch.tell(f"{site.scenario.name} · {label}\n{said}")
             if not told_to_stop and generator.pid and not site.lives():
                 with suppress(ProcessLookupError):
                     os.kill(generator.pid, signal.SIGINT)  # it then saves what it has

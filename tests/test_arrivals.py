@@ -17,6 +17,7 @@ from common.client import Run
 from common.limits import limit_of
 from common.load import LoadError, load_from, parse_line
 from common.outcomes import OUTCOMES, failures
+from common.progress import silent
 from common.stats import percentile
 from common.summary import Summary, in_flight
 from common.target import Target
@@ -141,7 +142,7 @@ def test_a_client_that_is_held_up_is_late_and_says_so(server):
         loop.call_later(0.2, time.sleep, 0.3)
         url = server.url("/ok")
         load = load_from(loadgen.parse_arguments(["--rate", "100", "-n", "60", "-k", url]), url)
-        return await Run(load, Target(url, load), quiet=True).go()
+        return await Run(load, Target(url, load), silent).go()
 
     with asyncio.Runner(loop_factory=loadgen.new_event_loop) as runner:
         summary = Summary(runner.run(hindered()))

@@ -55,7 +55,8 @@ def test_a_block_shows_what_runs_and_who_leads(tree):
     stdout, seen = on_a_terminal(tree)
     text = CONTROL.sub("", seen)
     assert "left" in text
-    assert "c_third: GET /, 2 at a time, for 1 s" in text
+    assert "c_third · GET /, 2 at a time, for 1 s" in text
+    assert re.search(r"[\d,]+ in \d of 1 s requests done, [\d.]+ s · [\d,]+ req/s, p95 [\d,]+ ms", text)
     assert re.search(r"so far: tests · GET /, 2 at a time, for 1 s, close *\r\n(a_first|b_second) +[\d,.]+ req/s", text)
     assert CONTROL.sub("", seen.rpartition("req/s")[2]).split() == []  # cleared at the end
     assert "so far" not in stdout

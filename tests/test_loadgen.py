@@ -16,6 +16,7 @@ import pytest
 from common import loadgen, timeline
 from common.client import Run
 from common.load import load_from
+from common.progress import silent
 from common.selfwatch import TICK, SelfWatch, busiest, doubts
 from common.stats import percentile
 from common.target import Target
@@ -525,7 +526,7 @@ def client_of_a_run(server, hindered, milliseconds):
         url = server.url(f"/slow?ms={milliseconds}")
         options = loadgen.parse_arguments(["-n", "3", "-c", "3", url])
         load = load_from(options, url)
-        return await Run(load, Target(url, load), quiet=True).go()
+        return await Run(load, Target(url, load), silent).go()
 
     with asyncio.Runner(loop_factory=loadgen.new_event_loop) as runner:
         record = runner.run(run())
