@@ -1,6 +1,7 @@
 """Is what the load generator reports true? Small, against a server whose delays, failures and CPU time are known."""
 
 import math
+from contextlib import ExitStack
 from itertools import pairwise
 
 import pytest
@@ -13,7 +14,7 @@ from tests.made_up import open_load
 from tests.processes import Program, changed, copy_tree, records
 
 TIMES = (50, 90)  # percents whose times are compared: of few requests the last one is chance
-FAR_MS = 40.0  # a machine that is busy with other tests adds this at most
+FAR_MS, TRIES = 15.0, 5  # a machine that is busy with other tests holds a client up now and then
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +24,19 @@ def lab():
 
 
 @pytest.mark.parametrize("path", ["/bimodal", "/slow", "/100"])
-@pytest.mark.parametrize("words", [("-n", 160, "-c", 16), ("--rate", 80, "-n", 160)], ids=["closed", "open"])
+@pytest.mark.parametrize("words", [("-n", 100, "-c", 20), ("--rate", 100, "-n", 100)], ids=["closed", "open"])
 def test_percentiles_are_those_that_the_server_applied(path, words, lab):
-    load = lab.fire(path, *words, "-k")
-    truth = lab.applied()
-    assert len(truth) == Summary(load).ok == 160
-    for percent in TIMES:
-        true = percentile(truth, percent)
-        assert true - 0.5 <= Summary(load).latency(percent) <= true + FAR_MS
+    """Never less, and in one of a few runs hardly more: other programs can only add."""
+    added = []
+    for _ in range(TRIES):
+        load = lab.fire(path, *words, "-k")
+        truth = lab.applied()
+        assert len(truth) == Summary(load).ok == 100
+        added.append([Summary(load).latency(percent) - percentile(truth, percent) for percent in TIMES])
+        assert min(added[-1]) >= -0.5
+        if max(added[-1]) <= FAR_MS:
+            return
+    pytest.fail(f"so many ms more than the truth at {TIMES}: {added}")
 
 
 def test_the_delays_are_the_same_in_every_run(lab):
@@ -53,7 +59,7 @@ def test_a_stall_counts_for_all_that_were_due_in_it(lab):
     assert all(later - earlier <= 120 for earlier, later in pairwise(slow))
     closed = Summary(lab.fire("/stall/50", "-n", 150, "-k"))
     assert closed.latency(100) >= 990
-    assert closed.latency(99) <= summary.latency(70)
+    assert closed.latency(99) <= summary.latency(90)
 
 
 @pytest.mark.parametrize("keep", [[], ["-k"]])
@@ -79,8 +85,8 @@ def test_cpu_time_of_a_scenario_is_what_each_request_used(tmp_path):
         "spins": changed(("import os", "import os\nimport time"), ("asked += 1", spin), ("-n 20 -c 2", "-n 150 -c 2")),
     }
     tree = copy_tree(tmp_path, sources)
-    for name in sources:
-        with Program(tree, f"scenarios/{name}.py") as program:
+    with ExitStack() as running:
+        for program in [running.enter_context(Program(tree, f"scenarios/{name}.py")) for name in sources]:
             assert program.finish() == 0, program.stderr
     used = {name: Summary(record["loads"][0]).cpu_ms for name, record in records(tree).items()}
     assert used["spins"] - used["plain"] == pytest.approx(20, rel=0.1)
