@@ -176,6 +176,8 @@ def of_the_server(load: dict[str, Any], summary: Summary) -> list[str]:
     lines, cost, pinned = [], load.get("server_cost"), load.get("pinned")
     if load.get("size") == "quick" and load["stopped"] == "cut off" and load["load"]["spawn_rate"] is None:
         lines.append(field("Quick", f"the load was cut off at {load['seconds']:.0f} s; --full sends all of it"))
+    elif load.get("size") == "quick" and summary.is_open:
+        lines.append(field("Quick", "the schedule is shorter than the declared one; --full sends all of it"))
     if summary.of_ideal is not None:
         ideal = f"{summary.of_ideal:.0%} of {summary.ideal_per_second:.1f} requests per second"
         why = "all that was due, in time" if summary.is_open else f"no answer can take less than {load['least_seconds']:g} s"

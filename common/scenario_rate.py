@@ -10,7 +10,7 @@ from typing import Any
 from common import cores, environment, rate_report, record
 from common.find_rate import PROBE_SECONDS, START_RATE, promise
 from common.live import watch
-from common.load import DEFAULT_CAP, Load, parse_line
+from common.load import DEFAULT_CAP, Load, LoadError, parse_line
 from common.measure import send, warm_up
 from common.postgres import Postgres
 from common.scenario import Scenario, shown
@@ -21,6 +21,8 @@ from common.site import Stage
 def run(scenario: Scenario, options: Namespace, directory: Path) -> int:
     """The server as in a measured run, on cores of its own, and one search against it."""
     promised = promise(options.find_rate)
+    if options.requests is not None:
+        raise LoadError("--find-rate sends loads of its own: no -n with it")
     load = probe_of(parse_line(scenario.load[0]), options)
     with Postgres() as postgres, ExitStack() as running:
         stage = Stage(directory, postgres, running)

@@ -169,13 +169,13 @@ def test_a_server_that_falls_behind_keeps_no_promise_for_long():
 
 def test_a_search(server, fire, tmp_path):
     """At most five in flight of 100 ms each: no more than about 50 a second can be sent."""
-    done = fire("--find-rate", "p90<=1s", "-t", 0.4, "-c", 5, "--rate", 30, server.url("/slow?ms=100"))
+    done = fire("--find-rate", "p90<=1s", "-t", 0.25, "-c", 5, "--rate", 30, server.url("/slow?ms=100"))
     assert done.code == 0, done.stdout
     assert (done.record["kind"], done.record["ended"], done.record["promise"]) == ("find-rate", "found", "p90<=1000ms")
     assert 20 <= done.record["rate"] <= 55
     assert done.stdout.count("  held") >= 3
     assert "unsent of" in done.stdout
-    assert f"{done.record['rate']:g} requests per second hold p90<=1000ms: in 3 runs of 0.4 s" in done.stdout
+    assert f"{done.record['rate']:g} requests per second hold p90<=1000ms: in 3 runs of 0.25 s" in done.stdout
     assert all(sum(load["outcomes"].values()) == len(load["requests"]["due"]) for load in done.record["loads"])
     assert rate_report.text(record.load(tmp_path / "record.json")) in done.stdout
     assert done.stderr == ""
@@ -199,7 +199,7 @@ def test_a_scenario_finds_its_rate(tmp_path):
     """One request after the other, each 50 ms: 20 a second."""
     blocking = changed(("import os", "import os\nimport time"), ("asked += 1", "time.sleep(0.05)\n    asked += 1"))
     tree = copy_tree(tmp_path, {"tiny": blocking})
-    program = run(tree, "scenarios/tiny.py", "--find-rate", "p90<=300ms", "-t", "0.5")
+    program = run(tree, "scenarios/tiny.py", "--find-rate", "p90<=150ms", "-t", "0.3")
     assert program.process.returncode == 0, program.stderr
     assert "tiny · GET /, 1 request" in program.stdout
     assert "server CPU" in program.stdout
@@ -207,9 +207,9 @@ def test_a_scenario_finds_its_rate(tmp_path):
     saved = record.load(path)
     assert saved["scenario"] == "tiny"
     assert saved["ended"] in (FOUND, CLIENT_BOUND)  # on a busy machine requests start too late to tell
-    assert 8 <= saved["rate"] <= 40
+    assert 5 <= saved["rate"] <= 60
     assert all(load["server_cost"] for load in saved["loads"])
-    assert f"{saved['rate']:g} requests per second hold p90<=300ms" in program.stdout
+    assert f"{saved['rate']:g} requests per second hold p90<=150ms" in program.stdout
 
 
 def test_a_scenario_refuses_what_is_no_promise(tmp_path):

@@ -30,6 +30,10 @@ COMMANDS = {
     "cp scenarios/uvicorn_asgi.py scenarios/mine.py": "cp scenarios/uvicorn_asgi.py scenarios/mine.py",
     "python scenarios/mine.py": f"python scenarios/mine.py {SMALL}",
     "python -m common.loadgen -n 300 -c 300 http://127.0.0.1:8000/": "with a server",
+    "python -m common.loadgen --rate 100 -t 10 http://127.0.0.1:8000/": "with a server",
+    "python -m common.loadgen --stages 10s@50,20s@200 http://127.0.0.1:8000/": "with a server",
+    "python -m common.loadgen --find-rate 'p99<=500ms' http://127.0.0.1:8000/": "with a server",
+    "python scenarios/uvicorn_asgi.py --find-rate 'p99<=2s'": "python scenarios/uvicorn_asgi.py --find-rate 'p50<=1s' -t 0.4",
     "python scenarios/uvicorn_asgi.py --locust --run-time 20s": "python scenarios/uvicorn_asgi.py --locust --run-time 1s --users 2",
     "python scenarios/uvicorn_asgi.py --locust-web": None,  # test_locust.py
     "python scenarios/uvicorn_asgi.py --target http://127.0.0.1:8005": "with a server",
@@ -86,7 +90,7 @@ def test_from_nothing(clone):
     "command", [word for word in list(COMMANDS.values())[2:] if word and word.startswith(("python", "./run_all.sh ", "cp"))]
 )
 def test_small(clone, command):
-    done = shell(clone, command)
+    done = shell(clone, command, seconds=120)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -99,6 +103,9 @@ def test_by_hand_and_loads_against_it(clone, studies_ports):
                 assert line, program.process.communicate()
             for load in (
                 "python -m common.loadgen -n 6 -c 3 http://127.0.0.1:8005/",
+                "python -m common.loadgen --rate 5 -t 1 http://127.0.0.1:8005/20/",
+                "python -m common.loadgen --stages 0.5s@2,1s@4 http://127.0.0.1:8005/20/",
+                "python -m common.loadgen --find-rate 'p90<=1s' -t 0.3 http://127.0.0.1:8005/20/",
                 f"python scenarios/uvicorn_asgi.py {SMALL} --target http://127.0.0.1:8005",
                 "locust -f common/locustfile.py --host http://127.0.0.1:8005 --headless --users 2 --run-time 2s",
             ):

@@ -1,0 +1,223 @@
+"""Does the load generator report what is true?
+
+    python -m benchmarks.truth [--rounds 3] [CASE ...]
+
+Against the reference server, whose delays, failures and CPU time are known: percentiles at
+500 requests per second, closed and open loop, within 2 % or 1 ms; numbers of failures
+exactly; CPU time per request within 5 %; and a client that is slowed on purpose must say so.
+The percentiles are over kept connections, as the server does not know what connecting takes.
+Of several rounds each error is the median. Exit code 1 if anything is not within. Two minutes a round.
+"""
+
+import argparse
+import json
+import math
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from common import record
+from common.cores import only_on, split
+from common.selfwatch import doubts
+from common.server import Cost
+from common.stats import percentile
+from common.summary import Summary
+
+ROOT = Path(__file__).resolve().parents[1]
+RATE, SECONDS = 500, 12
+REQUESTS = RATE * SECONDS
+FAILING = 1400
+STALL_RATE, STALL_REQUESTS, STALLED_AT = 100, 1000, 200  # with the 200th request the server stalls for a second
+BUSY_MS, BUSY_REQUESTS = 5, 400
+EVERY = 7
+TIME_OUT = 120
+
+# A client that has to do something else for 2 ms with every answer.
+SLOWED = """
+import sys, time
+from common import loadgen, user
+answered = user.User.answered
+def slowed(self, connection, now):
+    until = time.perf_counter() + 0.002
+    while time.perf_counter() < until:
+        pass
+    answered(self, connection, now)
+user.User.answered = slowed
+sys.exit(loadgen.main(sys.argv[1:]))
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    case: str
+    what: str
+    truth: float
+    reported: float
+    near: float  # how far apart they may be
+
+    @property
+    def error(self) -> float:
+        return self.reported - self.truth
+
+
+class Lab:
+    """A reference server on one core, and clients on another."""
+
+    def __init__(self) -> None:
+        self.server_cores, self.client_cores = split()
+        self.folder = tempfile.TemporaryDirectory()
+
+    def __enter__(self) -> "Lab":
+        with only_on(self.server_cores[:1]):
+            self.server = subprocess.Popen([sys.executable, "benchmarks/reference_server.py", "0"], stdout=subprocess.PIPE, cwd=ROOT)
+        assert self.server.stdout is not None
+        self.site = f"http://127.0.0.1:{int(self.server.stdout.readline().split()[-1])}"
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.server.terminate()
+        self.server.wait(TIME_OUT)
+        assert self.server.stdout is not None
+        self.server.stdout.close()
+        self.folder.cleanup()
+
+    def fire(
+        self, path: str, *words: object, program: tuple[str, ...] = ("-m", "common.loadgen"), cost: Cost | None = None
+    ) -> dict[str, Any]:
+        """The record of one load; the server begins new lists and counts before it."""
+        self.applied()
+        saved = Path(self.folder.name) / "record.json"
+        saved.unlink(missing_ok=True)
+        command = [sys.executable, *program, "-q", "--json", str(saved), *map(str, words), self.site + path]
+        with only_on(self.client_cores[:1]):
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT)
+        while process.poll() is None:
+            if cost is not None:
+                cost.look()
+            time.sleep(0.1)
+        return record.load(saved)
+
+    def applied(self) -> list[float]:
+        with urllib.request.urlopen(f"{self.site}/applied", timeout=TIME_OUT) as answer:
+            return sorted(json.loads(answer.read()))
+
+
+def closed(mean_ms: float) -> list[object]:
+    """As many at a time as make the rate."""
+    return ["-n", REQUESTS, "-c", round(RATE * mean_ms / 1000)]
+
+
+OPEN: list[object] = ["--rate", RATE, "-t", SECONDS]
+
+
+def percentiles(case: str, truth: list[float], load: dict[str, Any], percents: tuple[int, ...] = (50, 90, 99)) -> Iterator[Figure]:
+    summary = Summary(load)
+    yield Figure(case, "answered", len(truth), summary.ok, 0)
+    for percent in percents:
+        true = percentile(truth, percent)
+        yield Figure(case, f"p{percent} ms", true, summary.latency(percent) or math.nan, max(0.02 * true, 1.0))
+
+
+def delays(lab: Lab, name: str, path: str, mean_ms: float) -> Iterator[Figure]:
+    """The truth is what the server applied, by its own clock."""
+    for loop, words in (("closed", closed(mean_ms)), ("open", OPEN)):
+        load = lab.fire(path, *words, "-k")
+        yield from percentiles(f"{name}, {loop}", lab.applied(), load)
+
+
+def constant(lab: Lab) -> Iterator[Figure]:
+    yield from delays(lab, "constant 100 ms", "/100", 100)
+
+
+def bimodal(lab: Lab) -> Iterator[Figure]:
+    yield from delays(lab, "60 or 200 ms", "/bimodal", 102)
+
+
+def slow(lab: Lab) -> Iterator[Figure]:
+    yield from delays(lab, "1 in 80 slow", "/slow", 64)
+
+
+def stall(lab: Lab) -> Iterator[Figure]:
+    """Who is due while the server does nothing waits for what is left of that second; a closed loop sends nothing meanwhile."""
+    due = [number / STALL_RATE for number in range(STALL_REQUESTS)]
+    begins = due[STALLED_AT - 1]
+    waits = sorted((begins + 1 - one) * 1000 if begins <= one <= begins + 1 else 0.0 for one in due)
+    load = lab.fire(f"/stall/{STALLED_AT}", "--rate", STALL_RATE, "-n", STALL_REQUESTS, "-k")
+    yield from percentiles("1 s stall, open", waits, load, (50, 95, 99, 100))
+    waits = sorted([0.0] * (STALL_REQUESTS - 1) + [1000.0])
+    load = lab.fire(f"/stall/{STALLED_AT}", "-n", STALL_REQUESTS, "-k")
+    yield from percentiles("1 s stall, closed: hidden", waits, load, (50, 95, 99, 100))
+
+
+def failures(lab: Lab) -> Iterator[Figure]:
+    for loop, words in (("closed", ["-n", FAILING, "-c", 20]), ("open", ["-n", FAILING, "--rate", RATE])):
+        for path, outcomes in ((f"/fail/{EVERY}", ("non-2xx",)), (f"/reset/{EVERY}", ("reset", "disconnected"))):
+            for mode, keep in (("keep-alive", ["-k"]), ("close", [])):
+                found = lab.fire(path, *words, *keep)["outcomes"]
+                what, case = " or ".join(outcomes), f"every {EVERY}th fails, {loop}, {mode}"
+                yield Figure(case, what, FAILING // EVERY, sum(found.get(name, 0) for name in outcomes), 0)
+                yield Figure(case, "ok", FAILING - FAILING // EVERY, found["ok"], 0)
+
+
+def cpu(lab: Lab) -> Iterator[Figure]:
+    """As a scenario's run measures it: by the kernel's accounting, between two clock times."""
+    for loop, words in (("closed", ["-n", BUSY_REQUESTS, "-c", 4]), ("open", ["--rate", 100, "-n", BUSY_REQUESTS])):
+        cost = Cost(lab.server.pid)
+        load = lab.fire(f"/busy/{BUSY_MS}", *words, "-k", cost=cost)
+        cost.end()
+        start = datetime.fromisoformat(load["started_at"]).timestamp()
+        used = cost.as_record(start, start + load["seconds"])
+        assert used is not None
+        yield Figure(f"{BUSY_MS} ms CPU each, {loop}", "CPU ms", BUSY_MS, used["cpu_seconds"] * 1000 / BUSY_REQUESTS, 0.05 * BUSY_MS)
+
+
+def indicted(lab: Lab) -> Iterator[Figure]:
+    """1 where the client doubts its own figures, 0 where it does not."""
+    yield Figure("client slowed by 2 ms an answer", "doubts itself", 1, doubted(lab.fire("/100", *OPEN, "-k", program=("-c", SLOWED))), 0)
+    yield Figure("client left alone", "doubts itself", 0, doubted(lab.fire("/100", *OPEN, "-k")), 0)
+
+
+def doubted(load: dict[str, Any]) -> int:
+    return int(bool(doubts(load["client"], Summary(load).latency(50))[1]))
+
+
+CASES = {case.__name__: case for case in (constant, bimodal, slow, stall, failures, cpu, indicted)}
+ROW = "{:<40}{:<22}{:>10}{:>10}{:>9}  {}"
+
+
+def show(rounds: list[list[Figure]]) -> bool:
+    """A row for each figure: the round in the middle. Is all within?"""
+    good = True
+    for same in zip(*rounds, strict=True):
+        one = sorted(same, key=lambda figure: figure.error)[len(same) // 2]
+        within = abs(statistics.median(figure.error for figure in same)) <= one.near
+        good = good and within
+        numbers = (re.sub(r"\.00$", "", f"{number:.2f}") for number in (one.truth, one.reported, one.error))
+        print(ROW.format(one.case, one.what, *numbers, "within" if within else "NOT within"), flush=True)
+    return good
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("cases", nargs="*", choices=[*CASES, []], metavar="CASE", help=f"of {', '.join(CASES)} (default: all)")
+    options = parser.parse_args(arguments)
+    good = True
+    print(ROW.format("case", "figure", "truth", "reported", "error", ""))
+    with Lab() as lab:
+        for name in options.cases or CASES:
+            good = show([list(CASES[name](lab)) for _ in range(options.rounds)]) and good
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

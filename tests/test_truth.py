@@ -1,0 +1,117 @@
+"""Is what the load generator reports true? Small, against a server whose delays, failures and CPU time are known."""
+
+import math
+from contextlib import ExitStack
+from itertools import pairwise
+
+import pytest
+
+from benchmarks.truth import BUSY_MS, CASES, SLOWED, Figure, Lab, percentiles, show
+from common.selfwatch import doubts
+from common.stats import percentile
+from common.summary import Summary
+from tests.made_up import open_load
+from tests.processes import Program, changed, copy_tree, records
+
+TIMES = (50, 90)  # percents whose times are compared: of few requests the last one is chance
+FAR_MS, TRIES = 15.0, 5  # a machine that is busy with other tests holds a client up now and then
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Lab() as running:
+        yield running
+
+
+@pytest.mark.parametrize("path", ["/bimodal", "/slow", "/100"])
+@pytest.mark.parametrize("words", [("-n", 100, "-c", 20), ("--rate", 100, "-n", 100)], ids=["closed", "open"])
+def test_percentiles_are_those_that_the_server_applied(path, words, lab):
+    """Never less, and in one of a few runs hardly more: other programs can only add."""
+    added = []
+    for _ in range(TRIES):
+        load = lab.fire(path, *words, "-k")
+        truth = lab.applied()
+        assert len(truth) == Summary(load).ok == 100
+        added.append([Summary(load).latency(percent) - percentile(truth, percent) for percent in TIMES])
+        assert min(added[-1]) >= -0.5
+        if max(added[-1]) <= FAR_MS:
+            return
+    pytest.fail(f"so many ms more than the truth at {TIMES}: {added}")
+
+
+def test_the_delays_are_the_same_in_every_run(lab):
+    """And of their kinds there are as many as they should be."""
+    kinds = []
+    for _ in range(2):
+        lab.fire("/bimodal", "-n", 60, "-c", 60)
+        kinds.append(sum(delay > 130 for delay in lab.applied()))
+    assert kinds[0] == kinds[1]
+    assert 10 <= kinds[0] <= 30
+
+
+def test_a_stall_counts_for_all_that_were_due_in_it(lab):
+    """At 50 a second 50 of 150 are due while it lasts: evenly, they wait for what is left of it."""
+    summary = Summary(lab.fire("/stall/50", "--rate", 50, "-n", 150, "-k"))
+    assert summary.latency(50) <= 200
+    assert 950 <= summary.latency(100) <= 1300
+    assert 400 <= percentile(summary.total, 100 * 125 / 150) <= 800
+    slow = summary.total[-50:]
+    assert all(later - earlier <= 120 for earlier, later in pairwise(slow))
+    closed = Summary(lab.fire("/stall/50", "-n", 150, "-k"))
+    assert closed.latency(100) >= 990
+    assert closed.latency(99) <= summary.latency(90)
+
+
+@pytest.mark.parametrize("keep", [[], ["-k"]])
+@pytest.mark.parametrize("words", [("-n", 100, "-c", 7), ("--rate", 200, "-n", 100)], ids=["closed", "open"])
+def test_failures_are_counted_exactly(words, keep, lab):
+    assert lab.fire("/fail/7", *words, *keep)["outcomes"] == {"ok": 86, "non-2xx": 14}
+    found = lab.fire("/reset/7", *words, *keep)["outcomes"]
+    assert (found.pop("ok"), sum(found.values()), set(found) <= {"reset", "disconnected"}) == (86, 14, True)
+
+
+def test_cpu_time_is_what_each_request_used(lab, monkeypatch):
+    monkeypatch.setattr("benchmarks.truth.BUSY_REQUESTS", 150)
+    for figure in CASES["cpu"](lab):
+        assert (figure.truth, figure.near) == (BUSY_MS, 0.05 * BUSY_MS)
+        assert abs(figure.error) <= 0.15 * BUSY_MS  # of 0.75 s, the accounting's grain of 10 ms and other work are more
+
+
+def test_cpu_time_of_a_scenario_is_what_each_request_used(tmp_path):
+    """Beside the tiny application's own, which a run without the spinning shows."""
+    spin = "until = time.process_time() + 0.02\n    while time.process_time() < until:\n        pass\n    asked += 1"
+    sources = {
+        "plain": changed(("-n 20 -c 2", "-n 150 -c 2")),
+        "spins": changed(("import os", "import os\nimport time"), ("asked += 1", spin), ("-n 20 -c 2", "-n 150 -c 2")),
+    }
+    tree = copy_tree(tmp_path, sources)
+    with ExitStack() as running:
+        for program in [running.enter_context(Program(tree, f"scenarios/{name}.py")) for name in sources]:
+            assert program.finish() == 0, program.stderr
+    used = {name: Summary(record["loads"][0]).cpu_ms for name, record in records(tree).items()}
+    assert used["spins"] - used["plain"] == pytest.approx(20, rel=0.1)
+
+
+def test_a_client_that_is_slowed_is_indicted(lab):
+    load = lab.fire("/100", "--rate", 500, "-n", 600, "-k", program=("-c", SLOWED))
+    assert doubts(load["client"], Summary(load).latency(50))[1]
+    assert Summary(load).late > 0
+
+
+def test_what_is_not_within_is_shown(capsys):
+    near, far = Figure("one", "p50 ms", 100.0, 101.9, 2.0), Figure("one", "p50 ms", 100.0, 104.0, 2.0)
+    assert show([[near]])
+    assert show([[near], [far], [near]])
+    assert not show([[near], [far], [far]])
+    assert [line.split()[-2:] for line in capsys.readouterr().out.splitlines()] == [
+        ["1.90", "within"],
+        ["1.90", "within"],
+        ["NOT", "within"],
+    ]
+
+
+def test_nothing_answered_is_never_within():
+    none_ok = open_load([(0.0, 0.0, 0.1, "reset")], 1.0, [[1.0, 1.0]])
+    [answered, *times] = percentiles("none", [1.0] * 9, none_ok)
+    assert answered.error == -9
+    assert all(math.isnan(figure.reported) for figure in times)
