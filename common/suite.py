@@ -14,8 +14,8 @@ from rich.console import Console
 from common import environment, many_rounds, record
 from common.bench import SKIPPED_EXIT, add_run_options, blank, new_directory, parse_run_options, planned_seconds, run, serve
 from common.claims import baseline_of, of_study
+from common.comparison import AGAIN
 from common.load import LoadError, Parser, count
-from common.many_rounds import AGAIN
 from common.postgres import Postgres
 from common.progress import expect
 from common.scenario import Scenario, ScenarioError, files, name_of, read, shown

@@ -15,8 +15,9 @@ from scipy import stats as scipy_stats
 from test_suite import made_up
 
 from common import cores, noise, record
+from common.comparison import AGAIN
 from common.intervals import estimate, no_difference_shown, ratio
-from common.many_rounds import AGAIN, tables
+from common.many_rounds import tables
 from common.scenario import Scenario
 from common.suite import exit_code, plan_turns
 
