@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from common.comparison import Group, Row, groups
-from common.intervals import Estimate, no_difference_shown
+from common.words import against, digits, said_of, shown
 
 COLUMNS = ("req/s", "p50 ms", "p99 ms", "CPU ms/req")
 
@@ -44,40 +44,11 @@ def cells(row: Row, baseline: str) -> list[str]:
     ]
 
 
-def against(found: Estimate | None) -> str:
-    if found is None:
-        return "-"
-    verdict = " no difference shown" if found.low is not None and no_difference_shown(found) else ""
-    return f"{shown(found, 'x')}{verdict}"
-
-
 def controls(group: Group) -> list[str]:
     return [f"A/A  {label} twice: {said_of(found)}" for label, found in group.controls]
-
-
-def said_of(control: Estimate | None) -> str:
-    return "no runs to compare" if control is None else f"{shown(control, 'x')} {verdict_of(control)}"
-
-
-def verdict_of(found: Estimate) -> str:
-    if found.low is None:
-        return "(too few runs)"
-    return "no difference shown" if no_difference_shown(found) else "A DIFFERENCE, where there is none: doubt this table"
 
 
 def absences(group: Group) -> list[str]:
     """How many runs were left out, and why."""
     reasons = Counter((run.label, why) for run in group.runs if (why := group.left_out(run)))
     return [f"left out: {number} run{'s' * (number > 1)} of {label} ({reason})" for (label, reason), number in reasons.items()]
-
-
-def shown(found: Estimate | None, unit: str = "") -> str:
-    if found is None:
-        return "-"
-    if found.low is None or found.high is None:
-        return f"{digits(found.middle)}{unit}"
-    return f"{digits(found.middle)}{unit} [{digits(found.low)}, {digits(found.high)}]"
-
-
-def digits(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
