@@ -83,7 +83,7 @@ def load(name: str, sent: tuple[Any, ...], rate: float, chance: random.Random) -
     return {
         "line": line,
         "description": description,
-        "path": "/" if least else "/polls/",
+        "path": line.split()[-1],
         "host": "127.0.0.1",
         "port": 8000,
         "server": "made up",
@@ -93,7 +93,7 @@ def load(name: str, sent: tuple[Any, ...], rate: float, chance: random.Random) -
         "noise": {"available": True, "contaminated": "other processes used over 10% of the CPU" if chance.random() < 0.06 else ""},
         "load": {"concurrency": users, "spawn_rate": spawn_rate, "requests": requests, "seconds": None, "keep_alive": False},
         "least_seconds": least,
-        "published": {"requests/s": 30.13, "p50 ms": 5026} if "polls" in description else {},
+        "published": {"requests/s": 30.13, "p50 ms": 5026} if "polls" in description and not spawn_rate else {},
         "counted_in_log": {},
         "stopped": "",
         "seconds": seconds,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from common.comparison import Group, Row, of_rates
 from common.intervals import CONFIDENCE, Estimate, no_difference_shown
+from common.limits import UNKNOWN
 from common.words import digits, shown, verdict_of
 
 TELLS_IN_ONE_ROUND = 1.2  # less means nothing between single runs
@@ -72,43 +73,67 @@ def why_level(group: Group) -> str:
 
 def sure(group: Group) -> str:
     """How sure that is, with the control that checks it."""
-    numbers = sorted({len(row.runs) for row in group.rows})
+    controls = [f"A/A {shown(found, 'x')}: {verdict_of(found)}." for _, found in group.controls if found is not None]
+    return " ".join([runs_of([group]), *(controls if has_intervals(group) else [])])
+
+
+def runs_of(groups: Sequence[Group]) -> str:
+    """What the figures rest on."""
+    numbers = sorted({len(row.runs) for group in groups for row in group.rows})
+    if numbers == [1]:
+        noisy = sum(bool(run.contaminated) for group in groups for row in group.rows for run in row.runs)
+        beside = f", and other programs disturbed {noisy} of the runs" if noisy else ""
+        return f"One run each: no interval can be given{beside}."
     runs = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
-    if not has_intervals(group):
-        return "One run each: no interval can be given." if numbers == [1] else f"{runs} runs each: too few for an interval."
-    controls = [f"A/A {shown(found, 'x')}: {verdict_of(found)}" for _, found in group.controls if found is not None]
-    return ". ".join([f"{CONFIDENCE:.0%} intervals over {runs} runs each", *controls]) + "."
+    if not any(has_intervals(group) for group in groups):
+        return f"{runs} runs each: too few for an interval."
+    return f"{CONFIDENCE:.0%} intervals over {runs} runs each."
 
 
 def limits(group: Group) -> str:
     """What limited the best, and what the others."""
     by: dict[str, list[str]] = {}
     for row in group.rows:
-        by.setdefault(row.limit.partition(" (")[0], []).append(row.label)
+        by.setdefault(named(row.limit), []).append(row.label)
     if len(by) == 1 and len(group.rows) > 1:
         return f"Limited by {next(iter(by))}, all of them."
     return "Limited by " + "; ".join(f"{limit}: {listed(labels)}" for limit, labels in by.items()) + "."
 
 
+def named(limit: str) -> str:
+    """Without the number of runs; what has no name cannot stand after 'by'."""
+    limit = limit.partition(" (")[0]
+    return "what is not known" if limit == UNKNOWN else limit
+
+
 def of_study(groups: Sequence[Group]) -> Answer:
     """One sentence over all loads of a study: who serves most under how many of them."""
-    ranked = [group for group in groups if group.rows]
-    if len(ranked) <= 1:
-        return of_load(ranked[0] if ranked else groups[0])
-    answers = [of_load(group) for group in ranked]
+    compared = [group for group in groups if len(group.rows) > 1]
+    if len(compared) <= 1:
+        return of_load([*compared, *(group for group in groups if group.rows), *groups][0])
+    answers = [of_load(group) for group in compared]
     wins = Counter(answer.winner for answer in answers if answer.winner)
-    said = [
-        f"{label} serves most under {number} of {len(ranked)} loads{at_most(label, ranked, answers)}"
-        for label, number in wins.most_common()
-    ]
-    level = len(ranked) - wins.total()
-    said += [f"under {level} of {len(ranked)} no winner is shown"] if level else []
-    counted = Counter(row.limit.partition(" (")[0] for group in ranked for row in group.rows)
-    return Answer(
-        "; ".join(said)[0].upper() + "; ".join(said)[1:] + "." if not wins else "; ".join(said) + ".",
-        sure(ranked[0]),
-        "Limited by " + ", ".join(f"{limit} ({number})" for limit, number in counted.most_common()) + ", of all scenarios under all loads.",
-    )
+    if not wins:
+        return Answer(f"No winner is shown under any of {len(compared)} loads.", sure_of_all(compared), limits_of_all(compared))
+    [(first, number), *others] = wins.most_common()
+    said = [f"{first} serves most under {number} of {len(compared)} loads{at_most(first, compared, answers)}"]
+    said += [f"{label} under {times}{at_most(label, compared, answers)}" for label, times in others]
+    level = len(compared) - wins.total()
+    said += [f"under {level} no winner is shown"] if level else []
+    return Answer("; ".join(said) + ".", sure_of_all(compared), limits_of_all(compared))
+
+
+def sure_of_all(groups: Sequence[Group]) -> str:
+    """What the figures rest on, and which of the controls say to doubt them."""
+    differing = [where(group) for group in groups for _, found in group.controls if found and not no_difference_shown(found)]
+    if differing:
+        return f"{runs_of(groups)} A/A shows a difference, where there is none, under {listed(differing)}: doubt that."
+    return f"{runs_of(groups)}{' No A/A control shows a difference.' if any(has_intervals(group) for group in groups) else ''}"
+
+
+def limits_of_all(groups: Sequence[Group]) -> str:
+    counted = Counter(named(row.limit) for group in groups for row in group.rows)
+    return f"Limited by {listed([f'{limit} ({number} of {counted.total()} times)' for limit, number in counted.most_common()])}."
 
 
 def at_most(label: str, groups: Sequence[Group], answers: Sequence[Answer]) -> str:
@@ -121,7 +146,7 @@ def at_most(label: str, groups: Sequence[Group], answers: Sequence[Answer]) -> s
     if not leads:
         return ""
     found, group = max(leads, key=lambda lead: lead[0].middle)
-    return f", at most {shown(found, 'x')} what {group.rows[-1].label} does ({where(group)})"
+    return f" (up to {shown(found, 'x')} what {group.rows[-1].label} does: {where(group)})"
 
 
 def where(group: Group) -> str:

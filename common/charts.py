@@ -13,7 +13,7 @@ import altair as alt
 ROW = 46  # height of a scenario's row
 STEP = 190  # height of a chart of curves or points
 # Okabe and Ito's, darkened and lightened until each stands out from its background (a test holds them to it)
-LIGHT = ("#00589B", "#C2440A", "#00805A", "#AF4B86", "#B47A0A", "#3A8FD6", "#22252B")
+LIGHT = ("#035EA3", "#BB4003", "#01875B", "#B6548A", "#C2880E", "#3F96DA", "#21252C")
 DARK = ("#3F83E0", "#E87B3A", "#17A673", "#D873A6", "#F7BA3A", "#5CC8FA", "#ECE6EE")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down")
 DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [14, 4])
@@ -58,6 +58,7 @@ def chart(
         "COLOURS": [looks[label]["colour"] for label in order],
         "SHAPES": [looks[label]["shape"] for label in order],
         "DASHES": [looks[label]["dash"] for label in order],
+        "FAILURES": [0, max((row["failed"] for row in datasets.get("seconds", [])), default=0) or 1],  # a line of zeros has a scale too
     }
     return {**filled(of_kind(kind), values), "datasets": {name: list(rows) for name, rows in datasets.items()}}
 
@@ -162,7 +163,10 @@ def comparison() -> Drawn:
 def latencies() -> Drawn:
     """The share of answers that had come after so many ms, on a log scale."""
     x = alt.X(
-        "ms:Q", title="response time, ms (log scale)", scale=alt.Scale(type="log", nice=False), axis=alt.Axis(format=",.6~g", tickCount=5)
+        "ms:Q",
+        title="response time, ms (log scale)",
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(format=",.6~g", tickCount=5, labelOverlap="greedy", labelSeparation=8),
     )
     y = alt.Y("percent:Q", title="answered within that time, %", scale=alt.Scale(domain=[0, 100]))
     about = [SCENARIO, alt.Tooltip("percent:Q", title="% of answers"), alt.Tooltip("ms:Q", title="within ms", format=",.3~f")]
@@ -187,7 +191,8 @@ def timeline() -> Drawn:
     ]
 
     def panel(field: str, title: str, last: bool = False) -> Drawn:
-        y = alt.Y(f"{field}:Q", title=None, axis=alt.Axis(minExtent=44, maxExtent=44, tickCount=3))
+        scale = alt.Scale(domain=["FAILURES"]) if field == "failed" else alt.Scale(zero=True)
+        y = alt.Y(f"{field}:Q", title=None, scale=scale, axis=alt.Axis(minExtent=44, maxExtent=44, tickCount=3))
         lines = of("seconds").encode(x=alt.X("second:Q", title="second", axis=alt.Axis(grid=False)) if last else x, y=y, color=COLOUR)
         return alt.layer(
             lines.mark_line(strokeWidth=2).encode(strokeDash=DASH),
@@ -250,11 +255,12 @@ def runs() -> Drawn:
     """Every run; another shape where it does not count."""
     about = [SCENARIO, alt.Tooltip("round:Q"), alt.Tooltip("rate:Q", title="req/s", format=",.4~f"), alt.Tooltip("why:N", title="state")]
     shape = alt.Shape("state:N", title=None, scale=alt.Scale(domain=list(STATES), range=list(STATES.values())))
+    size = alt.condition("datum.state === 'counted'", alt.value(55), alt.value(120))
     return alt.layer(
         *named_rows("counted"),
         of("dots")
-        .mark_point(filled=True, size=60, opacity=0.75, yOffset=8)
-        .encode(x=RATE, y=in_rows(), color=PLAIN, shape=shape, tooltip=about),
+        .mark_point(filled=True, opacity=0.8, yOffset=8)
+        .encode(x=RATE, y=in_rows(), color=PLAIN, shape=shape, size=size, tooltip=about),
     ).properties(height=alt.Step(ROW), autosize=FIT, width=680)
 
 

@@ -88,7 +88,23 @@ class Group:
 
     @property
     def title(self) -> str:
-        return title(self.study, self.load, self.runs[0].summary)
+        return f"{self.study} · {self.sent}"
+
+    @property
+    def sent(self) -> str:
+        """Its load in words, with the ideal, which tells apart loads whose answers may take another least time."""
+        added, ideal = self.load["latency_ms"], self.ideal
+        return " · ".join(
+            [
+                self.load["description"],
+                *([f"{added} ms added"] if added else []),
+                *([f"ideal {ideal:.1f} req/s"] if ideal else []),
+            ]
+        )
+
+    @property
+    def ideal(self) -> float | None:
+        return self.runs[0].summary.ideal_per_second
 
     @cached_property
     def labels(self) -> list[str]:
@@ -176,12 +192,3 @@ def most_often(limits: Iterable[str]) -> str:
     counts = Counter(limits)
     limit, number = counts.most_common(1)[0]
     return limit if number == counts.total() else f"{limit} ({number} of {counts.total()})"
-
-
-def title(study: str, load: dict[str, Any], summary: Summary) -> str:
-    words = [study, load["description"]]
-    if load["latency_ms"]:
-        words.append(f"{load['latency_ms']} ms added")
-    if summary.ideal_per_second:
-        words.append(f"ideal {summary.ideal_per_second:.1f} req/s")
-    return " · ".join(words)

@@ -58,7 +58,7 @@ def study(name: str, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for one in loads[1:]:
         one["closed"] = True
     if len(loads) == 1:
-        loads[0]["every_run"]["wide"] = True
+        loads[0]["every_run"] |= {"wide": True, "load": ""}
     return {
         "name": name or "no study",
         "anchor": f"study-{slug(name)}",
@@ -69,6 +69,7 @@ def study(name: str, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
         ],
         "claims": [{**vars(claim), "is": VERDICTS.get(claim.verdict, "open")} for claim in of_study(name, list(results))],
         "absent": absent(results),
+        "states": charts.STATES.items(),
         "runs": sum(len(one["runs"]) for one in loads),
     }
 
@@ -76,7 +77,7 @@ def study(name: str, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def load(group: Group, looks: Mapping[str, Look]) -> dict[str, Any]:
     shown = [figures.comparison(group, looks)] if group.rows else []
     return {
-        "title": place(group),
+        "title": group.sent,
         "answer": answers.of_load(group),
         "baseline": group.baseline,
         "columns": COLUMNS,
@@ -85,23 +86,18 @@ def load(group: Group, looks: Mapping[str, Look]) -> dict[str, Any]:
         "controls": [f"A/A: {label} twice, {said_of(found)}" for label, found in group.controls],
         "one_round": group.one_round,
         "figures": [vars(one) for one in [*shown, *(figures.details(group, looks) if group.rows else [])]],
-        "every_run": {**vars(figures.runs(group, looks)), "load": place(group)},
+        "every_run": {**vars(figures.runs(group, looks)), "load": group.sent},
         "runs": [
             {
                 "scenario": run.label.removesuffix(AGAIN),
                 "round": run.round,
                 "rate": digits(run.summary.per_second),
-                "state": points.state(group, run),
-                "why": points.why(group, run),
+                "state": points.state(run),
+                "why": points.why(run),
             }
             for run in sorted(group.runs, key=lambda run: (run.label, run.round))
         ],
     }
-
-
-def place(group: Group) -> str:
-    added = f" · {group.load['latency_ms']} ms added" if group.load["latency_ms"] else ""
-    return f"{group.load['description']}{added}"
 
 
 def cells(row: Row, group: Group) -> list[dict[str, Any]]:

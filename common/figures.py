@@ -26,7 +26,11 @@ def comparison(group: Group, looks: Mapping[str, Look]) -> Figure:
     ideal = f" The ideal is {digits(data['ideal'][0]['rate'])}." if data["ideal"] else ""
     control = " ".join(f"{row['row']}: {row['control']}." for row in data["rows"] if row["again"])
     dashed = "; dashed, the ideal for this load" if data["ideal"] else ""
-    marks = "the middle of the runs with its 95 % interval, each run faint" if data["intervals"] else "no intervals: there are too few runs"
+    marks = (
+        "the middle of the runs with its 95 % interval, each run faint"
+        if data["intervals"]
+        else "one mark for each scenario; no intervals, for that the runs are too few"
+    )
     return Figure(
         "comparison",
         "Requests answered per second",
@@ -98,10 +102,8 @@ def cost(group: Group, looks: Mapping[str, Look]) -> Figure:
 def runs(group: Group, looks: Mapping[str, Look]) -> Figure:
     data = points.runs(group)
     said = ", ".join(f"{row['row']}: {row['counted']}" for row in data["rows"])
-    note = "One mark for each run; those that do not count have another shape, and their reason in the table below."
-    return Figure(
-        "runs", "Every run", note, f"{said}.", charts.chart("runs", data, looks, [row["row"] for row in data["rows"]]), wide=False
-    )
+    spec = charts.chart("runs", data, looks, [row["row"] for row in data["rows"]])
+    return Figure("runs", "Requests answered per second", "", f"Runs that count: {said}.", spec, wide=False)
 
 
 def made(kind: str, title: str, note: str, instead: str, data: Datasets, group: Group, looks: Mapping[str, Look]) -> Figure:

@@ -30,7 +30,7 @@ def drawings(results: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     """Names and specifications, on white paper: a file knows no variables of a page."""
     for study in contents(results)["studies"]:
         for number, load in enumerate(study["loads"], start=1):
-            for figure in load["figures"]:
+            for figure in [*load["figures"], load["every_run"]]:
                 text = re.sub(r"var\((--[\w-]+)\)", lambda found: PAPER[found[1]], json.dumps(figure["spec"]))
                 yield (
                     f"{slug(study['name'])}-{number}-{figure['kind']}",

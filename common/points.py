@@ -1,6 +1,7 @@
 """The rows that charts are drawn of: thinned by a stated rule, where figures are of all."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,12 +50,11 @@ def comparison(group: Group) -> Datasets:
         for run in group.kept[label]
         if len(group.kept[label]) > 1
     ]
-    ideal = group.runs[0].summary.ideal_per_second
     return {
         "rows": rows,
         "dots": dots,
         "intervals": [row for row in rows if row["low"] is not None],
-        "ideal": [{"rate": ideal, "said": f"ideal {digits(ideal)}"}] if ideal else [],
+        "ideal": [{"rate": group.ideal, "said": f"ideal {digits(group.ideal)}"}] if group.ideal else [],
     }
 
 
@@ -68,12 +68,17 @@ def latencies(group: Group) -> Datasets:
             few = [100 * (number + 1) / len(times) for number in range(len(times))]
             percents: Sequence[float] = few if len(few) < len(PERCENTS) else PERCENTS
             curves += [point(row, percent, times) for percent in percents]
-            marks += [point(row, percent, times) for percent in MARKED]
+            marks += [on_the_curve(point(row, percent, times), times) for percent in MARKED]
     return {"curves": curves, "marks": marks}
 
 
 def point(row: Row, percent: float, times: Any) -> dict[str, Any]:
     return {"scenario": row.label, "percent": round(percent, 2), "ms": max(round(float(stats.percentile(times, percent)), 3), 0.001)}
+
+
+def on_the_curve(point: dict[str, Any], times: Any) -> dict[str, Any]:
+    """Of few answers, the share that had come by then is above the percentile."""
+    return {**point, "percent": round(100 * float(np.searchsorted(times, point["ms"], side="right")) / len(times), 2)}
 
 
 def middle_run(row: Row) -> Run:
@@ -151,21 +156,22 @@ def runs(group: Group) -> Datasets:
     for label in order:
         these = [run for run in group.runs if run.label.removesuffix(AGAIN) == label]
         counted = sum(not group.left_out(run) for run in these)
-        rows.append({"row": label, "scenario": label, "counted": f"{counted} of {len(these)} count"})
+        others = Counter(found for run in these if (found := state(run)) != "counted")
+        words = [f"{counted} of {len(these)}", *(f"{number} {kind.removeprefix('it ')}" for kind, number in others.items())]
+        rows.append({"row": label, "scenario": label, "counted": ", ".join(words)})
         dots += [
-            {"row": label, "scenario": label, "rate": rate(run), "round": run.round, "state": state(group, run), "why": why(group, run)}
-            for run in these
+            {"row": label, "scenario": label, "rate": rate(run), "round": run.round, "state": state(run), "why": why(run)} for run in these
         ]
     return {"rows": rows, "dots": dots}
 
 
-def state(group: Group, run: Run) -> str:
+def state(run: Run) -> str:
     if run.spoilt:
         return run.spoilt
     return "contaminated" if run.contaminated else "counted"
 
 
-def why(group: Group, run: Run) -> str:
+def why(run: Run) -> str:
     """What a reader is told of a run: with one round, contamination is shown but nothing is left out for it."""
     if run.spoilt:
         return run.spoilt if run.spoilt != "it failed" else f"it failed: {run.load['fault']}"

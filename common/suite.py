@@ -109,7 +109,19 @@ def run_suite(paths: list[Path], options: argparse.Namespace) -> int:
     if stopped:
         print(f"stopped in run {len(results)} of {len(turns)}", file=sys.stderr)
     print(f"Records: {shown(directory)}/")
+    if any(directory.rglob(f"*{record.SUFFIX}")):
+        make_page(directory)
     return 130 if stopped else exit_code({result["status"] for result in results})
+
+
+def make_page(directory: Path) -> None:
+    """Of what was saved, and only now: what draws it takes half a second to import."""
+    try:
+        from common import page, results
+
+        print(f"Report: {shown(page.save(directory, results.read(directory)))}")
+    except Exception as error:  # whatever it is, the results were printed and saved
+        print(f"run_all.sh: no report was made: {type(error).__name__}: {str(error).partition(chr(10))[0]}", file=sys.stderr)
 
 
 def exit_code(statuses: set[str]) -> int:

@@ -12,6 +12,7 @@ import pytest
 from processes import ROOT, Program
 
 SMALL = "-n 6 -c 3"
+FIRST_RUN = '"$(ls -d results/* | head -n 1)"'
 # The README's words -> how they are run here: the same with a smaller load, or None where something else runs them.
 COMMANDS = {
     "./run_all.sh": f"./run_all.sh {SMALL}",
@@ -26,6 +27,8 @@ COMMANDS = {
     "./run_all.sh --serve": "until Ctrl-C",
     "cp scenarios/uvicorn_asgi.py scenarios/mine.py": "cp scenarios/uvicorn_asgi.py scenarios/mine.py",
     "python scenarios/mine.py": f"python scenarios/mine.py {SMALL}",
+    "python -m common.page results/2026-11-20T10-04-00": f"python -m common.page {FIRST_RUN}",
+    "python -m common.page results/2026-11-20T10-04-00 --open --svg charts --png charts": f"python -m common.page {FIRST_RUN} --svg charts",
     "python -m common.loadgen -n 300 -c 300 http://127.0.0.1:8000/": "with a server",
     "python scenarios/uvicorn_asgi.py --locust --run-time 20s": "python scenarios/uvicorn_asgi.py --locust --run-time 1s --users 2",
     "python scenarios/uvicorn_asgi.py --locust-web": None,  # test_locust.py

@@ -1,6 +1,7 @@
 // Draws the charts, sorts the tables, turns the lights on and off. Nothing is fetched.
 (() => {
   "use strict";
+  const PAPER = 680;
 
   const widthOf = (drawing) => {
     const kind = drawing.closest("figure").classList.contains("wide") ? "figure.wide" : "figure:not(.wide)";
@@ -8,13 +9,12 @@
     return shown ? shown.clientWidth : document.querySelector("main").clientWidth;  // what is closed is as wide as what is open
   };
 
-  // The key beside a load's charts names the scenarios once: what is saved as a picture has legends of its own.
-  const fitted = (spec, width, keyed) => {
+  // A key beside the charts names the scenarios once; what is saved as a picture has legends of its own.
+  const fitted = (spec, width) => {
     const fits = structuredClone(spec);
     if (fits.vconcat) fits.vconcat.forEach((panel) => { panel.width = Math.max(120, width - 64); });
     else fits.width = width;
-    fits.config.legend.columns = Math.max(1, Math.floor(width / 130));
-    if (keyed) fits.config.legend.disable = true;
+    fits.config.legend.disable = true;
     return fits;
   };
 
@@ -22,14 +22,12 @@
   // logLevel 1: errors only; of an interval that is not known vega warns.
   const options = { actions: false, renderer: "svg", ast: true, defaultStyle: false, logLevel: 1, tooltip: { disableDefaultStyle: true } };
 
+  const views = new Map();
   const draw = async (drawing) => {
     const spec = JSON.parse(document.getElementById(drawing.dataset.chart).textContent);
-    await vegaEmbed(drawing, fitted(spec, widthOf(drawing), !drawing.closest("figure.runs")), options);
-    const svg = drawing.querySelector("svg");
-    svg.removeAttribute("width");  // paper is narrower than a screen: the viewBox scales
-    svg.removeAttribute("height");
-    svg.setAttribute("aria-hidden", "true");
-    drawing.dataset.drawn = "";
+    const drawn = await vegaEmbed(drawing, fitted(spec, widthOf(drawing)), options);
+    drawing.querySelector("svg").setAttribute("aria-hidden", "true");
+    views.set(drawing, drawn.view);
   };
 
   let drawnWidth = 0;
@@ -96,8 +94,15 @@
   addEventListener("beforeprint", () => {  // paper cannot be clicked
     closed = [...document.querySelectorAll("details.load:not([open])")];
     closed.forEach((load) => { load.open = true; });
+    views.forEach((view, drawing) => {  // nor is it as wide: what is shrunk to fit cannot be read
+      if (drawing.closest("figure").classList.contains("wide")) view.width(PAPER).run();
+    });
   });
-  addEventListener("afterprint", () => closed.forEach((load) => { load.open = false; }));
+  addEventListener("afterprint", () => {
+    closed.forEach((load) => { load.open = false; });
+    drawnWidth = 0;
+    drawAll();
+  });
 
   let waiting;
   addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(drawAll, 200); });
