@@ -94,16 +94,13 @@ def limits(group: Group) -> str:
     """What limited the best, and what the others."""
     by: dict[str, list[str]] = {}
     for row in group.rows:
-        by.setdefault(named(row.limit), []).append(row.label)
-    if len(by) == 1 and len(group.rows) > 1:
+        by.setdefault(row.limit.partition(" (")[0], []).append(row.label)
+    unknown = by.pop(UNKNOWN, [])
+    said = [f"What limited {listed(unknown)} is not known."] if unknown else []
+    if len(by) == 1 and len(group.rows) > 1 and not unknown:
         return f"Limited by {next(iter(by))}, all of them."
-    return "Limited by " + "; ".join(f"{limit}: {listed(labels)}" for limit, labels in by.items()) + "."
-
-
-def named(limit: str) -> str:
-    """Without the number of runs; what has no name cannot stand after 'by'."""
-    limit = limit.partition(" (")[0]
-    return "what is not known" if limit == UNKNOWN else limit
+    known = "; ".join(f"{limit}: {listed(labels)}" for limit, labels in by.items())
+    return " ".join([*([f"Limited by {known}."] if known else []), *said])
 
 
 def of_study(groups: Sequence[Group]) -> Answer:
@@ -116,11 +113,11 @@ def of_study(groups: Sequence[Group]) -> Answer:
     if not wins:
         return Answer(f"No winner is shown under any of {len(compared)} loads.", sure_of_all(compared), limits_of_all(compared))
     [(first, number), *others] = wins.most_common()
-    said = [f"{first} serves most under {number} of {len(compared)} loads{at_most(first, compared, answers)}"]
-    said += [f"{label} under {times}{at_most(label, compared, answers)}" for label, times in others]
+    said = f"{first} serves most under {number} of {len(compared)} loads{at_most(first, compared, answers)}"
+    said += "".join(f", {label} under {times}" for label, times in others)
     level = len(compared) - wins.total()
-    said += [f"under {level} no winner is shown"] if level else []
-    return Answer("; ".join(said) + ".", sure_of_all(compared), limits_of_all(compared))
+    said += f"; under {level} no winner is shown" if level else ""
+    return Answer(f"{said}.", sure_of_all(compared), limits_of_all(compared))
 
 
 def sure_of_all(groups: Sequence[Group]) -> str:
@@ -132,8 +129,10 @@ def sure_of_all(groups: Sequence[Group]) -> str:
 
 
 def limits_of_all(groups: Sequence[Group]) -> str:
-    counted = Counter(named(row.limit) for group in groups for row in group.rows)
-    return f"Limited by {listed([f'{limit} ({number} of {counted.total()} times)' for limit, number in counted.most_common()])}."
+    counted = Counter(row.limit.partition(" (")[0] for group in groups for row in group.rows)
+    known = [f"{limit} ({number} of {counted.total()} times)" for limit, number in counted.most_common() if limit != UNKNOWN]
+    said = [f"Limited by {listed(known)}."] if known else []
+    return " ".join([*said, *([f"{counted[UNKNOWN]} times it is not known by what."] if counted[UNKNOWN] else [])])
 
 
 def at_most(label: str, groups: Sequence[Group], answers: Sequence[Answer]) -> str:

@@ -133,11 +133,14 @@ def in_rows(field: str = "row") -> alt.Y:
 
 
 def named_rows(right: str) -> list[alt.Chart]:
-    text: dict[str, Any] = {"fontSize": 13, "dy": -13, "baseline": "middle", "color": "var(--ink)"}
-    rows = of("rows").encode(y=in_rows())
+    """What is written above each row's marks, with a halo where a line would cross it."""
+    text: dict[str, Any] = {"fontSize": 12, "dy": -13, "baseline": "middle"}
+    halo: dict[str, Any] = {"color": "var(--page)", "stroke": "var(--page)", "strokeWidth": 5, "strokeJoin": "round"}
+    rows: Drawn = of("rows").encode(y=in_rows())
     return [
-        rows.mark_text(align="left", limit=330, **text).encode(x=alt.value(0), text="row:N"),
-        rows.mark_text(align="right", **{**text, "color": "var(--quiet)"}).encode(x=alt.value("width"), text=f"{right}:N"),
+        rows.mark_text(align=align, limit=330, **text, **look).encode(x=alt.value(at), text=f"{field}:N")
+        for align, at, field, colour in (("left", 0, "row", "var(--ink)"), ("right", "width", right, "var(--quiet)"))
+        for look in (halo, {"color": colour})
     ]
 
 

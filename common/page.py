@@ -37,17 +37,25 @@ def main(arguments: list[str]) -> int:
 
 def run(options: argparse.Namespace) -> int:
     found = results.read(options.directory)
-    path = save(options.directory, found)
-    print(path)
+    try:
+        print(save(options.directory, found))
+        pictures_of(found, options)
+    except KeyError as error:
+        raise RecordError(f"{options.directory} holds a damaged record: it has no {error}") from None
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise RecordError(f"{options.directory} holds a damaged record: {error}") from None
+    if options.open:
+        webbrowser.open((options.directory / NAME).resolve().as_uri())
+    return 0
+
+
+def pictures_of(found: Sequence[dict[str, Any]], options: argparse.Namespace) -> None:
     from common import pictures
 
     for folder, kind in ((options.svg, "svg"), (options.png, "png")):
         if folder is not None:
             for saved in pictures.save(folder, kind, found):
                 print(saved)
-    if options.open:
-        webbrowser.open(path.resolve().as_uri())
-    return 0
 
 
 def save(directory: Path, found: Sequence[dict[str, Any]]) -> Path:

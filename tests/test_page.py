@@ -306,8 +306,9 @@ def damaged(folder: Path, change: Any) -> Path:
         (lambda folder: [str(folder / "none")], 1, "is no directory of results"),
         (lambda folder: [str(folder)], 1, "holds no results"),
         (lambda folder: [str(damaged(folder, lambda one: one.update(version=99)))], 1, "has version 99"),
-        (lambda folder: [str(damaged(folder, lambda one: one.pop("launch")))], 1, "it has no launch"),
-        (lambda folder: [str(damaged(folder, lambda one: one["loads"][0].pop("noise")))], 1, "it has no noise"),
+        (lambda folder: [str(damaged(folder, lambda one: one.pop("launch")))], 1, "it has no 'launch'"),
+        (lambda folder: [str(damaged(folder, lambda one: one["loads"][0].pop("noise")))], 1, "it has no 'noise'"),
+        (lambda folder: [str(damaged(folder, lambda one: one["loads"][0].update(seconds="long")))], 1, "holds a damaged record"),
         (lambda folder: [], 2, "DIR"),
         (lambda folder: [str(folder), "--frobnicate"], 2, "--frobnicate"),
     ],
@@ -318,6 +319,13 @@ def test_what_is_not_results_is_one_line(tmp_path, capsys, make, code, said):
     assert said in printed.err
     assert len(printed.err.splitlines()) == 1
     assert printed.out == ""
+
+
+def test_it_is_shown(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    page.main([str(saved(tmp_path, made_up(1, 1))), "--open"])
+    assert opened == [(tmp_path / "report.html").as_uri()]
 
 
 def test_charts_are_saved_as_files(tmp_path, capsys):
