@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every scenario, one after the other, then the tables that compare them.
+# Every scenario, one after the other, then the tables and the page that compare them.
 #
 #   ./run_all.sh                      all of them, each load cut off at 10 s
 #   ./run_all.sh uvicorn_asgi 'uwsgi_*'   these

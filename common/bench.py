@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from common import by_locust, cores, environment, find_rate, record, report, scenario_rate, schedule
+from common.comparison import Group, Run, rate
 from common.live import watch
 from common.load import Load, LoadError, Parser, add_size_options, check_sizes, lasting, parse_line, resized
 from common.measure import fault_of, measure, warm_up
 from common.postgres import Postgres
 from common.scenario import Scenario, ScenarioError, read, shown
-from common.selfwatch import doubts
 from common.server import HOST, ROOT, Failed, NotInstalled
 from common.site import Stage
 from common.stop import stop_on_signals
 from common.summary import Summary
-from common.tables import title
 
 QUICK_SECONDS = 10.0
 QUICK_RAMP_SECONDS = 6.0
@@ -124,8 +123,9 @@ def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgr
             watch.expect(-took)
             unsaved = save(path, result)
             watch.tell("")
-            if ranks(load):
-                watch.answered(title(scenario.study, load, Summary(load)), result["label"], Summary(load).per_second)
+            done = Run(result["label"], result["round"], load, Summary(load))
+            if not done.spoilt:
+                watch.answered(Group(scenario.study, [done]).title, done.label, rate(done))
             if not watch.quiet:
                 print(report.scenario_report(scenario.name, load), flush=True)
             faults += [fault for fault in (load["fault"], unsaved) if fault]
@@ -140,10 +140,6 @@ def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgr
         unsaved = save(path, result)
         if unsaved and unsaved not in faults:
             result["status"], result["reason"] = "failed", "; ".join([*filter(None, [result["reason"]]), unsaved])
-
-
-def ranks(load: dict[str, Any]) -> bool:
-    return not load["fault"] and not doubts(load["client"], Summary(load).latency(50))[0]
 
 
 def save(path: Path, result: dict[str, Any]) -> str:

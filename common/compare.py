@@ -21,12 +21,13 @@ from rich.console import Console
 from rich.table import Table
 
 from common import gates, results
+from common.comparison import FIGURES, Run
 from common.intervals import CONFIDENCE, FEWEST_RUNS, Estimate, no_difference_shown, ratio
 from common.load import LoadError, Parser
-from common.many_rounds import COLUMNS, Run, shown
 from common.plan import AGAIN
 from common.record import RecordError
 from common.summary import Summary
+from common.words import shown
 
 MORE_IS_BETTER = {"req/s": True, "p99 ms": False, "CPU ms/req": False}
 WIDTH = 150
@@ -97,8 +98,9 @@ def runs_of(found: list[dict[str, Any]]) -> dict[Key, list[Run]]:
     runs: dict[Key, list[Run]] = {}
     for result in found:
         for load in result["loads"] if not result["label"].endswith(AGAIN) else []:
-            run = Run(result["scenario"], load, Summary(load))
-            runs.setdefault((result["scenario"], load["description"], load["latency_ms"]), []).extend([] if run.left_out else [run])
+            run = Run(result["scenario"], result["round"], load, Summary(load))
+            kept = runs.setdefault((result["scenario"], load["description"], load["latency_ms"]), [])
+            kept += [] if run.spoilt or run.contaminated else [run]
     return runs
 
 
@@ -140,7 +142,7 @@ def compare_and_print(before: dict[Key, list[Run]], after: dict[Key, list[Run]],
 def compare(key: Key, before: Sequence[Run], after: Sequence[Run], confidence: float, tolerance: float) -> Comparison:
     ratios, verdicts = {}, {}
     for figure, more_is_better in MORE_IS_BETTER.items():
-        old, new = ([value for run in runs if (value := COLUMNS[figure](run)) is not None] for runs in (before, after))
+        old, new = ([value for run in runs if (value := FIGURES[figure](run)) is not None] for runs in (before, after))
         ratios[figure] = found = ratio(new, old, confidence)
         verdicts[figure] = verdict(found, more_is_better, tolerance)
     return Comparison(key, ratios, verdicts)

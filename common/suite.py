@@ -141,7 +141,19 @@ def run_suite(paths: list[Path], directory: Path, seed: int, options: argparse.N
     if stopped:
         print(f"stopped; what is missing: ./run_all.sh --resume {shown(directory)}", file=sys.stderr)
     print(f"Records: {shown(directory)}/")
+    if any(directory.rglob(f"*{record.SUFFIX}")):
+        make_page(directory)
     return 130 if stopped else exit_code({result["status"] for result in done})
+
+
+def make_page(directory: Path) -> None:
+    """Of what was saved, and only now: what draws it takes half a second to import."""
+    try:
+        from common import page
+
+        print(f"Report: {shown(page.save(directory, results.read(directory)))}")
+    except Exception as error:  # whatever it is, the results were printed and saved
+        print(f"run_all.sh: no report was made: {type(error).__name__}: {str(error).partition(chr(10))[0]}", file=sys.stderr)
 
 
 def exit_code(statuses: set[str]) -> int:

@@ -12,6 +12,7 @@ import pytest
 from processes import ROOT, Program
 
 SMALL = "-n 6 -c 3"
+FIRST_RUN = '"$(ls -d results/* | head -n 1)"'
 # The README's words -> how they are run here: the same with a smaller load, or None where something else runs them.
 COMMANDS = {
     "./run_all.sh": f"./run_all.sh {SMALL}",
@@ -29,6 +30,8 @@ COMMANDS = {
     "python -m common.compare results/RUN --gate 'gunicorn_gthread p99<=5s'": None,  # test_compare.py
     "cp scenarios/uvicorn_asgi.py scenarios/mine.py": "cp scenarios/uvicorn_asgi.py scenarios/mine.py",
     "python scenarios/mine.py": f"python scenarios/mine.py {SMALL}",
+    "python -m common.page results/2026-11-20T10-04-00": f"python -m common.page {FIRST_RUN}",
+    "python -m common.page results/2026-11-20T10-04-00 --open --svg charts --png charts": f"python -m common.page {FIRST_RUN} --svg charts",
     "python -m common.loadgen -n 300 -c 300 http://127.0.0.1:8000/": "with a server",
     "python -m common.loadgen --rate 100 -t 10 http://127.0.0.1:8000/": "with a server",
     "python -m common.loadgen --stages 10s@50,20s@200 http://127.0.0.1:8000/": "with a server",

@@ -246,6 +246,7 @@ def made_up(name: str, per_second: int, busiest: float = 0.2, study: str = "test
         "description": line,
         "latency_ms": 0,
         "fault": "",
+        "noise": {"contaminated": ""},
         "load": {"concurrency": 1, "spawn_rate": None, "requests": per_second},
         "least_seconds": None,
         "seconds": 1.0,
@@ -261,7 +262,7 @@ def made_up(name: str, per_second: int, busiest: float = 0.2, study: str = "test
         },
     }
     assert NUMBER["ok"] == OK
-    return {"scenario": name, "study": study, "loads": [load]}
+    return {"scenario": name, "label": name, "round": 1, "study": study, "loads": [load]}
 
 
 def printed(*results: dict) -> list[str]:

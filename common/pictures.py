@@ -1,0 +1,38 @@
+"""The charts of a page as files, for a README or slides."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+
+from common.charts import PAPER
+from common.contents import contents, slug
+from common.record import RecordError
+
+SCALE = 2  # of a PNG: sharp on today's screens
+
+
+def save(folder: Path, kind: str, results: Sequence[dict[str, Any]]) -> Iterator[Path]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, spec in drawings(results):
+            path = folder / f"{name}.{kind}"
+            path.write_bytes(vl_convert.vegalite_to_svg(spec).encode() if kind == "svg" else vl_convert.vegalite_to_png(spec, scale=SCALE))
+            yield path
+    except OSError as error:
+        raise RecordError(f"cannot save charts in {folder}: {error.strerror}") from None
+
+
+def drawings(results: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Names and specifications, on white paper: a file knows no variables of a page."""
+    for study in contents(results)["studies"]:
+        for number, load in enumerate(study["loads"], start=1):
+            for figure in [*load["figures"], load["every_run"]]:
+                text = re.sub(r"var\((--[\w-]+)\)", lambda found: PAPER[found[1]], json.dumps(figure["spec"]))
+                yield (
+                    f"{slug(study['name'])}-{number}-{figure['kind']}",
+                    text.replace('"background": "transparent"', '"background": "white"'),
+                )

@@ -1,0 +1,36 @@
+"""What studies published beside what was measured, as plain data: the median where there are several runs."""
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from common.report import measured, ratio_to
+from common.summary import Summary
+
+
+@dataclass(frozen=True)
+class Row:
+    scenario: str
+    load: str
+    figure: str
+    published: float
+    measured: float | None
+    ratio: str  # of measured to published; '-' where they are not of the same thing
+
+
+def published_rows(study: str, results: Iterable[dict[str, Any]]) -> list[Row]:
+    groups: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+    for result in results:
+        for load in result["loads"] if result["study"] == study else []:
+            if load["published"]:
+                groups.setdefault((result["scenario"], load["path"], load["latency_ms"]), []).append(load)
+    rows = []
+    for (name, path, latency_ms), loads in groups.items():
+        figures = [measured(load, Summary(load)) for load in loads]
+        where = f"{path} · {latency_ms} ms added" if latency_ms else path
+        for figure, published in loads[0]["published"].items():
+            known = [value for here in figures if (value := here.get(figure)) is not None]
+            found = statistics.median(known) if known else None
+            rows.append(Row(name, where, figure, published, found, ratio_to(figure, published, found, loads[0])))
+    return rows

@@ -1,0 +1,32 @@
+"""How figures are written, wherever they stand: few digits, the interval beside the middle."""
+
+from common.intervals import Estimate, no_difference_shown
+
+
+def shown(found: Estimate | None, unit: str = "") -> str:
+    if found is None:
+        return "-"
+    if found.low is None or found.high is None:
+        return f"{digits(found.middle)}{unit}"
+    return f"{digits(found.middle)}{unit} [{digits(found.low)}, {digits(found.high)}]"
+
+
+def digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def against(found: Estimate | None) -> str:
+    if found is None:
+        return "-"
+    verdict = " no difference shown" if found.low is not None and no_difference_shown(found) else ""
+    return f"{shown(found, 'x')}{verdict}"
+
+
+def said_of(control: Estimate | None) -> str:
+    return "no runs to compare" if control is None else f"{shown(control, 'x')} {verdict_of(control)}"
+
+
+def verdict_of(found: Estimate) -> str:
+    if found.low is None:
+        return "(too few runs)"
+    return "no difference shown" if no_difference_shown(found) else "A DIFFERENCE, where there is none: doubt this table"

@@ -1,0 +1,137 @@
+"""Can colours be told apart, is drawing thinned and nothing else, and is the sentence true?"""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from test_page import whole
+from test_suite import made_up as of_one_second
+
+from benchmarks.page import made_up
+from common import answers, charts, contents, points
+from common.comparison import groups
+
+PAGES = {"light": (charts.LIGHT, "#ffffff"), "dark": (charts.DARK, "#14171c")}
+# Machado, Oliveira and Fernandes (2009), of linear colours: none, protanopia, deuteranopia, tritanopia
+SIGHTS = [
+    np.eye(3),
+    np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+    np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+    np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
+]
+
+
+def linear(colour: str) -> np.ndarray:
+    parts = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted(float(linear(colour) @ [0.2126, 0.7152, 0.0722]) + 0.05 for colour in (one, other))
+    return high / low
+
+
+def lab(seen: np.ndarray) -> list[float]:
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ np.clip(seen, 0, 1)
+    x, y, z = (part ** (1 / 3) if part > 0.008856 else 7.787 * part + 16 / 116 for part in xyz / [0.9505, 1, 1.089])
+    return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
+
+
+@pytest.mark.parametrize("theme", PAGES)
+def test_colours_stand_out_and_differ_for_everyone(theme):
+    colours, background = PAGES[theme]
+    assert min(contrast(colour, background) for colour in colours) >= 3  # WCAG's least for what is not text
+    for sight in SIGHTS:
+        assert (
+            min(math.dist(lab(sight @ linear(one)), lab(sight @ linear(other))) for one, other in itertools.combinations(colours, 2)) > 14
+        )
+
+
+def test_thirty_scenarios_of_a_study_all_look_different():
+    looks = charts.looks([f"scenario {number}" for number in range(30)])
+    assert len({(look["colour"], look["shape"], str(look["dash"])) for look in looks.values()}) == 30
+
+
+def test_a_scenario_looks_the_same_in_every_chart():
+    for study in contents.contents(made_up(12, 3))["studies"]:
+        seen: dict[str, set[tuple[str, str]]] = {}
+        for figure in contents.figures_of(study):
+            for scale in scales(figure["spec"]):
+                for name, value in zip(scale["domain"], scale["range"], strict=True):
+                    seen.setdefault(name, set()).add((type(value).__name__ + str(value)[:3], str(value)))
+        for name, values in seen.items():
+            kinds = [kind for kind, _ in values]
+            assert len(kinds) == len(set(kinds)) or name in charts.STATES, (name, values)
+
+
+def scales(part):
+    if isinstance(part, dict):
+        if "domain" in part and "range" in part and part["domain"] and not str(part["range"][0]).startswith("["):
+            yield part
+        part = list(part.values())
+    if isinstance(part, list):
+        for one in part:
+            yield from scales(one)
+
+
+def test_drawing_is_thinned_and_figures_are_not():
+    [group] = [group for group in groups(made_up(2, 3)) if group.study == "waiting"]
+    curves = points.latencies(group)
+    queue = points.queue(group)["answers"]
+    assert len(curves["curves"]) <= len(points.PERCENTS) * len(group.rows)
+    assert len(queue) == points.MOST_PLACES * len(group.rows)
+    assert (queue[0]["place"], queue[-1]["place"]) == (1, 300)
+    times = np.sort(np.concatenate([run.summary.total for run in group.rows[0].runs]))
+    assert max(point["ms"] for point in curves["curves"]) == pytest.approx(times[-1], abs=1e-3)
+
+
+def test_a_long_ramp_is_taken_together():
+    [group, *_] = [group for group in groups(made_up(3, 1)) if group.study == "ramps"]
+    group.load["seconds"] = 1000.0
+    found = points.seconds(group)["seconds"]
+    assert len(found) <= points.MOST_SECONDS
+    width = math.ceil(1000 / points.MOST_SECONDS)
+    assert sum(one["ok"] for one in found) * width == pytest.approx(group.runs[0].summary.ok, abs=width)
+
+
+# The sentence
+
+
+def rounds(**rates: list[int]) -> list[dict]:
+    return [{**whole(of_one_second(name, value)), "round": turn} for name, values in rates.items() for turn, value in enumerate(values, 1)]
+
+
+def answer(found: list[dict]) -> answers.Answer:
+    return answers.of_study(groups(found))
+
+
+def test_a_clear_winner_is_named_with_its_interval():
+    found = answer(rounds(a=[100, 104, 98, 101], b=[200, 210, 190, 205], c=[50, 52, 51, 49]))
+    assert found.winner == "b"
+    assert found.said.startswith("b serves most: 2.01x [")
+    assert "what a, the baseline, does" not in found.said  # a is second: it is named already
+    assert found.sure == "95% intervals over 4 runs each."
+
+
+def test_chance_is_no_winner():
+    found = answer(rounds(a=[100, 104, 98, 101], b=[101, 103, 99, 102], c=[50, 52, 51, 49]))
+    assert found.winner == ""
+    assert found.said.startswith("No winner is shown: b and a differ by no more than chance does; c serves least")
+
+
+def test_one_round_tells_only_what_is_far_apart():
+    near, far = answer(rounds(a=[100], b=[110])), answer(rounds(a=[100], b=[150]))
+    assert near.said == "No winner is shown: b and a are within 20 % of each other, which few runs cannot tell apart."
+    assert far.said == "b serves most: 1.50x what a does (150 against 100 requests per second)."
+    assert far.sure == "One run each: no interval can be given."
+
+
+def test_over_many_loads_wins_are_counted():
+    found = answer(made_up(9, 4)[0:0] + [one for one in made_up(9, 4) if one["study"] == "ramps"])
+    assert "serves most under 6 of 6 loads (up to " in found.said
+    assert found.limited.startswith("Limited by ")
+
+
+def test_of_nothing_nothing_is_said():
+    assert answer([whole(of_one_second("a", 9, busiest=0.95))]).said.startswith("Nothing is ranked: the load generator")

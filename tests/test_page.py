@@ -1,0 +1,365 @@
+"""Does the page say what was measured, safely, in a real browser: drawn, sorted, hovered over, in the dark, on a phone?"""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import ROOT, TINY, copy_tree, run
+from test_suite import made_up as of_one_second
+
+from benchmarks.page import made_up, saved
+from common import page, record, results, suite
+from common.comparison import groups
+from common.outcomes import NUMBER
+from common.plan import AGAIN
+from common.words import shown
+
+HOSTILE = """<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>{{ 7|add:1 }}"""
+
+
+def hostile_results() -> list[dict[str, Any]]:
+    """Names, log lines and source that would be code if they were not text."""
+    found = made_up(6, 4)
+    for one in found:
+        one["loads"] = one["loads"][:2]
+        if one["scenario"].endswith("_04"):
+            one |= {"scenario": HOSTILE, "label": one["label"].replace(one["scenario"], HOSTILE), "question": HOSTILE}
+            one |= {"source": f'"""{HOSTILE}"""\n', "launch": HOSTILE}
+        if one["scenario"].endswith("_05"):
+            one |= {"status": "failed", "reason": HOSTILE}
+            one["loads"][-1]["fault"] = HOSTILE
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Any:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: Any) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(page.html(hostile_results()), encoding="utf-8")
+    return path
+
+
+class Tab:
+    """The page, drawn, with all that went wrong while it was."""
+
+    def __init__(self, browser: Any, path: Path, width: int = 1440, scheme: str = "light") -> None:
+        self.faults: list[str] = []
+        self.requests: list[str] = []
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
+        self.page = self.context.new_page()
+        self.page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.faults.append(dialog.message))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-charts=drawn]", timeout=20_000)
+
+
+@pytest.fixture(scope="module")
+def desk(browser: Any, file: Path) -> Any:
+    tab = Tab(browser, file)
+    yield tab
+    tab.context.close()
+
+
+@pytest.fixture(scope="module")
+def phone(browser: Any, file: Path) -> Any:
+    tab = Tab(browser, file, width=390, scheme="dark")
+    yield tab
+    tab.context.close()
+
+
+# In the browser
+
+
+def test_nothing_goes_wrong_and_nothing_is_fetched(desk, phone, file):
+    for tab in (desk, phone):
+        assert tab.faults == []
+        assert tab.requests == [file.as_uri()]
+
+
+def test_every_chart_is_drawn(desk, phone):
+    for tab in (desk, phone):
+        charts = tab.page.locator("[data-chart]")
+        assert charts.count() == 20
+        assert tab.page.locator("[data-chart] > svg.marks").count() == charts.count()
+        assert charts.evaluate_all("all => all.every(one => one.querySelectorAll('path[d]').length > 2)")
+
+
+def test_what_would_be_code_is_text(desk):
+    assert desk.page.title() != "owned"
+    assert desk.page.locator("img").count() == 0
+    assert desk.page.locator("tbody th", has_text=HOSTILE).count() >= 1
+    assert desk.page.locator(".absent .reason").first.text_content() == HOSTILE
+    assert HOSTILE in desk.page.locator("details.source", has_text=HOSTILE).first.text_content()
+    assert desk.page.locator("svg text", has_text="<img src=x").count() >= 1
+
+
+def test_a_heading_sorts_by_mouse_and_by_keyboard(desk):
+    table = desk.page.locator("table.sortable").first
+    column = table.locator("thead th", has_text="p99 ms")
+    index = column.evaluate("heading => heading.cellIndex")
+
+    def values() -> list[float]:
+        return [
+            float(by) for by in table.locator(f"tbody tr > :nth-child({index + 1})").evaluate_all("all => all.map(one => one.dataset.by)")
+        ]
+
+    assert table.locator("thead th[aria-sort]").text_content() == "req/s"
+    column.locator("button").click()
+    assert column.get_attribute("aria-sort") == "descending"
+    assert values() == sorted(values(), reverse=True)
+    column.locator("button").focus()
+    desk.page.keyboard.press("Enter")
+    assert column.get_attribute("aria-sort") == "ascending"
+    assert values() == sorted(values())
+    assert table.locator("thead th[aria-sort]").count() == 1
+
+
+def test_hovering_shows_the_exact_figures(desk):
+    figure = desk.page.locator("figure.comparison").first
+    mark = figure.locator("svg .mark-symbol path").nth(-2)
+    mark.scroll_into_view_if_needed()
+    mark.hover(force=True)
+    tooltip = desk.page.locator("#vg-tooltip-element.visible")
+    tooltip.wait_for(timeout=3000)
+    assert "req/s" in tooltip.inner_text()
+    assert "limited by" in tooltip.inner_text()
+
+
+def colours(tab: Tab) -> tuple[str, str]:
+    return tab.page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector('svg.marks text')).fill]"
+    )
+
+
+def test_dark_follows_the_system_and_the_button(desk, phone):
+    assert colours(desk) != colours(phone)
+    desk.page.locator("#theme").click()
+    assert colours(desk) == colours(phone)
+    desk.page.locator("#theme").click()
+    assert colours(desk) != colours(phone)
+
+
+# of all that scrolls sideways: can it be reached by keyboard, and has it a name?
+SCROLLED = """
+[...document.querySelectorAll("main *")]
+    .filter((one) => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX === "auto")
+    .map((one) => one.tabIndex === 0 && Boolean(one.ariaLabel))
+"""
+
+
+def test_only_tables_and_sources_scroll_sideways(desk, phone):
+    for tab in (desk, phone):
+        tab.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert tab.page.evaluate(SCROLLED).count(True) > 0
+        assert False not in tab.page.evaluate(SCROLLED)
+
+
+def test_axe_finds_nothing_serious(desk, phone):
+    from axe_playwright_python.sync_playwright import Axe
+
+    for tab in (desk, phone):
+        found = Axe().run(tab.page, context={"exclude": [["svg.marks"]]}, options={"resultTypes": ["violations"]}).response["violations"]
+        assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in ("serious", "critical")] == []
+
+
+def test_paper_shows_what_is_closed(browser, file):
+    tab = Tab(browser, file)
+    closed = tab.page.locator("details.load:not([open])")
+    assert closed.count() > 0
+    tab.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert closed.count() == 0
+    tab.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert closed.count() > 0
+    assert tab.faults == []
+    tab.context.close()
+
+
+# Without a browser
+
+
+def test_the_policy_allows_only_what_is_in_the_file(file):
+    text = file.read_text()
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', text)[1]
+    assert "default-src &#x27;none&#x27;" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+
+
+def test_no_element_has_a_handler_or_an_address_outside(desk):
+    handlers = "[...document.querySelectorAll('*')].flatMap(one => one.getAttributeNames()).filter(name => name.startsWith('on'))"
+    assert desk.page.evaluate(handlers) == []
+    addresses = "[...document.querySelectorAll('[src], [href]')].map(one => one.getAttribute('src') || one.getAttribute('href'))"
+    assert [one for one in desk.page.evaluate(addresses) if not one.startswith("#")] == []
+
+
+def test_charts_and_tables_have_words_for_who_does_not_see_them(file):
+    text = file.read_text().partition("<script>")[0]  # before the library
+    alternatives = re.findall(r'role="img" aria-label="([^"]*)"', text)
+    assert len(alternatives) == text.count("data-chart=")
+    assert all(re.search(r"\d", words) for words in alternatives)
+    assert text.count("<table") == text.count("<thead>")
+    assert "<th>" not in text
+
+
+def test_it_reads_in_its_order(file):
+    text = file.read_text()
+    steps = (
+        *("The answer", 'class="comparison', "<table", "Response times</h4>", "Response time by place in the queue", "What it cost"),
+        *("Published beside measured", "Every run", "Where and how it was measured", "<pre"),
+    )
+    places = [text.index(step) for step in steps]
+    assert places == sorted(places)
+    assert "The ramp, second by second" in text
+
+
+def test_its_figures_are_those_of_the_tables(file):
+    """An interval in the chart's data is the one that the terminal prints."""
+    text = file.read_text()
+    for group in groups(hostile_results()):
+        for row in group.rows:
+            assert shown(row.figures["req/s"]) in text
+
+
+def test_what_is_client_bound_has_no_rank():
+    found = [one for part in (of_one_second("honest", 20), of_one_second("bound", 100, busiest=0.95)) for one in [whole(part)]]
+    text = page.html(found)
+    assert "bound: client-bound, at least 100.0 req/s" in text
+    assert "honest answers 20.0 requests per second" in text
+
+
+def whole(one: dict[str, Any]) -> dict[str, Any]:
+    """With all that a saved record has."""
+    template = made_up(1, 1)[0]
+    return {**template, **one, "loads": [{**template["loads"][0], **load, "published": {}} for load in one["loads"]]}
+
+
+def failed(one: dict[str, Any]) -> dict[str, Any]:
+    load = one["loads"][0]
+    requests = {**load["requests"], "outcome": [NUMBER["refused"]] * len(load["requests"]["outcome"])}
+    load |= {"fault": "nobody answered", "outcomes": {"refused": len(requests["outcome"])}, "requests": requests}
+    return {**one, "status": "failed", "reason": "nobody answered"}
+
+
+PARTIAL = {
+    "one round": made_up(6, 1),
+    "two rounds": made_up(6, 2),
+    "one scenario": made_up(1, 1),
+    "one scenario, many rounds": made_up(1, 5),
+    "only failures": [failed(one) for one in made_up(2, 1)],
+    "all skipped": [{**one, "status": "skipped", "reason": "nginx is not installed", "loads": []} for one in made_up(3, 1)],
+    "interrupted": [{**one, "status": "interrupted", "loads": one["loads"][:1] * (one["round"] == 1)} for one in made_up(4, 2)],
+    "only controls": [one for one in made_up(3, 3) if one["label"].endswith(AGAIN)],
+    "all client-bound": [whole(of_one_second(name, 50, busiest=0.95)) for name in ("a", "b")],
+}
+
+
+@pytest.mark.parametrize("name", PARTIAL)
+def test_partial_results_make_a_page(tmp_path, capsys, name):
+    assert page.main([str(saved(tmp_path, PARTIAL[name]))]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "report.html")
+
+
+def test_partial_pages_are_drawn_without_fault(browser, tmp_path):
+    for name in ("one scenario", "only failures", "only controls", "interrupted"):
+        path = tmp_path / "report.html"
+        path.write_text(page.html(PARTIAL[name]), encoding="utf-8")
+        tab = Tab(browser, path)
+        assert tab.faults == [], name
+        tab.context.close()
+
+
+def test_one_round_has_no_intervals():
+    text = page.html(made_up(6, 1))
+    assert "no interval can be given" in text
+    assert "95 % interval" not in text
+    assert not re.search(r"\d \[\d", text[: text.index("<script>")])
+
+
+def damaged(folder: Path, change: Any) -> Path:
+    [one] = made_up(1, 1)
+    change(one)
+    record.save(folder / f"one{record.SUFFIX}", one)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "said"),
+    [
+        (lambda folder: [str(folder / "none")], 1, "is no directory of results"),
+        (lambda folder: [str(folder)], 1, "holds no results"),
+        (lambda folder: [str(damaged(folder, lambda one: one.update(version=99)))], 1, "has version 99"),
+        (lambda folder: [str(damaged(folder, lambda one: one.pop("launch")))], 1, "it has no 'launch'"),
+        (lambda folder: [str(damaged(folder, lambda one: one["loads"][0].pop("noise")))], 1, "it has no 'noise'"),
+        (lambda folder: [str(damaged(folder, lambda one: one["loads"][0].update(seconds="long")))], 1, "holds a damaged record"),
+        (lambda folder: [], 2, "DIR"),
+        (lambda folder: [str(folder), "--frobnicate"], 2, "--frobnicate"),
+    ],
+)
+def test_what_is_not_results_is_one_line(tmp_path, capsys, make, code, said):
+    assert page.main(make(tmp_path)) == code
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert printed.out == ""
+
+
+def test_it_is_shown(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    page.main([str(saved(tmp_path, made_up(1, 1))), "--open"])
+    assert opened == [(tmp_path / "report.html").as_uri()]
+
+
+def test_charts_are_saved_as_files(tmp_path, capsys):
+    directory = saved(tmp_path / "run", made_up(3, 3))
+    assert page.main([str(directory), "--svg", str(tmp_path / "svg"), "--png", str(tmp_path / "png")]) == 0
+    capsys.readouterr()
+    names = {path.stem for path in (tmp_path / "svg").iterdir()}
+    assert {"waiting-1-comparison", "burst-1-queue", "ramps-6-timeline", "ramps-1-runs", "burst-1-cost"} <= names
+    assert {path.stem for path in (tmp_path / "png").iterdir()} == names
+    assert "var(--" not in (tmp_path / "svg" / "waiting-1-comparison.svg").read_text()
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in (tmp_path / "png").iterdir())
+
+
+def test_nothing_that_draws_is_imported_before_it_is_needed():
+    check = "import sys, common.suite, common.bench; sys.exit(any(name in sys.modules for name in ('altair', 'vl_convert', 'django')))"
+    assert subprocess.run([sys.executable, "-c", check], cwd=ROOT).returncode == 0
+
+
+# At the end of a suite
+
+
+def test_a_suite_ends_with_its_page(tmp_path):
+    tree = copy_tree(tmp_path, {"one": TINY})
+    program = run(tree, "-m", "common.suite")
+    assert program.process.returncode == 0, program.stderr
+    [report] = (tree / "results").glob("*/report.html")
+    assert f"Report: {report.relative_to(tree)}" in program.stdout
+    assert "one answers" in report.read_text()
+
+
+def test_a_page_that_cannot_be_made_is_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(page, "html", lambda found: 1 / 0)
+    suite.make_page(saved(tmp_path, made_up(1, 1)))
+    printed = capsys.readouterr()
+    assert printed.err == "run_all.sh: no report was made: ZeroDivisionError: division by zero\n"
+    assert results.read(tmp_path)
