@@ -130,9 +130,11 @@ def sure_of_all(groups: Sequence[Group]) -> str:
 
 def limits_of_all(groups: Sequence[Group]) -> str:
     counted = Counter(row.limit.partition(" (")[0] for group in groups for row in group.rows)
-    known = [f"{limit} ({number} of {counted.total()} times)" for limit, number in counted.most_common() if limit != UNKNOWN]
+    total, unknown = counted.total(), counted.pop(UNKNOWN, 0)
+    known = [f"{limit} ({number} of {total} times)" for limit, number in counted.most_common()]
     said = [f"Limited by {listed(known)}."] if known else []
-    return " ".join([*said, *([f"{counted[UNKNOWN]} times it is not known by what."] if counted[UNKNOWN] else [])])
+    said += [f"What limited {unknown} of {total} is not known."] if unknown else []
+    return " ".join(said)
 
 
 def at_most(label: str, groups: Sequence[Group], answers: Sequence[Answer]) -> str:

@@ -7,6 +7,7 @@ import re
 import sys
 import webbrowser
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,7 @@ def part(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
+@cache
 def charts_library() -> str:
     """Vega and what it needs, once for all charts, as vl-convert carries it."""
     import vl_convert

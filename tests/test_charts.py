@@ -54,7 +54,7 @@ def test_thirty_scenarios_of_a_study_all_look_different():
 
 
 def test_a_scenario_looks_the_same_in_every_chart():
-    for study in contents.contents(made_up(12, 3))["studies"]:
+    for study in contents.contents(made_up(6, 2))["studies"]:
         seen: dict[str, set[tuple[str, str]]] = {}
         for figure in contents.figures_of(study):
             for scale in scales(figure["spec"]):
