@@ -66,13 +66,15 @@ def kept_up(load: dict[str, Any], due: Any, ends: Any, mean_ms: float) -> float 
     """The share of what was due that was answered in time: as fast as it came, however long each answer took.
 
     Answers are counted in the second half of the schedule, and requests in the same time a mean
-    response time earlier: where no queue grows these are as many (Little's law).
+    response time earlier: where no queue grows these are as many (Little's law). Where answers take
+    longer than the schedule, how fast they came in the end says it.
     """
     if not len(due):
         return None
     end, mean = schedule.length(load["load"]["schedule"]) * 1e6, mean_ms * 1000
     if mean >= end:
-        return int((ends <= end).sum()) / len(due)
+        first, last = np.percentile(ends, (5, 95))
+        return float(min(1.0, 0.9 * len(ends) / max(last - first, 1.0) * end / len(due)))
     width = min(end / 2, end - mean)
     expected = ((due >= end - mean - width) & (due < end - mean)).sum()
     return min(1.0, int(((ends >= end - width) & (ends < end)).sum()) / int(expected)) if expected else None
