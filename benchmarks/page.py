@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from common import record
+from common.comparison import AGAIN
 from common.outcomes import NUMBER, OUTCOMES, tally
-from common.plan import AGAIN
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST_MB, LONGEST_SECONDS = 5, 10

@@ -21,10 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from common import gates, results
-from common.comparison import FIGURES, Run
+from common.comparison import AGAIN, FIGURES, Run
 from common.intervals import CONFIDENCE, FEWEST_RUNS, Estimate, no_difference_shown, ratio
 from common.load import LoadError, Parser
-from common.plan import AGAIN
 from common.record import RecordError
 from common.summary import Summary
 from common.words import shown

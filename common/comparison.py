@@ -9,10 +9,10 @@ from typing import Any
 from common.claims import baseline_of
 from common.intervals import Estimate, estimate, ratio
 from common.limits import limit_of
-from common.plan import AGAIN
 from common.selfwatch import doubts
 from common.summary import Summary
 
+AGAIN = " (again)"  # the label of an A/A control's second runs
 FAILED, CLIENT_BOUND = "it failed", "client-bound"
 
 

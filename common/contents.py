@@ -12,9 +12,8 @@ from pygments.lexers import PythonLexer
 from common import answers, charts, environment, figures, points
 from common.charts import Look
 from common.claims import of_study
-from common.comparison import Group, Row, groups
+from common.comparison import AGAIN, Group, Row, groups
 from common.intervals import Estimate, no_difference_shown
-from common.plan import AGAIN
 from common.published import published_rows
 from common.words import digits, said_of
 

@@ -13,7 +13,6 @@ twice more. Where the next higher rate was void, the client was the limit: at le
 import argparse
 import asyncio
 import math
-import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from common import stats
+from common import gates, stats
 from common.client import Run
 from common.limits import KEPT_UP
 from common.load import Load, LoadError
@@ -56,10 +55,13 @@ class Promise:
 
 
 def promise(text: str) -> Promise:
-    found = re.fullmatch(r"p(\d+(?:\.\d+)?) ?<= ?(\d+(?:\.\d+)?) ?(ms|s)", text.strip())
-    if not found or not 0 < float(found[1]) <= 100 or not float(found[2]):
+    try:
+        gate = gates.parse(text)
+    except gates.GateError:
+        gate = None
+    if gate is None or not gate.at_most or not gate.figure.startswith("p") or not gate.value or not float(gate.figure[1:]):
         raise LoadError(f"{text!r} is no promise: write 'p99<=500ms'")
-    return Promise(float(found[1]), float(found[2]) * (1000 if found[3] == "s" else 1))
+    return Promise(float(gate.figure[1:]), gate.value)
 
 
 def prepare(options: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from common.summary import Summary
 
 FIGURES = "p50 to p99.9, mean or max in ms or s; req/s; failed in %; cpu in ms per request"
-FORM = re.compile(r"(p\d{1,2}(?:\.\d+)?|mean|max|req/s|failed|cpu)\s*(<=|>=)\s*(\d+(?:\.\d+)?)\s*(ms|s|%|)")
+FORM = re.compile(r"(p100|p\d{1,2}(?:\.\d+)?|mean|max|req/s|failed|cpu)\s*(<=|>=)\s*(\d+(?:\.\d+)?)\s*(ms|s|%|)")
 UNITS = {"req/s": {"": 1.0}, "failed": {"%": 1.0}, "cpu": {"ms": 1.0, "s": 1000.0}}
 TIMES = {"ms": 1.0, "s": 1000.0}
 

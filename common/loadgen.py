@@ -17,20 +17,13 @@ from typing import Any
 
 from common import find_rate, rate_report, record, report
 from common.client import Run
+from common.event_loop import new_event_loop
 from common.load import Load, LoadError, Parser, add_load_options, load_from
 from common.outcomes import failures
 from common.progress import Tell, teller
 from common.target import Target
 
 DESCRIPTORS_FOR_OURSELVES = 32
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
 
 
 def allow_descriptors(connections: int) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 from common import record
 from common.claims import baseline_of
+from common.comparison import AGAIN
 from common.scenario import Scenario
 
 FILE = "suite.json"
-AGAIN = " (again)"  # the label of an A/A control's second runs
 KEPT = ("requests", "concurrency", "seconds", "keep_alive", "full", "no_pin")  # the options that decide figures
 
 

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from common import stats, timeline
-from common.comparison import FIGURES, Group, Row, Run, of_runs, rate
+from common.comparison import AGAIN, FIGURES, Group, Row, Run, of_runs, rate
 from common.intervals import Estimate
-from common.plan import AGAIN
 from common.words import digits, shown, verdict_of
 
 MOST_PLACES = 150  # of a queue: evenly spaced, the first and the last among them

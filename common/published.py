@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from common.report import measured, ratio_to
+from common import timeline
 from common.summary import Summary
+
+RATES = ("requests/s", "max requests/s")  # which a load that was cut short may still show
 
 
 @dataclass(frozen=True)
@@ -34,3 +36,23 @@ def published_rows(study: str, results: Iterable[dict[str, Any]]) -> list[Row]:
             found = statistics.median(known) if known else None
             rows.append(Row(name, where, figure, published, found, ratio_to(figure, published, found, loads[0])))
     return rows
+
+
+def measured(load: dict[str, Any], summary: Summary) -> dict[str, float | None]:
+    """What studies publish, by the names that scenarios use in PUBLISHED."""
+    return {
+        "seconds": summary.seconds,
+        "requests/s": summary.per_second,
+        "max requests/s": max((part.ok for part in timeline.slices(load)), default=0),
+        "successes": summary.ok,
+        "mean ms": float(summary.total.mean()) if summary.ok else None,
+        **{f"p{percent} ms": summary.latency(percent) for percent in (50, 95, 99)},
+        "max ms": summary.latency(100),
+        **load.get("counted_in_log", {}),
+    }
+
+
+def ratio_to(name: str, published: float, found: float | None, load: dict[str, Any]) -> str:
+    """Of measured to published, where they are of the same thing."""
+    comparable = load["size"] == "declared" or name in (*RATES, *load["counted_in_log"])
+    return f"{found / published:.2f}" if found is not None and published and comparable else "-"

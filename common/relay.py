@@ -199,7 +199,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--up-ms", type=float, default=0.0, metavar="MS", help="added to what the connecting side sends")
     parser.add_argument("--down-ms", type=float, default=0.0, metavar="MS", help="added to what it is sent")
     options = parser.parse_args(arguments)
-    from common.loadgen import new_event_loop
+    from common.event_loop import new_event_loop
 
     gc.set_threshold(100_000)  # a collection is latency: seldom
     with asyncio.Runner(loop_factory=new_event_loop) as runner:

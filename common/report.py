@@ -5,6 +5,7 @@ from typing import Any
 
 from common import stats, timeline
 from common.limits import limit_of
+from common.published import measured, ratio_to
 from common.record import RecordError
 from common.selfwatch import doubts
 from common.summary import LATE_MS, Summary
@@ -203,29 +204,6 @@ def of_the_server(load: dict[str, Any], summary: Summary) -> list[str]:
     if load.get("noise", {}).get("contaminated"):
         lines.append(field("Contaminated", f"{load['noise']['contaminated']}; such a run has no part in intervals"))
     return lines
-
-
-def measured(load: dict[str, Any], summary: Summary) -> dict[str, float | None]:
-    """What studies publish, by the names that scenarios use in PUBLISHED."""
-    return {
-        "seconds": summary.seconds,
-        "requests/s": summary.per_second,
-        "max requests/s": max((part.ok for part in timeline.slices(load)), default=0),
-        "successes": summary.ok,
-        "mean ms": float(summary.total.mean()) if summary.ok else None,
-        **{f"p{percent} ms": summary.latency(percent) for percent in (50, 95, 99)},
-        "max ms": summary.latency(100),
-        **load.get("counted_in_log", {}),
-    }
-
-
-RATES = ("requests/s", "max requests/s")  # which a load that was cut short may still show
-
-
-def ratio_to(name: str, published: float, found: float | None, load: dict[str, Any]) -> str:
-    """Of measured to published, where they are of the same thing."""
-    comparable = load["size"] == "declared" or name in (*RATES, *load["counted_in_log"])
-    return f"{found / published:.2f}" if found is not None and published and comparable else "-"
 
 
 def published_beside_measured(load: dict[str, Any], summary: Summary) -> list[str]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from common import bench, loadgen, report, timeline
 from common.by_locust import command
 from common.client import Run
+from common.event_loop import new_event_loop
 from common.limits import limit_of
 from common.load import LoadError, load_from, parse_line
 from common.outcomes import OUTCOMES, failures
@@ -144,7 +145,7 @@ def test_a_client_that_is_held_up_is_late_and_says_so(server):
         load = load_from(loadgen.parse_arguments(["--rate", "100", "-n", "60", "-k", url]), url)
         return await Run(load, Target(url, load), silent).go()
 
-    with asyncio.Runner(loop_factory=loadgen.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         summary = Summary(runner.run(hindered()))
     assert (summary.ok, summary.unsent) == (60, 0)
     assert 25 <= summary.late <= 60

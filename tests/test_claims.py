@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from common import bench, claims, report, scenario
+from common import bench, claims, published, scenario
 from common.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Runs, decide, of_study, per_second
 from common.load import parse_line
 from common.outcomes import NUMBER
@@ -293,7 +293,7 @@ def test_what_a_study_asks_for_is_measured(study):
 def test_published_figures_have_names_that_are_measured(name):
     declared = scenario.read(FILES[name])
     [load] = run(name, "/")["loads"]
-    known = set(report.measured(load, Summary(load))) | set(declared.count_in_log)
+    known = set(published.measured(load, Summary(load))) | set(declared.count_in_log)
     for row in declared.published:
         assert set(row) - {"path"} <= known
         assert row["path"] in [parse_line(line).target for line in declared.load + declared.load_full]

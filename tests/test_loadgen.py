@@ -15,6 +15,7 @@ import pytest
 
 from common import loadgen, timeline
 from common.client import Run
+from common.event_loop import new_event_loop
 from common.load import load_from
 from common.progress import silent
 from common.selfwatch import TICK, SelfWatch, busiest, doubts
@@ -528,7 +529,7 @@ def client_of_a_run(server, hindered, milliseconds):
         load = load_from(options, url)
         return await Run(load, Target(url, load), silent).go()
 
-    with asyncio.Runner(loop_factory=loadgen.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         record = runner.run(run())
     assert record["outcomes"] == {"ok": 3}
     latency_ms = sorted((record["requests"]["end"] - record["requests"]["start"]) / 1000)

@@ -13,9 +13,8 @@ from test_suite import made_up as of_one_second
 
 from benchmarks.page import made_up, saved
 from common import page, record, results, suite
-from common.comparison import groups
+from common.comparison import AGAIN, groups
 from common.outcomes import NUMBER
-from common.plan import AGAIN
 from common.words import shown
 
 HOSTILE = """<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>{{ 7|add:1 }}"""

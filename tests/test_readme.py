@@ -1,4 +1,4 @@
-"""Every command of the README, run as a newcomer would: in a fresh copy of the project, with a .venv of its own."""
+"""Every command of the README and of docs/, run as a newcomer would: in a fresh copy of the project, with a .venv of its own."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from processes import ROOT, Program
 
 SMALL = "-n 6 -c 3"
 FIRST_RUN = '"$(ls -d results/* | head -n 1)"'
-# The README's words -> how they are run here: the same with a smaller load, or None where something else runs them.
+# Their words -> how they are run here: the same with a smaller load, or None where something else runs them.
 COMMANDS = {
     "./run_all.sh": f"./run_all.sh {SMALL}",
     "./run_tests.sh": "./run_tests.sh --collect-only",
@@ -30,8 +30,7 @@ COMMANDS = {
     "python -m common.compare results/RUN --gate 'gunicorn_gthread p99<=5s'": None,  # test_compare.py
     "cp scenarios/uvicorn_asgi.py scenarios/mine.py": "cp scenarios/uvicorn_asgi.py scenarios/mine.py",
     "python scenarios/mine.py": f"python scenarios/mine.py {SMALL}",
-    "python -m common.page results/2026-11-20T10-04-00": f"python -m common.page {FIRST_RUN}",
-    "python -m common.page results/2026-11-20T10-04-00 --open --svg charts --png charts": f"python -m common.page {FIRST_RUN} --svg charts",
+    "python -m common.page results/RUN --open --svg charts --png charts": f"python -m common.page {FIRST_RUN} --svg charts",
     "python -m common.loadgen -n 300 -c 300 http://127.0.0.1:8000/": "with a server",
     "python -m common.loadgen --rate 100 -t 10 http://127.0.0.1:8000/": "with a server",
     "python -m common.loadgen --stages 10s@50,20s@200 http://127.0.0.1:8000/": "with a server",
@@ -46,8 +45,8 @@ KEPT = ("uvicorn_asgi", "uwsgi_2_threads")  # the other scenarios are run by tes
 
 
 def commands() -> list[str]:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"\n\n((?:    \S.*\n)+)", text)
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))]
+    blocks = [block for text in texts for block in re.findall(r"\n\n((?:    \S.*\n)+)", text)]
     found = [line.strip() for block in blocks for line in block.splitlines()]
     return [line for line in found if re.match(r"(\./|\. |python |cp |locust )", line)]
 

@@ -17,9 +17,10 @@ from scipy import stats as scipy_stats
 from test_suite import made_up
 
 from common import cores, noise, record, results
+from common.comparison import AGAIN
 from common.intervals import estimate, no_difference_shown, ratio
 from common.many_rounds import tables
-from common.plan import AGAIN, turns
+from common.plan import turns
 from common.scenario import Scenario
 from common.suite import exit_code
 
