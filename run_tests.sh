@@ -8,4 +8,4 @@ install requirements-dev.txt
 "$python" -m ruff format --check --quiet . || fail "ruff format would change these files: .venv/bin/ruff format ."
 "$python" -m ruff check --quiet .
 "$python" -m mypy
-exec "$python" -m pytest -n 2 --dist loadfile "$@"
+exec "$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"

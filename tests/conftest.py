@@ -20,6 +20,13 @@ settings.register_profile("same every time", derandomize=True, deadline=None)
 settings.load_profile("same every time")
 
 
+LONG = ("test_readme.py", "test_scenarios.py")  # begun first, so that none is left to run alone at the end
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 def without_skips(report: Any) -> Any:
     """With NO_SKIPS in the environment, what cannot be tested here fails."""
     if report.skipped and os.environ.get("NO_SKIPS") and not hasattr(report, "wasxfail"):
