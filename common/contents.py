@@ -85,7 +85,7 @@ def load(group: Group, looks: Mapping[str, Look]) -> dict[str, Any]:
         "client_bound": [f"{label}: client-bound, at least {least:.1f} req/s" for label, least in group.client_bound],
         "controls": [f"A/A: {label} twice, {said_of(found)}" for label, found in group.controls],
         "one_round": group.one_round,
-        "figures": [vars(one) for one in [*shown, *(figures.details(group, looks) if group.rows else [])]],
+        "figures": [{**vars(one)} for one in [*shown, *(figures.details(group, looks) if group.rows else [])]],
         "every_run": {**vars(figures.runs(group, looks)), "load": group.sent},
         "runs": [
             {

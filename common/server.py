@@ -22,7 +22,7 @@ from common.cores import only_on
 ROOT = Path(__file__).resolve().parents[1]
 GUARD = ROOT / "common" / "guard.py"
 HOST = "127.0.0.1"
-READY_SECONDS = 20.0
+READY_SECONDS = 30.0
 GRACE_SECONDS = 3.0  # from the first signal to SIGKILL
 END_SECONDS = 10.0
 LOG_LINES = 12

@@ -106,7 +106,7 @@ def resume(directory: Path) -> int:
     planned = plan.load(directory)
     options = argparse.Namespace(**planned["options"], rounds=planned["rounds"])
     chosen = choose(planned["scenarios"])
-    earlier = [result for result in results.read(directory) if result["status"] != "interrupted"]
+    earlier = [result for result in saved(directory) if result["status"] != "interrupted"]
     now = {name_of(path): path.read_text(encoding="utf-8") for path in chosen}
     changed = sorted({result["scenario"] for result in earlier if result["source"] != now[result["scenario"]]})
     if changed:
@@ -141,17 +141,22 @@ def run_suite(paths: list[Path], directory: Path, seed: int, options: argparse.N
     if stopped:
         print(f"stopped; what is missing: ./run_all.sh --resume {shown(directory)}", file=sys.stderr)
     print(f"Records: {shown(directory)}/")
-    if any(directory.rglob(f"*{record.SUFFIX}")):
-        make_page(directory)
+    make_page(directory)
     return 130 if stopped else exit_code({result["status"] for result in done})
+
+
+def saved(directory: Path) -> list[dict[str, Any]]:
+    """The records in it; none where the run was stopped before its first."""
+    return results.read(directory) if any(directory.rglob(f"*{record.SUFFIX}")) else []
 
 
 def make_page(directory: Path) -> None:
     """Of what was saved, and only now: what draws it takes half a second to import."""
     try:
-        from common import page
+        if found := saved(directory):
+            from common import page
 
-        print(f"Report: {shown(page.save(directory, results.read(directory)))}")
+            print(f"Report: {shown(page.save(directory, found))}")
     except Exception as error:  # whatever it is, the results were printed and saved
         print(f"run_all.sh: no report was made: {type(error).__name__}: {str(error).partition(chr(10))[0]}", file=sys.stderr)
 
@@ -162,8 +167,8 @@ def exit_code(statuses: set[str]) -> int:
     return SKIPPED_EXIT if statuses == {"skipped"} else 0
 
 
-def show_tables(results: list[dict[str, Any]], rounds: int) -> None:
-    measured = [result for result in results if result["loads"]]
+def show_tables(done: list[dict[str, Any]], rounds: int) -> None:
+    measured = [result for result in done if result["loads"]]
     if not measured:
         return
     console = Console(highlight=False)
@@ -183,8 +188,8 @@ def show_tables(results: list[dict[str, Any]], rounds: int) -> None:
     console.print(environment.line(measured[0]["environment"]), style="dim", soft_wrap=True)
 
 
-def show_left_out(results: list[dict[str, Any]]) -> None:
-    for result in results:
+def show_left_out(done: list[dict[str, Any]]) -> None:
+    for result in done:
         if result["status"] in ("skipped", "failed"):
             print(f"{result['status']}: {result['scenario']}: {result['reason']}", file=sys.stderr)
 

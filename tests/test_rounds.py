@@ -205,6 +205,16 @@ def test_a_run_that_was_stopped_goes_on(tmp_path):
     assert "two" in program.stderr
 
 
+def test_a_run_that_was_stopped_before_its_first_record_goes_on(tmp_path):
+    tree = copy_tree(tmp_path, {"one": TINY})
+    program = run(tree, "-m", "common.suite", "-n", "7")
+    [path] = (tree / "results").rglob("*.json.gz")
+    path.unlink()
+    program = run(tree, "-m", "common.suite", "--resume", str(path.parent))
+    assert program.process.returncode == 0, program.stderr
+    assert records(tree)["one"]["loads"][0]["outcomes"] == {"ok": 7}
+
+
 def test_only_a_run_of_the_suite_can_go_on(tmp_path):
     program = run(copy_tree(tmp_path, {"one": TINY}), "-m", "common.suite", "--resume", str(tmp_path))
     assert program.process.returncode == 1

@@ -6,7 +6,7 @@ import re
 import secrets
 import signal
 import socket
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ FORBIDDEN_MODULES = ("argparse", "subprocess", "common")
 WITH_TABLES = [name for name, path in FILES.items() if scenario.read(path).tables is not None]
 WITHOUT_LATENCY_TOO = "gunicorn_uvicorn_posts_unlimited"
 REQUESTS = 3
+AT_ONCE = 4
 
 every_scenario = pytest.mark.parametrize("name", FILES)
 
@@ -106,6 +107,7 @@ def test_functions_of_a_study_are_equal():
 def in_small(name: str, source: str) -> str:
     """A thousand posts, small loads, and of the added latencies those that matter here."""
     source = source.replace("1000000) AS n", "1000) AS n").replace('count\\": 1000000', 'count\\": 1000')
+    source = re.sub(r"--users 500 --spawn-rate 5 -t 180(?=.*/cpu/)", "--users 2 --spawn-rate 3 -t 5", source)  # a second of CPU each
     source = source.replace("--users 500 --spawn-rate 5 -t 180", "--users 3 --spawn-rate 3 -t 2")
     source = re.sub(r"-n \d+ -c \d+", f"-n {REQUESTS} -c {REQUESTS}", source)
     both = name == WITHOUT_LATENCY_TOO
@@ -125,21 +127,23 @@ def tree(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(tree):
-    """All of them run at the same time, as they mostly wait: each by `python scenarios/NAME.py`, but
-    those with tables one after the other by the suite, which makes the tables of a study once."""
-    programs = {}
-    with ExitStack() as stack:
-        for names in studies(WITH_TABLES):
-            suite = stack.enter_context(Program(tree, "-m", "common.suite", *names))
-            programs |= dict.fromkeys(names, suite)
-        for path in sorted((tree / "scenarios").rglob("*.py")):
-            name = str(path.relative_to(tree / "scenarios").with_suffix(""))
-            if name not in programs:
-                programs[name] = stack.enter_context(Program(tree.parent, str(path), "-n", str(REQUESTS), "-c", "3"))
-        for program in dict.fromkeys(programs.values()):
-            program.finish(240)
-            assert program.left_over() == []
-    return programs
+    """A few at the same time, as they mostly wait: each by `python scenarios/NAME.py`, but those
+    with tables one after the other by the suite, which makes the tables of a study once."""
+    plan = [(names, [tree, "-m", "common.suite", *names]) for names in studies(WITH_TABLES)]
+    for path in sorted((tree / "scenarios").rglob("*.py")):
+        name = str(path.relative_to(tree / "scenarios").with_suffix(""))
+        if name not in WITH_TABLES:
+            plan.append(([name], [tree.parent, str(path), "-n", str(REQUESTS), "-c", "3"]))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        programs = pool.map(lambda turn: run_to_its_end(*turn[1]), plan)
+        return {name: program for (names, _), program in zip(plan, programs, strict=True) for name in names}
+
+
+def run_to_its_end(tree: Path, *arguments: str) -> Program:
+    with Program(tree, *arguments) as program:
+        program.finish(240)
+        assert program.left_over() == []
+    return program
 
 
 def studies(names: list[str]) -> list[list[str]]:
