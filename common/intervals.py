@@ -10,8 +10,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.special import stdtrit
-
 CONFIDENCE = 0.95
 FEWEST_RUNS = 3
 
@@ -63,4 +61,6 @@ def no_difference_shown(ratio: Estimate) -> bool:
 
 
 def quantile(freedom: float, confidence: float = CONFIDENCE) -> float:
+    from scipy.special import stdtrit  # only now: a scenario alone starts without it
+
     return float(stdtrit(freedom, (1 + confidence) / 2))  # of Student's t; scipy.stats has it too, and takes a second to import
