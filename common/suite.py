@@ -21,7 +21,7 @@ from common.server import Failed
 from common.stop import stop_on_signals
 from common.tables import claims_table, comparisons, published_table
 
-TABLE_WIDTH = 150  # a narrower terminal wraps its lines: nothing is left out
+TEXT_WIDTH, TABLE_WIDTH = 150, 250  # a narrower terminal wraps the lines of a table: nothing is left out
 
 
 def main(arguments: list[str]) -> int:
@@ -172,10 +172,11 @@ def show_tables(done: list[dict[str, Any]], rounds: int) -> None:
     if not measured:
         return
     console = Console(highlight=False)
-    console.width = max(console.width, TABLE_WIDTH) if sys.stdout.isatty() else TABLE_WIDTH
+    console.width = TABLE_WIDTH
     for table in comparisons(measured) if rounds == 1 else many_rounds.tables(measured):
         console.print()
         console.print(table)
+    console.width = TEXT_WIDTH
     if rounds == 1:
         console.print("\nOne round is one sample: no interval can be given. --rounds 10 gives them.", style="dim")
     for study in dict.fromkeys(result["study"] for result in measured):
