@@ -69,8 +69,8 @@ def main(number: int, grace: float, command: list[str]) -> int:
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, preexec_fn=own_signals)
     watcher = threading.Thread(target=end_with_holder, args=(child.pid, number, grace), daemon=True)
     watcher.start()
-    sys.stdout.write(f"{child.pid}\n")
-    sys.stdout.flush()
+    with suppress(BrokenPipeError):  # the holder is gone already: the watcher ends the command
+        os.write(1, f"{child.pid}\n".encode())
     code = child.wait()
     end_group(child.pid, number, grace)
     return 128 - code if code < 0 else code

@@ -1,12 +1,16 @@
 """Is anything of ours left running, however and whenever a run is ended?"""
 
+import os
 import signal
+import subprocess
+import sys
 import time
 from contextlib import ExitStack
 
+import psutil
 import pytest
 
-from tests.processes import Program, changed, copy_tree
+from tests.processes import ROOT, Program, changed, copy_tree
 
 # Answers so many requests, and keeps the others waiting until their clients go.
 STUCK = changed(
@@ -101,3 +105,20 @@ def test_a_second_interrupt_leaves_nothing_either(tree):
         program.process.send_signal(signal.SIGINT)
         program.finish(10)
         assert program.left_over() == []
+
+
+def test_a_guard_whose_holder_is_gone_already_ends_the_command(tmp_path):
+    """Killed between starting it and hearing of the command."""
+    script = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    reads, writes = os.pipe()
+    os.close(reads)
+    guard = subprocess.run(
+        [sys.executable, str(ROOT / "common" / "guard.py"), "15", "1", sys.executable, "-c", script],
+        stdin=subprocess.DEVNULL,
+        stdout=writes,
+        timeout=20,
+    )
+    os.close(writes)
+    assert guard.returncode == 128 + signal.SIGTERM
+    if (tmp_path / "pid").exists():  # it may have been ended before its first word
+        assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
