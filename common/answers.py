@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from common.comparison import Group, Row, of_rates
 from common.intervals import CONFIDENCE, Estimate, no_difference_shown
 from common.limits import UNKNOWN
-from common.words import digits, shown, verdict_of
+from common.words import digits, listed, shown, verdict_of
 
 TELLS_IN_ONE_ROUND = 1.2  # less means nothing between single runs
 
@@ -158,7 +158,3 @@ def where(group: Group) -> str:
 def of(row: Row) -> str:
     found = row.figures["req/s"]
     return digits(found.middle) if found else "-"
-
-
-def listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,6 +1,7 @@
 """One scenario: for each of its loads its server up, the load sent, the record saved and then printed."""
 
 import argparse
+import math
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from common.stop import stop_on_signals
 from common.summary import Summary
 
 QUICK_SECONDS = 10.0
+QUICK_ANSWERS = 20  # a burst whose answers take long has the time for so many of them, one after the other
 QUICK_RAMP_SECONDS = 6.0
 QUICK_GRACE_SECONDS = 5.0  # for what is in flight when the last request of an open loop has started
 START_SECONDS = 3.0  # what a start and a warm-up take, to say how long is left
@@ -89,7 +91,7 @@ def load_target(scenario: Scenario, options: argparse.Namespace, directory: Path
     """The scenario's loads against a server that somebody else started: nothing is known of its costs."""
     code = 0
     for number, (_, line) in enumerate(plan(replace(scenario, latencies_ms=[0]), options)):
-        load = sized(line, options)
+        load = sized(line, options, scenario.least_seconds)
         path = directory / f"{scenario.name}-{number}.json"
         url = options.target.rstrip("/") + load.target
         command = [sys.executable, "-m", "common.loadgen", "--json", str(path), *load.arguments(), url]
@@ -106,7 +108,7 @@ def plan(scenario: Scenario, options: argparse.Namespace) -> list[tuple[int, str
 
 
 def planned_seconds(scenario: Scenario, options: argparse.Namespace) -> float:
-    return sum(seconds_of(sized(line, options)) + START_SECONDS for _, line in plan(scenario, options))
+    return sum(seconds_of(sized(line, options, scenario.least_seconds)) + START_SECONDS for _, line in plan(scenario, options))
 
 
 def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgres: Postgres, result: dict[str, Any]) -> None:
@@ -118,7 +120,7 @@ def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgr
         for latency_ms, line in plan(scenario, options):
             load = run_load(scenario, line, latency_ms, options, directory, postgres)
             result["loads"].append(load)
-            took = seconds_of(sized(line, options)) + START_SECONDS
+            took = seconds_of(sized(line, options, scenario.least_seconds)) + START_SECONDS
             left -= took
             watch.expect(-took)
             unsaved = save(path, result)
@@ -171,7 +173,7 @@ def blank(scenario: Scenario, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def sized(line: str, options: argparse.Namespace) -> Load:
+def sized(line: str, options: argparse.Namespace, least_seconds: float | None = None) -> Load:
     """A scenario's load as this run sends it: quickly, a burst is cut off; ramps and stages keep their shape in less time."""
     load = resized(parse_line(line), options)
     if options.full or options.seconds is not None:
@@ -180,7 +182,8 @@ def sized(line: str, options: argparse.Namespace) -> Load:
         return replace(load, seconds=QUICK_RAMP_SECONDS, spawn_rate=load.spawn_rate * load.seconds / QUICK_RAMP_SECONDS)
     if load.is_open:
         load = replace(load, grace=min(load.grace or load.timeout, QUICK_GRACE_SECONDS))
-    return lasting(load, min(seconds_of(load), QUICK_SECONDS))
+        return lasting(load, min(seconds_of(load), QUICK_SECONDS))
+    return lasting(load, min(load.seconds or math.inf, max(QUICK_SECONDS, QUICK_ANSWERS * (least_seconds or 0))))
 
 
 def seconds_of(load: Load) -> float:
@@ -191,7 +194,7 @@ def run_load(
     scenario: Scenario, line: str, latency_ms: int, options: argparse.Namespace, directory: Path, postgres: Postgres
 ) -> dict[str, Any]:
     """Start afresh, warm up, measure. A fault during the load is part of its record."""
-    load = sized(line, options)
+    load = sized(line, options, scenario.least_seconds)
     with ExitStack() as running:
         watch.tell(f"{scenario.name}: starting")
         stage = Stage(directory, postgres, running)

@@ -144,6 +144,30 @@ def named_rows(right: str) -> list[alt.Chart]:
     ]
 
 
+def overview() -> Drawn:
+    """All loads of a study: how many times what the baseline serves each of the others does."""
+    x = alt.X(
+        "ratio:Q",
+        title="times what the baseline serves (log scale)",
+        scale=alt.Scale(type="log", nice=True),
+        axis=alt.Axis(format=",.6~g", labelOverlap="greedy", labelSeparation=8),
+    )
+    about = [
+        SCENARIO,
+        alt.Tooltip("row:N", title="load"),
+        alt.Tooltip("figure:N", title="req/s"),
+        alt.Tooltip("said:N", title="to the baseline"),
+    ]
+    return alt.layer(
+        of("even").mark_rule(color="var(--ink)", strokeWidth=1.5).encode(x=x),
+        *named_rows("baseline"),
+        of("intervals").mark_rule(strokeWidth=3, yOffset=8, y2Offset=8).encode(x=alt.X("low:Q"), x2="high:Q", y=in_rows(), color=COLOUR),
+        of("ratios")
+        .mark_point(filled=True, size=110, opacity=1, yOffset=8)
+        .encode(x=x, y=in_rows(), color=COLOUR, shape=SHAPE, tooltip=about),
+    ).properties(height=alt.Step(ROW), autosize=FIT, width=680)
+
+
 def comparison() -> Drawn:
     """Requests per second beside the ideal; every run faint, the middle of them with its interval."""
     about = [SCENARIO, alt.Tooltip("figure:N", title="req/s"), alt.Tooltip("ideal:N", title="of ideal"), alt.Tooltip("runs:Q")]
@@ -267,4 +291,4 @@ def runs() -> Drawn:
     ).properties(height=alt.Step(ROW), autosize=FIT, width=680)
 
 
-KINDS = {part.__name__: part for part in (comparison, latencies, timeline, queue, cost, runs)}
+KINDS = {part.__name__: part for part in (overview, comparison, latencies, timeline, queue, cost, runs)}

@@ -72,9 +72,9 @@ def of_study(study: str, results: list[dict[str, Any]]) -> list[Claim]:
 
 
 def baseline_of(study: str, names: Iterable[str]) -> str:
-    """What the others are compared with: what the study's file says, or else the first."""
-    known = file_of(study)
-    return known.BASELINE if known and known.BASELINE in names else min(names)
+    """What the others are compared with: the first of those that the study's file names, or else the first."""
+    known, here = file_of(study), sorted(names)
+    return next((name for name in known.BASELINES if name in here), here[0]) if known else here[0]
 
 
 def file_of(study: str) -> Any:

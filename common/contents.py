@@ -1,5 +1,6 @@
 """What the page says, as plain data for its template: studies, their loads, and where it was measured."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from pygments.lexers import PythonLexer
 
 from common import answers, charts, environment, figures, points
 from common.charts import Look
-from common.claims import of_study
+from common.claims import Claim, of_study
 from common.comparison import AGAIN, Group, Row, groups
 from common.intervals import Estimate, no_difference_shown
 from common.published import published_rows
@@ -48,7 +49,9 @@ def contents(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def figures_of(study: dict[str, Any]) -> list[dict[str, Any]]:
-    return [figure for one in study["loads"] for figure in one["figures"]] + [one["every_run"] for one in study["loads"]]
+    """Those that are drawn, in their order."""
+    loads = study["loads"]
+    return [*study["overview"], *(figure for one in loads for figure in one["figures"]), *(one["every_run"] for one in loads)]
 
 
 def study(name: str, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -59,19 +62,35 @@ def study(name: str, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
         one["closed"] = True
     if len(loads) == 1:
         loads[0]["every_run"] |= {"wide": True, "load": ""}
+    comparable = [group for group in compared if any(row.to_baseline for row in group.rows)]
+    claimed = of_study(name, list(results))
     return {
         "name": name or "no study",
         "anchor": f"study-{slug(name)}",
         "answer": answers.of_study(compared) if compared else answers.Answer("Nothing was measured."),
+        "verdicts": verdicts(claimed),
+        "overview": [overview(comparable, looks)] if len(comparable) > 1 else [],
         "loads": loads,
         "published": [
             {**vars(row), "measured": said(row.measured), "published": f"{row.published:,g}"} for row in published_rows(name, results)
         ],
-        "claims": [{**vars(claim), "is": VERDICTS.get(claim.verdict, "open")} for claim in of_study(name, list(results))],
+        "claims": [{**vars(claim), "is": VERDICTS.get(claim.verdict, "open")} for claim in claimed],
         "absent": absent(results),
         "states": charts.STATES.items(),
         "runs": sum(len(one["runs"]) for one in loads),
     }
+
+
+def overview(compared: Sequence[Group], looks: Mapping[str, Look]) -> dict[str, Any]:
+    figure = figures.overview(compared, looks)
+    shown = sorted({one["scenario"] for one in figure.spec["datasets"]["ratios"]})
+    return {**vars(figure), "key": [{"label": label, "look": swatch(looks[label])} for label in shown]}
+
+
+def verdicts(claims: Sequence[Claim]) -> str:
+    """How many of a study's claims came to which verdict."""
+    counted = Counter(claim.verdict for claim in claims)
+    return f"Of {len(claims)} claims: {', '.join(f'{number} {verdict}' for verdict, number in counted.most_common())}." if claims else ""
 
 
 def load(group: Group, looks: Mapping[str, Look]) -> dict[str, Any]:
@@ -132,7 +151,7 @@ def estimated(found: Estimate | None, unit: str = "") -> dict[str, Any]:
 def ratio(found: Estimate | None) -> dict[str, Any]:
     cell = estimated(found, "x")
     if found is not None and found.low is not None and no_difference_shown(found):
-        cell["range"] += ", no difference shown"
+        cell["note"] = "no difference shown"
     return cell
 
 

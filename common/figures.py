@@ -1,6 +1,6 @@
 """The figures of one load, in the order in which they are read: title, note, text alternative, specification."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from common import charts, points
 from common.charts import Look
 from common.comparison import Group, Row
 from common.points import Datasets
-from common.words import digits, shown
+from common.words import digits, listed, shown
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,21 @@ class Figure:
     instead: str  # what a reader is told who does not see it
     spec: dict[str, Any]
     wide: bool = True
+
+
+def overview(groups: Sequence[Group], looks: Mapping[str, Look]) -> Figure:
+    """Of a study with several loads: who wins under which of them."""
+    data = points.overview(groups)
+    said = "; ".join(f"{one['row']}: {one['scenario']} {one['said']}" for one in data["ratios"])
+    names = sorted({one["scenario"] for one in data["ratios"]})
+    baselines = listed(sorted({group.baseline for group in groups}))
+    return Figure(
+        "overview",
+        "All loads at a glance",
+        f"Requests per second over what {baselines} serves: right of the line more, left of it less.",
+        f"Requests per second to the baseline's: {said}.",
+        charts.chart("overview", data, looks, names),
+    )
 
 
 def comparison(group: Group, looks: Mapping[str, Look]) -> Figure:

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from common.comparison import Group, Row, groups
-from common.words import against, digits, said_of, shown
+from common.tables import controls
+from common.words import against, digits, shown
 
 COLUMNS = ("req/s", "p50 ms", "p99 ms", "CPU ms/req")
 
@@ -42,10 +43,6 @@ def cells(row: Row, baseline: str) -> list[str]:
         "1" if row.label == baseline else against(row.to_baseline),
         row.limit,
     ]
-
-
-def controls(group: Group) -> list[str]:
-    return [f"A/A  {label} twice: {said_of(found)}" for label, found in group.controls]
 
 
 def absences(group: Group) -> list[str]:

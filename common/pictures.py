@@ -29,10 +29,12 @@ def save(folder: Path, kind: str, results: Sequence[dict[str, Any]]) -> Iterator
 def drawings(results: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     """Names and specifications, on white paper: a file knows no variables of a page."""
     for study in contents(results)["studies"]:
-        for number, load in enumerate(study["loads"], start=1):
-            for figure in [*load["figures"], load["every_run"]]:
-                text = re.sub(r"var\((--[\w-]+)\)", lambda found: PAPER[found[1]], json.dumps(figure["spec"]))
-                yield (
-                    f"{slug(study['name'])}-{number}-{figure['kind']}",
-                    text.replace('"background": "transparent"', '"background": "white"'),
-                )
+        for number, figures in enumerate([study["overview"], *([*one["figures"], one["every_run"]] for one in study["loads"])]):
+            for figure in figures:
+                which = f"-{number}" if number else ""
+                yield f"{slug(study['name'])}{which}-{figure['kind']}", on_paper(figure["spec"])
+
+
+def on_paper(spec: dict[str, Any]) -> str:
+    text = re.sub(r"var\((--[\w-]+)\)", lambda found: PAPER[found[1]], json.dumps(spec))
+    return text.replace('"background": "transparent"', '"background": "white"')

@@ -225,12 +225,13 @@ def cpu_seconds(pid: int) -> float:
     """Of a process, its children and those that they have outlived, by the kernel's accounting."""
     total = 0.0
     for process in tree(pid):
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system + times.children_user + times.children_system
+        with suppress(psutil.NoSuchProcess):
+            total += with_outlived(process.cpu_times())
     return total
+
+
+def with_outlived(times: Any) -> float:
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def switches(pid: int) -> dict[int, tuple[int, int]]:
@@ -262,17 +263,18 @@ class Cost:
         self.look()
 
     def look(self) -> None:
-        memory, threads = [], 0
+        clock, cpu, memory, threads = time.time(), 0.0, [], 0
         try:
-            self._cpu.append((time.time(), cpu_seconds(self._pid)))
             for process in tree(self._pid):
                 with process.oneshot():
                     used = process.cpu_times()
+                    cpu += with_outlived(used)
                     self._each.setdefault(process.pid, []).append((time.time(), used.user + used.system))
                     memory.append(process.memory_full_info().pss if self._measure == "pss" else process.memory_info().rss)
                     threads += process.num_threads()
         except psutil.Error:
             return  # a process ended while we looked: the next look counts
+        self._cpu.append((clock, cpu))
         for name, value in (("memory", sum(memory)), ("largest", max(memory)), ("threads", threads)):
             self._peaks[name] = max(self._peaks[name], value)
 

@@ -122,7 +122,9 @@ def run_suite(paths: list[Path], directory: Path, seed: int, options: argparse.N
         try:
             scenarios.append(read(path))
         except ScenarioError as error:
-            done.append({"scenario": name_of(path), "study": "", "status": "failed", "reason": str(error), "loads": []})
+            done.append(
+                {"scenario": name_of(path), "label": name_of(path), "study": "", "status": "failed", "reason": str(error), "loads": []}
+            )
     turns = plan.turns(scenarios, options.rounds, seed)
     had = {(result["label"], result["round"]) for result in earlier}
     left = [turn for turn in turns if (turn.label, turn.round) not in had]
@@ -192,7 +194,7 @@ def show_tables(done: list[dict[str, Any]], rounds: int) -> None:
 def show_left_out(done: list[dict[str, Any]]) -> None:
     for result in done:
         if result["status"] in ("skipped", "failed"):
-            print(f"{result['status']}: {result['scenario']}: {result['reason']}", file=sys.stderr)
+            print(f"{result['status']}: {result['label']}: {result['reason']}", file=sys.stderr)
 
 
 if __name__ == "__main__":

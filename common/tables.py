@@ -8,11 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from common.claims import Claim
-from common.comparison import CLIENT_BOUND, FAILED, Run, rate
+from common.comparison import AGAIN, CLIENT_BOUND, FAILED, Run, rate
 from common.comparison import Group as Compared
 from common.comparison import groups as comparison_groups
 from common.limits import limit_of
 from common.published import published_rows
+from common.words import said_of
 
 COLUMNS = (
     *("scenario", "req/s", "of ideal", "p50 ms", "p95 ms", "p99 ms", "max ms"),
@@ -30,9 +31,15 @@ def comparison(group: Compared) -> Group:
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in ("scenario", "limited by") else "right", no_wrap=True)
     for run in sorted(group.runs, key=lambda run: -rate(run)):
-        if run.spoilt != CLIENT_BOUND:
+        if run.spoilt != CLIENT_BOUND and not run.label.endswith(AGAIN):
             table.add_row(*cells(run))
-    return Group(table, *(Text(f"{label}: client-bound, at least {least:.1f} req/s") for label, least in group.client_bound))
+    bound = [f"{label}: client-bound, at least {least:.1f} req/s" for label, least in group.client_bound]
+    return Group(table, *map(Text, [*bound, *controls(group)]))
+
+
+def controls(group: Compared) -> list[str]:
+    """One configuration under two labels: what they differ by is chance."""
+    return [f"A/A  {label} twice: {said_of(found)}" for label, found in group.controls]
 
 
 def cells(run: Run) -> list[str]:

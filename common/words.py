@@ -1,5 +1,7 @@
 """How figures are written, wherever they stand: few digits, the interval beside the middle."""
 
+from collections.abc import Sequence
+
 from common.intervals import Estimate, no_difference_shown
 
 
@@ -27,6 +29,12 @@ def said_of(control: Estimate | None) -> str:
 
 
 def verdict_of(found: Estimate) -> str:
+    if found.runs == 1:
+        return "(one run each: so much is chance)"
     if found.low is None:
-        return "(too few runs)"
+        return "(too few runs for an interval)"
     return "no difference shown" if no_difference_shown(found) else "A DIFFERENCE, where there is none: doubt this table"
+
+
+def listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -57,9 +57,9 @@ SERVER = (
     "--backlog {backlog} --no-control-socket --log-level warning"
 )
 LOAD = [
+    "-n 1000 -c 10 -k --expect counted /computation/",
     "-n 10 -c 10 -k --expect slept /async/non-blocking/",
     "-n 10 -c 10 -k --expect slept /sync/blocking/",
-    "-n 1000 -c 10 -k --expect counted /computation/",
 ]
 WARM_UP = 1
 COUNT_IN_LOG = {"threads that resumed": r"resuming .* thread: (\d+)"}

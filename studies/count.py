@@ -6,7 +6,7 @@ from typing import Any
 from common.claims import Claim, Runs, decide, per_second
 from common.summary import Summary
 
-BASELINE = "nginx_uwsgi_count"
+BASELINES = ("nginx_uwsgi_count", "nginx_uwsgi_count_remote")
 SYNC, ASYNC = "nginx_uwsgi_count", "nginx_gunicorn_uvicorn_count"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from common.claims import Claim, Runs, decide, per_second
 from common.summary import Summary
 
-BASELINE = "gunicorn_sync_posts"
+BASELINES = ("gunicorn_sync_posts",)
 SYNC, LIMITED, UNLIMITED = "gunicorn_sync_posts", "gunicorn_uvicorn_posts", "gunicorn_uvicorn_posts_unlimited"
 
 

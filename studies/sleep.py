@@ -6,7 +6,7 @@ from typing import Any
 from common.claims import Claim, Runs, decide, per_second
 from common.summary import Summary
 
-BASELINE = "gunicorn_sync_sleep"
+BASELINES = ("gunicorn_sync_sleep",)
 ASGI, WSGI = "gunicorn_uvicorn_sleep", "gunicorn_sync_sleep"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from common.claims import Claim, Runs
 
-BASELINE = "gunicorn_gthread"
+BASELINES = ("gunicorn_gthread",)
 
 
 def claims(runs: Runs) -> Iterator[Claim]:

@@ -242,6 +242,15 @@ def test_quick_shortens_and_keeps_the_rates(line, options, expected):
     assert bench.sized(line, argparse.Namespace(**{**OPTIONS, **options})) == parse_line(expected)
 
 
+@pytest.mark.parametrize(
+    ("line", "least", "seconds"),
+    [("-n 300 -c 300 /", None, 10), ("-n 300 -c 300 /", 0.3, 10), ("-n 300 -c 300 /", 1.0, 20), ("-n 300 -c 300 -t 15 /", 1.0, 15)],
+)
+def test_a_burst_has_the_time_for_twenty_answers_after_each_other(line, least, seconds):
+    assert bench.sized(line, argparse.Namespace(**OPTIONS), least).seconds == seconds
+    assert bench.sized(line, argparse.Namespace(**{**OPTIONS, "full": True}), least) == parse_line(line)
+
+
 def test_a_shortened_schedule_is_not_the_declared_one():
     options = argparse.Namespace(**OPTIONS)
     for line, size in (("--rate 50 -t 30 /", "quick"), ("--stages 10s@5,9s@9 /", "quick"), ("--rate 50 -t 3 /", "declared")):

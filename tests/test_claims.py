@@ -257,8 +257,11 @@ def test_a_study_without_a_file_claims_nothing():
 def test_a_study_has_a_baseline(study):
     names = [name for name, path in FILES.items() if scenario.read(path).study.replace("-", "_") == study]
     assert claims.baseline_of(study, names) in names
-    others = [name for name in names if name != claims.baseline_of(study, names)]
+    named = claims.file_of(study).BASELINES
+    assert set(named) <= set(names)
+    others = [name for name in names if name not in named]
     assert claims.baseline_of(study, others) == min(others)
+    assert [claims.baseline_of(study, [*others, name]) for name in named] == list(named)
 
 
 # What the studies name

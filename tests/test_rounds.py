@@ -5,6 +5,7 @@ import random
 import signal
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from common.many_rounds import tables
 from common.plan import turns
 from common.scenario import Scenario
 from common.suite import exit_code
+from common.tables import comparisons
 
 rates = some.lists(some.floats(1, 1e6), min_size=3, max_size=20)
 
@@ -85,8 +87,21 @@ def test_every_round_has_every_scenario_once_and_a_control_of_each_study():
     assert len({(turn.folder, turn.scenario.name) for turn in planned}) == len(planned)  # no record overwrites another
 
 
-def test_one_round_goes_by_name_without_controls():
-    assert [turn.label for turn in turns([scenario("a"), scenario("b")], 1, seed=3)] == ["a", "b"]
+def test_one_round_goes_by_name_and_sends_the_controls_first_load_again():
+    two, alone = replace(scenario("a"), load=["-n 5 /", "-n 6 /"], latencies_ms=[0, 100]), scenario("c", "other")
+    planned = turns([two, scenario("b"), alone], 1, seed=3)
+    assert [turn.label for turn in planned] == ["a", "b", "c", f"a{AGAIN}"]
+    assert (planned[0].scenario.load, planned[0].scenario.latencies_ms) == (["-n 5 /", "-n 6 /"], [0, 100])
+    assert (planned[3].scenario.load, planned[3].scenario.latencies_ms) == (["-n 5 /"], [0])
+    assert len({(turn.folder, turn.scenario.name) for turn in planned}) == len(planned)
+
+
+def test_one_round_says_what_two_equal_runs_differ_by():
+    console = Console(file=io.StringIO(), width=200)
+    console.print(*comparisons([*of_rounds("a", [100]), *of_rounds("b", [200]), *of_rounds(f"a{AGAIN}", [110])]))
+    text = console.file.getvalue()
+    assert "A/A  a twice: 1.10x (one run each: so much is chance)" in text
+    assert text.count(AGAIN) == 0  # it has no row
 
 
 def of_rounds(name: str, rates: list[int], contaminated: str = "", busiest: float = 0.2, fault: str = "") -> list[dict]:
