@@ -1,7 +1,7 @@
 #!/bin/sh
 # Every scenario, one after the other, then the tables and the page that compare them.
 #
-#   ./run_all.sh                      all of them, each load cut off at 10 s
+#   ./run_all.sh                      all of them, each load cut short
 #   ./run_all.sh uvicorn_asgi 'uwsgi_*'   these
 #   ./run_all.sh --list               their names and questions
 #   ./run_all.sh --full               the loads as declared, the long ones too

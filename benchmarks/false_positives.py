@@ -2,11 +2,13 @@
 
     python -m benchmarks.false_positives [results/RUN]
 
-Simulates A/A comparisons: both sides drawn from one distribution, ten runs each. Drawn from the
-recorded runs' own deviations where a directory of several rounds is given, else from three
-made-up shapes. Beside our interval stands the percentile bootstrap of medians.
+Simulates A/A comparisons: both sides drawn from one distribution, ten runs each. From three
+made-up shapes, and from recorded runs, as they lie about their scenario's median: those of
+recorded_runs.json (12 rounds of gunicorn_gthread, its control and uvicorn_asgi, -n 60 -c 30),
+or those of a directory of results. Beside our interval stands the percentile bootstrap of medians.
 """
 
+import json
 import math
 import random
 import statistics
@@ -17,13 +19,18 @@ from pathlib import Path
 import numpy as np
 
 from common import results
+from common.comparison import FIGURES, Run
 from common.intervals import no_difference_shown, ratio
 from common.summary import Summary
 
+RECORDED = Path(__file__).with_name("recorded_runs.json")
+FIGURES_DRAWN = ("req/s", "p50 ms", "p99 ms", "CPU ms/req")
 RUNS, COMPARISONS, RESAMPLES = 10, 4000, 400
+FEWEST = 10  # recorded runs that a distribution may be made of
 WANTED = 0.06
 
 Draw = Callable[[random.Random], float]
+Recorded = dict[str, dict[str, list[float]]]  # by scenario and load, by figure: one value for each run
 
 MADE_UP: dict[str, Draw] = {
     "lognormal, CV 20 %": lambda chance: math.exp(chance.gauss(0, 0.2)),
@@ -32,20 +39,30 @@ MADE_UP: dict[str, Draw] = {
 }
 
 
-def recorded(directory: Path) -> dict[str, Draw]:
-    """Each scenario's runs relative to their median, pooled by study: what a run of it may deviate."""
-    rates: dict[tuple[str, str, str], list[float]] = {}
+def recorded(directory: Path) -> Recorded:
+    """What each run that counts came to; a control's runs are its scenario's."""
+    found: Recorded = {}
     for result in results.read(directory):
         for load in result["loads"]:
-            rates.setdefault((result["study"], result["scenario"], f"{load['line']} {load['latency_ms']}"), []).append(
-                Summary(load).per_second
-            )
+            run = Run(result["scenario"], result["round"], load, Summary(load))
+            if run.spoilt or run.contaminated:
+                continue
+            figures = found.setdefault(f"{result['scenario']} {load['line']} {load['latency_ms']}", {})
+            for name in FIGURES_DRAWN:
+                if value := FIGURES[name](run):
+                    figures.setdefault(name, []).append(value)
+    return found
+
+
+def draws(runs: Recorded) -> dict[str, Draw]:
+    """Of each figure one distribution: the runs of all scenarios over their own median."""
     pools: dict[str, list[float]] = {}
-    for (study, *_), values in rates.items():
-        middle = statistics.median(values)
-        if len(values) >= 3 and middle > 0:
-            pools.setdefault(study, []).extend(value / middle for value in values)
-    return {f"{study}, {len(pool)} recorded runs": lambda chance, pool=pool: chance.choice(pool) for study, pool in pools.items()}
+    for figures in runs.values():
+        for name, values in figures.items():
+            if len(values) >= FEWEST:
+                middle = statistics.median(values)
+                pools.setdefault(name, []).extend(value / middle for value in values)
+    return {f"{name} of {len(pool)} recorded runs": lambda chance, pool=pool: chance.choice(pool) for name, pool in pools.items()}
 
 
 def ours_differs(one: list[float], other: list[float]) -> bool:
@@ -60,10 +77,11 @@ def bootstrap_differs(one: list[float], other: list[float], generator: np.random
     return bool(low > 1 or high < 1)
 
 
-def main() -> int:
-    shapes = recorded(Path(sys.argv[1])) if len(sys.argv) > 1 else MADE_UP
+def main(arguments: list[str]) -> int:
+    runs = recorded(Path(arguments[0])) if arguments else json.loads(RECORDED.read_text())
+    shapes = draws(runs) if arguments else {**MADE_UP, **draws(runs)}
     if not shapes:
-        raise SystemExit(f"{sys.argv[1]} has no scenario with three runs or more")
+        raise SystemExit(f"{arguments[0]} has no scenario with {FEWEST} runs or more that count")
     chance, generator = random.Random(1), np.random.default_rng(1)
     worst = 0.0
     print(f"{COMPARISONS:,} A/A comparisons of {RUNS} runs each: share that shows a difference (wanted: at most {WANTED:.0%})")
@@ -79,4 +97,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -22,8 +22,8 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     proxy_set_header Host $host;
-    proxy_read_timeout 300s;
-    uwsgi_read_timeout 300s;
+    proxy_read_timeout 600s;
+    uwsgi_read_timeout 600s;
 {uwsgi_params}
 
     server {{

@@ -1,6 +1,7 @@
 """Several rounds: their order, their intervals, what is left out of them, and a small run of two."""
 
 import io
+import json
 import random
 import signal
 import statistics
@@ -17,6 +18,7 @@ from rich.console import Console
 from scipy import stats as scipy_stats
 from test_suite import made_up
 
+from benchmarks import false_positives
 from common import cores, noise, record, results
 from common.comparison import AGAIN
 from common.intervals import estimate, no_difference_shown, ratio
@@ -71,6 +73,15 @@ def test_one_configuration_seldom_differs_from_itself():
     draws = [[chance.lognormvariate(0, 0.2) for _ in range(10)] for _ in range(4000)]
     differing = sum(not no_difference_shown(ratio(one, other)) for one, other in zip(draws[::2], draws[1::2], strict=True))
     assert differing / 2000 <= 0.06
+
+
+@pytest.mark.parametrize("figure", false_positives.FIGURES_DRAWN)
+def test_recorded_runs_seldom_differ_from_each_other(figure):
+    chance, runs = random.Random(3), false_positives.draws(json.loads(false_positives.RECORDED.read_text()))
+    [draw] = [draw for name, draw in runs.items() if name.startswith(figure)]
+    sides = [[draw(chance) for _ in range(10)] for _ in range(4000)]
+    differing = sum(false_positives.ours_differs(one, other) for one, other in zip(sides[::2], sides[1::2], strict=True))
+    assert 0 < differing / 2000 <= 0.06
 
 
 def scenario(name: str, study: str = "tests") -> Scenario:
