@@ -1,5 +1,6 @@
 """The answer, in a sentence, from the data: who serves most, by how much, how sure that is, what limited whom."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +8,10 @@ from dataclasses import dataclass
 from common.comparison import Group, Row, of_rates
 from common.intervals import CONFIDENCE, Estimate, no_difference_shown
 from common.limits import UNKNOWN
-from common.words import digits, listed, shown, verdict_of
+from common.words import brief, digits, listed, shown, verdict_of
 
 TELLS_IN_ONE_ROUND = 1.2  # less means nothing between single runs
+LEVEL = "no difference"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,13 @@ def of_load(group: Group) -> Answer:
         slowest = group.rows[-1]
         behind = "" if slowest in level else f"; {slowest.label} serves least, {of(slowest)} against {of(best)} requests per second"
         return Answer(f"No winner is shown: {names} {why_level(group)}{behind}.", sure(group), limits(group))
+    if not answered(second):
+        return Answer(
+            f"{best.label} answers {of(best)} requests per second; {listed([row.label for row in group.rows[1:]])} answered nothing.",
+            sure(group),
+            limits(group),
+            best.label,
+        )
     lead = f"{best.label} serves most: {shown(of_rates(best.runs, second.runs), 'x')} what {second.label} does"
     further = next((row for row in group.rows[2:] if row.label == group.baseline), None)
     if further:
@@ -51,14 +60,25 @@ def nothing_to_rank(group: Group) -> str:
 
 def level_with_the_best(group: Group) -> list[Row]:
     best = group.rows[0]
-    return [row for row in group.rows[1:] if not differs(of_rates(best.runs, row.runs))]
+    return [row for row in group.rows[1:] if not differs(of_rates(best.runs, row.runs), group)]
 
 
-def differs(found: Estimate | None) -> bool:
-    """With too few runs for an interval, only what is far apart."""
-    if found is None or found.low is None:
-        return found is None or found.middle >= TELLS_IN_ONE_ROUND
+def differs(found: Estimate | None, group: Group) -> bool:
+    """With too few runs for an interval, only what is far apart: farther than two equal runs are."""
+    if found is None:
+        return True
+    if found.low is None:
+        return apart(found) >= max([TELLS_IN_ONE_ROUND, *(apart(control) for _, control in group.controls if control)])
     return not no_difference_shown(found)
+
+
+def apart(found: Estimate) -> float:
+    return max(found.middle, 1 / found.middle)
+
+
+def answered(row: Row) -> bool:
+    found = row.figures["req/s"]
+    return found is not None and found.middle > 0
 
 
 def has_intervals(group: Group) -> bool:
@@ -66,15 +86,19 @@ def has_intervals(group: Group) -> bool:
 
 
 def why_level(group: Group) -> str:
-    return (
-        "differ by no more than chance does" if has_intervals(group) else "are within 20 % of each other, which few runs cannot tell apart"
-    )
+    return "differ by no more than chance does" if has_intervals(group) else "are too near to each other for so few runs to tell them apart"
 
 
 def sure(group: Group) -> str:
     """How sure that is, with the control that checks it."""
     controls = [f"A/A {shown(found, 'x')}: {verdict_of(found)}." for _, found in group.controls if found is not None]
-    return " ".join([runs_of([group]), *(controls if has_intervals(group) else [])])
+    return " ".join([runs_of([group]), *(controls if has_intervals(group) else [chance([group])])]).strip()
+
+
+def chance(groups: Sequence[Group]) -> str:
+    """With too few runs for an interval, what two equal runs differ by is all that is known of chance."""
+    found = [apart(control) for group in groups for _, control in group.controls if control is not None]
+    return f"Two equal runs (A/A) were {max(found):.2f}x apart." if found else ""
 
 
 def runs_of(groups: Sequence[Group]) -> str:
@@ -104,20 +128,56 @@ def limits(group: Group) -> str:
 
 
 def of_study(groups: Sequence[Group]) -> Answer:
-    """One sentence over all loads of a study: who serves most under how many of them."""
+    """One sentence over all loads of a study: what is served more, what less than the baseline, under how many of them."""
     compared = [group for group in groups if len(group.rows) > 1]
     if len(compared) <= 1:
         return of_load([*compared, *(group for group in groups if group.rows), *groups][0])
-    answers = [of_load(group) for group in compared]
-    wins = Counter(answer.winner for answer in answers if answer.winner)
-    if not wins:
-        return Answer(f"No winner is shown under any of {len(compared)} loads.", sure_of_all(compared), limits_of_all(compared))
-    [(first, number), *others] = wins.most_common()
-    said = f"{first} serves most under {number} of {len(compared)} loads{at_most(first, compared, answers)}"
-    said += "".join(f", {label} under {times}" for label, times in others)
-    level = len(compared) - wins.total()
-    said += f"; under {level} no winner is shown" if level else ""
-    return Answer(f"{said}.", sure_of_all(compared), limits_of_all(compared))
+    return Answer(f"{'; '.join(against_the_baseline(compared))}.", sure_of_all(compared), limits_of_all(compared))
+
+
+def against_the_baseline(groups: Sequence[Group]) -> list[str]:
+    """Of each scenario that is not the baseline: under how many loads it serves more, or less; like ones together."""
+    names = brief([group.sent for group in groups])
+    outcomes: dict[str, dict[str, list[tuple[float, str]]]] = {}
+    baselines: dict[str, str] = {}
+    for group, name in zip(groups, names, strict=True):
+        rows = {row.label: row for row in group.rows}
+        for label, row in rows.items():
+            if label != group.baseline and group.baseline in rows:
+                baselines[label] = group.baseline
+                kind, factor = outcome(row, rows[group.baseline], group)
+                outcomes.setdefault(label, {}).setdefault(kind, []).append((factor, name))
+    said: dict[str, list[str]] = {}
+    for label, kinds in outcomes.items():
+        said.setdefault(in_words(kinds, baselines[label]), []).append(label)
+    return [f"{listed(labels)} {words}" for words, labels in said.items()] or ["The baseline was not measured"]
+
+
+def outcome(row: Row, baseline: Row, group: Group) -> tuple[str, float]:
+    """More, less or no difference, and how many times as much."""
+    if row.to_baseline is None:  # one of them answered nothing
+        return ("more", math.inf) if answered(row) else ("less", 0.0)
+    if not differs(row.to_baseline, group):
+        return LEVEL, 1.0
+    return ("more" if row.to_baseline.middle > 1 else "less"), row.to_baseline.middle
+
+
+def in_words(kinds: dict[str, list[tuple[float, str]]], baseline: str) -> str:
+    """Of one scenario: over one load the ratio, over several how many of each kind, and the farthest."""
+    total = sum(map(len, kinds.values()))
+    if set(kinds) == {LEVEL}:
+        return f"and {baseline} show no difference{f' under {total} loads' if total > 1 else ''}"
+    if total == 1:
+        [[(factor, _)]] = kinds.values()
+        return f"serves {digits(factor)}x what {baseline} does" if 0 < factor < math.inf else f"or {baseline} answered nothing"
+    words, than, loads = [], f" than {baseline}", f" of {total} loads"
+    for kind, farthest, to in (("more", max, "up to"), ("less", min, "down to")):
+        if kind in kinds:
+            factor, name = farthest(kinds[kind])
+            how = f"{to} {digits(factor)}x: {name}" if 0 < factor < math.inf else f"one answered nothing: {name}"
+            words.append(f"{kind}{than} under {len(kinds[kind])}{loads} ({how})")
+            than = loads = ""
+    return f"serves {', '.join([*words, *([f'no difference shown under {len(kinds[LEVEL])}'] if LEVEL in kinds else [])])}"
 
 
 def sure_of_all(groups: Sequence[Group]) -> str:
@@ -125,7 +185,8 @@ def sure_of_all(groups: Sequence[Group]) -> str:
     differing = [where(group) for group in groups for _, found in group.controls if found and not no_difference_shown(found)]
     if differing:
         return f"{runs_of(groups)} A/A shows a difference, where there is none, under {listed(differing)}: doubt that."
-    return f"{runs_of(groups)}{' No A/A control shows a difference.' if any(has_intervals(group) for group in groups) else ''}"
+    calm = "No A/A control shows a difference." if any(has_intervals(group) for group in groups) else chance(groups)
+    return f"{runs_of(groups)} {calm}".strip()
 
 
 def limits_of_all(groups: Sequence[Group]) -> str:
@@ -135,19 +196,6 @@ def limits_of_all(groups: Sequence[Group]) -> str:
     said = [f"Limited by {listed(known)}."] if known else []
     said += [f"What limited {unknown} of {total} is not known."] if unknown else []
     return " ".join(said)
-
-
-def at_most(label: str, groups: Sequence[Group], answers: Sequence[Answer]) -> str:
-    """The load under which a winner leads the last by most."""
-    leads = [
-        (found, group)
-        for group, answer in zip(groups, answers, strict=True)
-        if answer.winner == label and (found := of_rates(group.rows[0].runs, group.rows[-1].runs)) is not None
-    ]
-    if not leads:
-        return ""
-    found, group = max(leads, key=lambda lead: lead[0].middle)
-    return f" (up to {shown(found, 'x')} what {group.rows[-1].label} does: {where(group)})"
 
 
 def where(group: Group) -> str:

@@ -1,7 +1,6 @@
 """The rows that charts are drawn of: thinned by a stated rule, where figures are of all."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from common import stats, timeline
 from common.comparison import AGAIN, FIGURES, Group, Row, Run, of_runs, rate
 from common.intervals import Estimate
-from common.words import against, digits, shown, verdict_of
+from common.words import against, brief, digits, shown, verdict_of
 
 MOST_PLACES = 150  # of a queue: evenly spaced, the first and the last among them
 MOST_SECONDS = 90  # of a timeline: of a longer ramp, two or more seconds are one point
@@ -53,14 +52,6 @@ def overview(groups: Sequence[Group]) -> Datasets:
             if row.to_baseline is not None
         ]
     return {"rows": rows, "ratios": ratios, "intervals": [one for one in ratios if one["low"] is not None], "even": [{"ratio": 1}]}
-
-
-def brief(texts: Sequence[str]) -> list[str]:
-    """What tells them apart, behind their first words: the rest is said of all. Where nothing does, a number."""
-    parts = [re.split(r", | · ", text) for text in texts]
-    common = set.intersection(*map(set, parts))
-    short = [" · ".join([first, *(part for part in others if part not in common)]) for first, *others in parts]
-    return [name if short.count(name) == 1 else f"{name} ({short[: at + 1].count(name)})" for at, name in enumerate(short)]
 
 
 def comparison(group: Group) -> Datasets:

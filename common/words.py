@@ -1,5 +1,6 @@
 """How figures are written, wherever they stand: few digits, the interval beside the middle."""
 
+import re
 from collections.abc import Sequence
 
 from common.intervals import Estimate, no_difference_shown
@@ -38,3 +39,11 @@ def verdict_of(found: Estimate) -> str:
 
 def listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def brief(texts: Sequence[str]) -> list[str]:
+    """What tells them apart, behind their first words: the rest is said of all. Where nothing does, a number."""
+    parts = [re.split(r", | · ", text) for text in texts]
+    common = set.intersection(*map(set, parts))
+    short = [" · ".join([first, *(part for part in others if part not in common)]) for first, *others in parts]
+    return [name if short.count(name) == 1 else f"{name} ({short[: at + 1].count(name)})" for at, name in enumerate(short)]

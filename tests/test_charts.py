@@ -10,7 +10,8 @@ from test_suite import made_up as of_one_second
 
 from benchmarks.page import made_up
 from common import answers, charts, contents, points
-from common.comparison import groups
+from common.comparison import AGAIN, groups
+from common.words import brief
 
 PAGES = {"light": (charts.LIGHT, "#ffffff"), "dark": (charts.DARK, "#14171c")}
 # Machado, Oliveira and Fernandes (2009), of linear colours: none, protanopia, deuteranopia, tritanopia
@@ -122,15 +123,65 @@ def test_chance_is_no_winner():
 
 def test_one_round_tells_only_what_is_far_apart():
     near, far = answer(rounds(a=[100], b=[110])), answer(rounds(a=[100], b=[150]))
-    assert near.said == "No winner is shown: b and a are within 20 % of each other, which few runs cannot tell apart."
+    assert near.said == "No winner is shown: b and a are too near to each other for so few runs to tell them apart."
     assert far.said == "b serves most: 1.50x what a does (150 against 100 requests per second)."
     assert far.sure == "One run each: no interval can be given."
 
 
-def test_over_many_loads_wins_are_counted():
-    found = answer(made_up(9, 4)[0:0] + [one for one in made_up(9, 4) if one["study"] == "ramps"])
-    assert "serves most under 6 of 6 loads (up to " in found.said
+def test_one_round_tells_no_more_than_two_equal_runs_differ_by():
+    again = [{**one, "label": f"a{AGAIN}"} for one in rounds(a=[160])]
+    near, far = answer([*rounds(a=[100], b=[150]), *again]), answer([*rounds(a=[100], b=[170]), *again])
+    assert near.said.startswith("No winner is shown: b and a are too near")
+    assert far.winner == "b"
+    assert far.sure == "One run each: no interval can be given. Two equal runs (A/A) were 1.60x apart."
+
+
+def test_what_answers_nothing_has_no_ratio():
+    found = answer(rounds(a=[100], b=[0]))
+    assert found.said == "a answers 100 requests per second; b answered nothing."
+
+
+def of_loads(**rates: list[int]) -> list[dict]:
+    """One run of each, with a load for each rate: to so many paths."""
+
+    def load(one: dict, number: int) -> dict:
+        return {**one["loads"][0], "line": f"/{number}/", "description": f"GET /{number}/, 9 at a time"}
+
+    return [
+        {**made[0], "loads": [load(one, number) for number, one in enumerate(made)]}
+        for name, values in rates.items()
+        for made in [[one for value in values for one in rounds(**{name: [value]})]]
+    ]
+
+
+def test_over_several_loads_each_is_said_against_the_baseline():
+    found = answer(of_loads(a=[100, 100, 100], b=[300, 500, 50], c=[110, 100, 90], d=[0, 110, 100]))
+    assert found.said == (
+        "b serves more than a under 2 of 3 loads (up to 5.00x: GET /1/), less under 1 (down to 0.50x: GET /2/); "
+        "c and a show no difference under 3 loads; "
+        "d serves less than a under 1 of 3 loads (one answered nothing: GET /0/), no difference shown under 2."
+    )
+
+
+def test_many_loads_of_several_rounds_have_limits_and_intervals():
+    found = answer([one for one in made_up(9, 4) if one["study"] == "ramps"])
+    assert "serves more than ramps_server_02 under 6 of 6 loads (up to " in found.said
     assert found.limited.startswith("Limited by ")
+
+
+def test_all_loads_at_a_glance_are_ratios_to_the_baseline():
+    data = points.overview(groups(of_loads(a=[100, 100], b=[300, 50], c=[0, 100])))
+    assert [row["row"] for row in data["rows"]] == ["GET /0/", "GET /1/"]
+    assert [(one["row"], one["scenario"], one["ratio"]) for one in data["ratios"]] == [
+        ("GET /0/", "b", 3.0),
+        ("GET /1/", "c", 1.0),
+        ("GET /1/", "b", 0.5),
+    ]
+
+
+def test_texts_are_told_apart_by_what_they_do_not_share():
+    assert brief(["GET /a, 5 users, close", "GET /b, 5 users, close · 9 ms added"]) == ["GET /a", "GET /b · 9 ms added"]
+    assert brief(["GET /, close", "GET /, close"]) == ["GET / (1)", "GET / (2)"]
 
 
 def test_of_nothing_nothing_is_said():

@@ -24,7 +24,7 @@ def hostile_results() -> list[dict[str, Any]]:
     """Names, log lines and source that would be code if they were not text."""
     found = made_up(6, 4)
     for one in found:
-        one["loads"] = one["loads"][:2]
+        one["loads"] = one["loads"][:3]
         if one["scenario"].endswith("_04"):
             one |= {"scenario": HOSTILE, "label": one["label"].replace(one["scenario"], HOSTILE), "question": HOSTILE}
             one |= {"source": f'"""{HOSTILE}"""\n', "launch": HOSTILE}
@@ -96,7 +96,7 @@ def test_nothing_goes_wrong_and_nothing_is_fetched(desk, phone, file):
 def test_every_chart_is_drawn(desk, phone):
     for tab in (desk, phone):
         charts = tab.page.locator("[data-chart]")
-        assert charts.count() == 20
+        assert charts.count() == 26
         assert tab.page.locator("[data-chart] > svg.marks").count() == charts.count()
         assert charts.evaluate_all("all => all.every(one => one.querySelectorAll('path[d]').length > 2)")
 
@@ -228,6 +228,7 @@ def test_it_reads_in_its_order(file):
     places = [text.index(step) for step in steps]
     assert places == sorted(places)
     assert "The ramp, second by second" in text
+    assert text.index("All loads at a glance") < text.index("The ramp, second by second")
 
 
 def test_its_figures_are_those_of_the_tables(file):
