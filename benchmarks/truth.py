@@ -21,7 +21,6 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -169,13 +168,12 @@ def failures(lab: Lab) -> Iterator[Figure]:
 
 
 def cpu(lab: Lab) -> Iterator[Figure]:
-    """As a scenario's run measures it: by the kernel's accounting, between two clock times."""
+    """As a scenario's run measures it: by the kernel's accounting, before and after."""
     for loop, words in (("closed", ["-n", BUSY_REQUESTS, "-c", 4]), ("open", ["--rate", 100, "-n", BUSY_REQUESTS])):
         cost = Cost(lab.server.pid)
-        load = lab.fire(f"/busy/{BUSY_MS}", *words, "-k", cost=cost)
+        lab.fire(f"/busy/{BUSY_MS}", *words, "-k", cost=cost)
         cost.end()
-        start = datetime.fromisoformat(load["started_at"]).timestamp()
-        used = cost.as_record(start, start + load["seconds"])
+        used = cost.as_record(-math.inf, math.inf)
         assert used is not None
         yield Figure(f"{BUSY_MS} ms CPU each, {loop}", "CPU ms", BUSY_MS, used["cpu_seconds"] * 1000 / BUSY_REQUESTS, 0.05 * BUSY_MS)
 

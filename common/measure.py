@@ -1,5 +1,6 @@
 """Sends one load to a site and accounts for what it cost: the server, those beside it, the machine."""
 
+import math
 import os
 import re
 import signal
@@ -46,8 +47,9 @@ def measure(site: Site, load: Load, directory: Path) -> dict[str, Any]:
         raise Failed(f"{site.scenario.name} ended before the load was sent\n{site.server.log_tail()}") from None
     done = send(site, load, directory, load.describe(), [cost])
     cost.end()
-    start = datetime.fromisoformat(done["started_at"]).timestamp()
-    done["server_cost"] = cost.as_record(start, start + done["seconds"])
+    # an idle server uses nothing: only what is cut off leaves work behind, which is not the load's
+    cut_off_at = datetime.fromisoformat(done["started_at"]).timestamp() + done["seconds"]
+    done["server_cost"] = cost.as_record(-math.inf, cut_off_at if done["stopped"] else math.inf)
     used = {process.name: cpu_seconds(process.pid) - before[process.name] for process in site.processes if lives(process)}
     done["cpu_seconds_beside"] = {process.name: round(used.get(process.name, 0.0), 3) for process in site.beside}
     done["noise"] = noise.between(surroundings, noise.look(), sum(used.values()) + our_cpu_seconds() - own)
