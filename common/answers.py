@@ -145,7 +145,7 @@ def against_the_baseline(groups: Sequence[Group]) -> list[str]:
         for label, row in rows.items():
             if label != group.baseline and group.baseline in rows:
                 baselines[label] = group.baseline
-                kind, factor = outcome(row, rows[group.baseline], group)
+                kind, factor = outcome(row, group)
                 outcomes.setdefault(label, {}).setdefault(kind, []).append((factor, name))
     said: dict[str, list[str]] = {}
     for label, kinds in outcomes.items():
@@ -153,7 +153,7 @@ def against_the_baseline(groups: Sequence[Group]) -> list[str]:
     return [f"{listed(labels)} {words}" for words, labels in said.items()] or ["The baseline was not measured"]
 
 
-def outcome(row: Row, baseline: Row, group: Group) -> tuple[str, float]:
+def outcome(row: Row, group: Group) -> tuple[str, float]:
     """More, less or no difference, and how many times as much."""
     if row.to_baseline is None:  # one of them answered nothing
         return ("more", math.inf) if answered(row) else ("less", 0.0)
