@@ -166,7 +166,7 @@ def in_words(kinds: dict[str, list[tuple[float, str]]], baseline: str) -> str:
     """Of one scenario: over one load the ratio, over several how many of each kind, and the farthest."""
     total = sum(map(len, kinds.values()))
     if set(kinds) == {LEVEL}:
-        return f"and {baseline} show no difference{f' under {total} loads' if total > 1 else ''}"
+        return f"cannot be told from {baseline}{f' under {total} loads' if total > 1 else ''}"
     if total == 1:
         [[(factor, _)]] = kinds.values()
         return f"serves {digits(factor)}x what {baseline} does" if 0 < factor < math.inf else f"or {baseline} answered nothing"

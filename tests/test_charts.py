@@ -158,7 +158,7 @@ def test_over_several_loads_each_is_said_against_the_baseline():
     found = answer(of_loads(a=[100, 100, 100], b=[300, 500, 50], c=[110, 100, 90], d=[0, 110, 100]))
     assert found.said == (
         "b serves more than a under 2 of 3 loads (up to 5.00x: GET /1/), less under 1 (down to 0.50x: GET /2/); "
-        "c and a show no difference under 3 loads; "
+        "c cannot be told from a under 3 loads; "
         "d serves less than a under 1 of 3 loads (one answered nothing: GET /0/), no difference shown under 2."
     )
 

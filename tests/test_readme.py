@@ -55,6 +55,18 @@ def test_every_command_is_run():
     assert set(commands()) == set(COMMANDS)
 
 
+def test_every_link_leads_somewhere():
+    kept = set(
+        subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True).stdout.splitlines()
+    )
+    if not kept:
+        pytest.skip("this is no git checkout")
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
+        links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))
+        inside = [(path.parent / link).resolve().relative_to(ROOT) for link in links if not link.startswith("http")]
+        assert [str(link) for link in inside if str(link) not in kept] == [], path
+
+
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("fresh") / "a clone"
