@@ -9,6 +9,7 @@ from typing import Any
 from common.selfwatch import doubts
 from common.server import ROOT
 from common.summary import Summary
+from common.words import plainly
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "not decided by this run"
 FEWEST = 3  # successes that a rate or a time may rest on
@@ -54,11 +55,12 @@ def decide(text: str, figures: dict[str, float | None], rule: Callable[..., bool
 
     What grows over minutes cannot be refuted by a ramp of seconds: such a run may only confirm it.
     """
-    missing = [name for name, value in figures.items() if value is None]
+    known = {name: value for name, value in figures.items() if value is not None}
+    missing = [name for name in figures if name not in known]
     if missing:
         return Claim(text, UNDECIDED, f"too little was answered, or nothing sent: {', '.join(missing)}")
-    evidence = ", ".join(f"{name} {value:,.4g}" for name, value in figures.items())
-    if rule(*figures.values()):
+    evidence = ", ".join(f"{name} {plainly(value)}" for name, value in known.items())
+    if rule(*known.values()):
         return Claim(text, REPRODUCED, evidence)
     if not refutable:
         return Claim(text, UNDECIDED, f"{evidence}; only --full can refute it")

@@ -16,7 +16,7 @@ from common.claims import Claim, of_study
 from common.comparison import AGAIN, Group, Row, groups
 from common.intervals import Estimate, no_difference_shown
 from common.published import published_rows
-from common.words import digits, said_of
+from common.words import digits, plainly, said_of
 
 COLUMNS = (
     *("req/s", "of ideal", "p50 ms", "p95 ms", "p99 ms", "failed", "cut off"),
@@ -156,7 +156,7 @@ def ratio(found: Estimate | None) -> dict[str, Any]:
 
 
 def said(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.4g}"
+    return "-" if value is None else plainly(value)
 
 
 def absent(results: Iterable[dict[str, Any]]) -> list[dict[str, str]]:

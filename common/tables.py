@@ -13,7 +13,7 @@ from common.comparison import Group as Compared
 from common.comparison import groups as comparison_groups
 from common.limits import limit_of
 from common.published import published_rows
-from common.words import said_of
+from common.words import plainly, said_of
 
 COLUMNS = (
     *("scenario", "req/s", "of ideal", "p50 ms", "p95 ms", "p99 ms", "max ms"),
@@ -69,7 +69,7 @@ def published_table(study: str, results: list[dict[str, Any]]) -> Table | None:
     for column in ("scenario", "load", "figure", "published", "measured", "ratio"):
         table.add_column(column, justify="left" if column in ("scenario", "load", "figure") else "right", overflow="fold")
     for row in published_rows(study, results):
-        ours = "-" if row.measured is None else f"{row.measured:,.4g}"
+        ours = "-" if row.measured is None else plainly(row.measured)
         table.add_row(row.scenario, row.load, row.figure, f"{row.published:,g}", ours, row.ratio)
     return table if table.rows else None
 

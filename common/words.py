@@ -18,6 +18,11 @@ def digits(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def plainly(value: float) -> str:
+    """Four digits, whole where there are more before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def against(found: Estimate | None) -> str:
     if found is None:
         return "-"
