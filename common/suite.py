@@ -192,9 +192,13 @@ def show_tables(done: list[dict[str, Any]], rounds: int) -> None:
 
 
 def show_left_out(done: list[dict[str, Any]]) -> None:
+    """Each reason once: a control that is skipped as its scenario was says nothing new."""
+    said = set()
     for result in done:
-        if result["status"] in ("skipped", "failed"):
+        what = (result["status"], result["scenario"], result["reason"])
+        if result["status"] in ("skipped", "failed") and what not in said:
             print(f"{result['status']}: {result['label']}: {result['reason']}", file=sys.stderr)
+        said.add(what)
 
 
 if __name__ == "__main__":

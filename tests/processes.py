@@ -137,8 +137,8 @@ class Program:
             time.sleep(0.05)
         return [said(process) for process in left]
 
-    def wait_for(self, *words: str, seconds: float = 20) -> psutil.Process:
-        """Until one of its processes has all these words in its command line."""
+    def wait_for(self, *words: str, seconds: float = 90) -> psutil.Process:
+        """Until one of its processes has all these words in its command line; a load may wait a minute for ports."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for process in self.running():

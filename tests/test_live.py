@@ -60,7 +60,7 @@ def test_a_block_shows_what_runs_and_who_leads(tree):
     assert re.search(r"so far: tests · GET /, 2 at a time, for 1 s, close *\r\n(a_first|b_second) +[\d,.]+ req/s", text)
     assert CONTROL.sub("", seen.rpartition("req/s")[2]).split() == []  # cleared at the end
     assert "so far" not in stdout
-    assert stdout.count("Requests per second:") == 3
+    assert stdout.count("Requests per second:") == 4  # the control's too
 
 
 def test_no_colour_where_none_is_wanted(tree):

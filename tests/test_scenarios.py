@@ -224,7 +224,7 @@ def test_added_latency_delays_every_answer_and_every_query(tree, finished):
 
 def test_threads_that_resume_are_counted(tree, finished):
     """An async view under WSGI has a thread for each request, as has a sync view under ASGI."""
-    for name, threads in (("gunicorn_sync_sleep", [REQUESTS, 1, 0]), ("gunicorn_uvicorn_sleep", [1, REQUESTS, 0])):
+    for name, threads in (("gunicorn_sync_sleep", [0, REQUESTS, 1]), ("gunicorn_uvicorn_sleep", [0, 1, REQUESTS])):
         assert [entry["counted_in_log"]["threads that resumed"] for entry in records(tree)[name]["loads"]] == threads
 
 
@@ -289,7 +289,7 @@ def test_suite_serves_many_at_once(tree, studies_ports):
                 continue
             ports += declared.ports.values()
             first = load.parse_line(declared.load[0])
-            assert first.expect in get(f"http://127.0.0.1:{declared.ports['port']}{first.target}")[1]
+            assert first.expect.replace("1000000", "1000") in get(f"http://127.0.0.1:{declared.ports['port']}{first.target}")[1]
             if "stats" in declared.ports:
                 assert stats(declared.ports["stats"])["workers"]
         stop_by_hand(program, *ports)
