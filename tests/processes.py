@@ -106,7 +106,7 @@ class Program:
         self.process.communicate(timeout=10)
         shutil.rmtree(self.temporary, ignore_errors=True)
 
-    def finish(self, seconds: float = 60) -> int:
+    def finish(self, seconds: float = 150) -> int:
         self.stdout, self.stderr = self.process.communicate(timeout=seconds)
         return self.process.returncode
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from processes import changed, copy_tree
 
-LONGER = changed(("-n 20 -c 2", "-c 2 -t 1"))
+LONGER = changed(("-n 20 -c 2", "-c 2 -t 1 -k"))  # kept open: closed ones would use up the ports of the tests beside
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -39,7 +39,7 @@ def on_a_terminal(tree: Path, *arguments: str, **environment: str) -> tuple[str,
     os.close(theirs)
     reader = threading.Thread(target=read)
     reader.start()
-    stdout, _ = process.communicate(timeout=60)
+    stdout, _ = process.communicate(timeout=150)
     reader.join()
     os.close(ours)
     assert process.returncode == 0, stdout
@@ -57,7 +57,7 @@ def test_a_block_shows_what_runs_and_who_leads(tree):
     assert "left" in text
     assert "c_third · GET /, 2 at a time, for 1 s" in text
     assert re.search(r"[\d,]+ in \d of 1 s requests done, [\d.]+ s · [\d,]+ req/s, p95 [\d,]+ ms", text)
-    assert re.search(r"so far: tests · GET /, 2 at a time, for 1 s, close *\r\n(a_first|b_second) +[\d,.]+ req/s", text)
+    assert re.search(r"so far: tests · GET /, 2 at a time, for 1 s, keep-alive *\r\n(a_first|b_second) +[\d,.]+ req/s", text)
     assert CONTROL.sub("", seen.rpartition("req/s")[2]).split() == []  # cleared at the end
     assert "so far" not in stdout
     assert stdout.count("Requests per second:") == 4  # the control's too
