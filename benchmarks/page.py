@@ -39,9 +39,11 @@ def made_up(scenarios: int, rounds: int, seed: int = 1) -> list[dict[str, Any]]:
     for number in range(scenarios):
         study = list(STUDIES)[number % len(STUDIES)]
         first = number < len(STUDIES)
+        base = f"{study}_server_{number % len(STUDIES):02}"
         for turn in range(1, rounds + 1):
             for again in ("", AGAIN) if first and rounds > 1 else ("",):
-                results.append(result(f"{study}_server_{number:02}", again, study, turn, 20 + 9 * (number // len(STUDIES)), chance))
+                one = result(f"{study}_server_{number:02}", again, study, turn, 20 + 9 * (number // len(STUDIES)), chance)
+                results.append(one | {"differs_from": {} if first else {base: "one made-up thing, not another"}})
     return results
 
 

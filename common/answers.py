@@ -5,12 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common.comparison import Group, Row, of_rates
-from common.intervals import CONFIDENCE, Estimate, no_difference_shown
+from common.comparison import Group, Row, apart, of_rates
+from common.intervals import CONFIDENCE, no_difference_shown
 from common.limits import UNKNOWN
 from common.words import brief, digits, listed, shown, verdict_of
 
-TELLS_IN_ONE_ROUND = 1.2  # less means nothing between single runs
 LEVEL = "no difference"
 
 
@@ -60,20 +59,7 @@ def nothing_to_rank(group: Group) -> str:
 
 def level_with_the_best(group: Group) -> list[Row]:
     best = group.rows[0]
-    return [row for row in group.rows[1:] if not differs(of_rates(best.runs, row.runs), group)]
-
-
-def differs(found: Estimate | None, group: Group) -> bool:
-    """With too few runs for an interval, only what is far apart: farther than two equal runs are."""
-    if found is None:
-        return True
-    if found.low is None:
-        return apart(found) >= max([TELLS_IN_ONE_ROUND, *(apart(control) for _, control in group.controls if control)])
-    return not no_difference_shown(found)
-
-
-def apart(found: Estimate) -> float:
-    return max(found.middle, 1 / found.middle)
+    return [row for row in group.rows[1:] if not group.differ(of_rates(best.runs, row.runs))]
 
 
 def answered(row: Row) -> bool:
@@ -157,7 +143,7 @@ def outcome(row: Row, group: Group) -> tuple[str, float]:
     """More, less or no difference, and how many times as much."""
     if row.to_baseline is None:  # one of them answered nothing
         return ("more", math.inf) if answered(row) else ("less", 0.0)
-    if not differs(row.to_baseline, group):
+    if not group.differ(row.to_baseline):
         return LEVEL, 1.0
     return ("more" if row.to_baseline.middle > 1 else "less"), row.to_baseline.middle
 

@@ -163,6 +163,7 @@ def blank(scenario: Scenario, options: argparse.Namespace) -> dict[str, Any]:
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "study": scenario.study,
         "question": scenario.question,
+        "differs_from": scenario.differs_from,
         "launch": scenario.server,
         "source": scenario.path.read_text(encoding="utf-8"),
         "environment": environment.describe(),

@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import Any
 
 from common.claims import baseline_of
-from common.intervals import Estimate, estimate, ratio
+from common.intervals import Estimate, estimate, no_difference_shown, ratio
 from common.limits import limit_of
 from common.selfwatch import doubts
 from common.summary import Summary
 
 AGAIN = " (again)"  # the label of an A/A control's second runs
+TELLS_IN_ONE_ROUND = 1.2  # less means nothing between single runs
 FAILED, CLIENT_BOUND = "it failed", "client-bound"
 
 
@@ -156,6 +157,14 @@ class Group:
         twice = [label.removesuffix(AGAIN) for label in self.kept if label.endswith(AGAIN)]
         return [(label, of_rates(self.kept[label + AGAIN], self.kept.get(label, []))) for label in twice]
 
+    def differ(self, found: Estimate | None) -> bool:
+        """With too few runs for an interval, only what is far apart: farther than two equal runs are."""
+        if found is None:
+            return True
+        if found.low is None:
+            return apart(found) >= max([TELLS_IN_ONE_ROUND, *(apart(control) for _, control in self.controls if control)])
+        return not no_difference_shown(found)
+
     @property
     def client_bound(self) -> list[tuple[str, float]]:
         """What such runs show is the least that the server can do."""
@@ -180,7 +189,16 @@ def of_runs(figure: Figure, runs: Sequence[Run]) -> Estimate | None:
 
 
 def of_rates(runs: Sequence[Run], baseline: Sequence[Run]) -> Estimate | None:
-    return ratio([rate(run) for run in runs], [rate(run) for run in baseline])
+    return ratio_of(rate, runs, baseline)
+
+
+def ratio_of(figure: Figure, runs: Sequence[Run], baseline: Sequence[Run]) -> Estimate | None:
+    values, others = ([value for run in part if (value := figure(run)) is not None] for part in (runs, baseline))
+    return ratio(values, others)
+
+
+def apart(found: Estimate) -> float:
+    return max(found.middle, 1 / found.middle)
 
 
 def middle(found: Estimate | None) -> float:

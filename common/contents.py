@@ -8,9 +8,10 @@ from typing import Any
 from django.utils.safestring import mark_safe
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
+from pygments.lexers import DiffLexer, PythonLexer
 
-from common import answers, charts, environment, figures, points
+from common import answers, changes, charts, environment, figures, points
+from common.changes import Change
 from common.charts import Look
 from common.claims import Claim, of_study
 from common.comparison import AGAIN, Group, Row, groups
@@ -63,7 +64,7 @@ def study(name: str, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if len(loads) == 1:
         loads[0]["every_run"] |= {"wide": True, "load": ""}
     comparable = [group for group in compared if any(row.to_baseline for row in group.rows)]
-    claimed = of_study(name, list(results))
+    claimed, changed = of_study(name, list(results)), changes.of_study(name, results)
     return {
         "name": name or "no study",
         "anchor": f"study-{slug(name)}",
@@ -71,6 +72,10 @@ def study(name: str, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "verdicts": verdicts(claimed),
         "overview": [overview(comparable, looks)] if len(comparable) > 1 else [],
         "loads": loads,
+        "ratios": changes.RATIOS,
+        "changes": [{**vars(one), "ratios": [estimated(one.ratios[name], "x") for name in changes.RATIOS]} for one in changed],
+        "most": farthest(changed),
+        "diffs": diffs(changed, {one["scenario"]: one["source"] for one in results}),
         "published": [
             {**vars(row), "measured": said(row.measured), "published": f"{row.published:,g}"} for row in published_rows(name, results)
         ],
@@ -91,6 +96,29 @@ def verdicts(claims: Sequence[Claim]) -> str:
     """How many of a study's claims came to which verdict."""
     counted = Counter(claim.verdict for claim in claims)
     return f"Of {len(claims)} claims: {', '.join(f'{number} {verdict}' for verdict, number in counted.most_common())}." if claims else ""
+
+
+def farthest(changed: Sequence[Change]) -> str:
+    """The one change that requests per second tell most of."""
+    for one in changed:
+        if not one.verdict and (ratio := one.ratios["req/s"]):
+            return f"One change at a time: {digits(ratio.middle)}x by {one.what} ({one.scenario} against {one.base}, {one.load})."
+    return ""
+
+
+def diffs(changed: Iterable[Change], sources: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What sets two scenarios apart, line by line; pygments escapes what it highlights."""
+    pairs = sorted({(one.scenario, one.base, one.what) for one in changed})
+    lexer, formatter = DiffLexer(), HtmlFormatter(nowrap=True)
+    return [
+        {
+            "scenario": scenario,
+            "base": base,
+            "what": what,
+            "code": mark_safe(highlight(changes.lines(sources[base], sources[scenario]), lexer, formatter)),
+        }
+        for scenario, base, what in pairs
+    ]
 
 
 def load(group: Group, looks: Mapping[str, Look]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class Scenario:
     ports: dict[str, int]
     load: list[str]
     load_full: list[str] = field(default_factory=list)
+    differs_from: dict[str, str] = field(default_factory=dict)
     needs: list[str] = field(default_factory=list)
     least_seconds: float | None = None
     latencies_ms: list[int] = field(default_factory=lambda: [0])
@@ -92,6 +93,7 @@ KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "PORTS": ("a dict that maps names to port numbers", is_dict_to(int)),
     "LOAD": ("a list of strings, not empty", is_list_of(str)),
     "LOAD_FULL": ("a list of strings, not empty", is_list_of(str)),
+    "DIFFERS_FROM": ("a dict that maps names of scenarios to what differs", is_dict_to(str)),
     "NEEDS": ("a list of strings, not empty", is_list_of(str)),
     "LEAST_SECONDS": ("a number above 0", lambda value: isinstance(value, int | float) and value > 0),
     "LATENCIES_MS": ("a list of whole numbers, not empty", is_list_of(int)),

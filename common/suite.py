@@ -12,14 +12,13 @@ from rich.console import Console
 
 from common import environment, many_rounds, plan, record, results
 from common.bench import SKIPPED_EXIT, add_run_options, blank, new_directory, parse_run_options, planned_seconds, run, serve
-from common.claims import of_study
 from common.live import watch
 from common.load import LoadError, Parser, count
 from common.postgres import Postgres
 from common.scenario import Scenario, ScenarioError, files, name_of, read, shown
 from common.server import Failed
 from common.stop import stop_on_signals
-from common.tables import claims_table, comparisons, published_table
+from common.tables import changes_table, claims_table, comparisons, published_table
 
 TEXT_WIDTH, TABLE_WIDTH = 150, 250  # a narrower terminal wraps the lines of a table: nothing is left out
 
@@ -182,8 +181,7 @@ def show_tables(done: list[dict[str, Any]], rounds: int) -> None:
     if rounds == 1:
         console.print("\nOne round is one sample: no interval can be given. --rounds 10 gives them.", style="dim")
     for study in dict.fromkeys(result["study"] for result in measured):
-        decided = of_study(study, measured)
-        for extra in (published_table(study, measured), claims_table(study, decided) if decided else None):
+        for extra in (changes_table(study, measured), published_table(study, measured), claims_table(study, measured)):
             if extra is not None:
                 console.print()
                 console.print(extra)

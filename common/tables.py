@@ -1,19 +1,20 @@
 """The tables that compare scenarios: one for each study and load, best first."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from common.claims import Claim
+from common.changes import RATIOS
+from common.changes import of_study as changes_of_study
+from common.claims import of_study as claims_of_study
 from common.comparison import AGAIN, CLIENT_BOUND, FAILED, Run, rate
 from common.comparison import Group as Compared
 from common.comparison import groups as comparison_groups
 from common.limits import limit_of
 from common.published import published_rows
-from common.words import plainly, said_of
+from common.words import plainly, said_of, shown
 
 COLUMNS = (
     *("scenario", "req/s", "of ideal", "p50 ms", "p95 ms", "p99 ms", "max ms"),
@@ -74,10 +75,23 @@ def published_table(study: str, results: list[dict[str, Any]]) -> Table | None:
     return table if table.rows else None
 
 
-def claims_table(study: str, claims: Iterable[Claim]) -> Table:
+def changes_table(study: str, results: list[dict[str, Any]]) -> Table | None:
+    """What each scenario has more or less of than the one that it differs from in one thing."""
+    table = Table(title=f"{study} · one change at a time", title_justify="left", title_style="bold", pad_edge=False, box=None)
+    for column in ("scenario", "differs from", "in", "load"):
+        table.add_column(column, overflow="fold")
+    for column in RATIOS:
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for one in changes_of_study(study, results):
+        table.add_row(one.scenario, one.base, one.what, one.load, *(shown(one.ratios[name], "x") for name in RATIOS), one.verdict)
+    return table if table.rows else None
+
+
+def claims_table(study: str, results: list[dict[str, Any]]) -> Table | None:
     table = Table(title=f"{study} · what was claimed", title_justify="left", title_style="bold", pad_edge=False, box=None)
     for column in ("claim", "verdict", "by"):
         table.add_column(column, overflow="fold")
-    for claim in claims:
+    for claim in claims_of_study(study, results):
         table.add_row(claim.text, Text(claim.verdict, style="bold"), claim.evidence)
-    return table
+    return table if table.rows else None

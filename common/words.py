@@ -48,6 +48,8 @@ def listed(words: Sequence[str]) -> str:
 
 def brief(texts: Sequence[str]) -> list[str]:
     """What tells them apart, behind their first words: the rest is said of all. Where nothing does, a number."""
+    if not texts:
+        return []
     parts = [re.split(r", | · ", text) for text in texts]
     common = set.intersection(*map(set, parts))
     short = [" · ".join([first, *(part for part in others if part not in common)]) for first, *others in parts]

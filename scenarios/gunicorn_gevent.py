@@ -49,6 +49,7 @@ urlpatterns = [path("", show_country), path("<int:ms>/", show_country)]
 application = get_wsgi_application()
 
 STUDY = "slow-api"
+DIFFERS_FROM = {"gunicorn_gthread": "100 greenlets, not 100 threads"}
 NEEDS = ["slow_api"]
 PORTS = {"port": 8004}
 SERVER = (

@@ -49,6 +49,7 @@ urlpatterns = [path("", show_country), path("<int:ms>/", show_country)]
 application = get_wsgi_application()
 
 STUDY = "slow-api"
+DIFFERS_FROM = {"uwsgi_100_threads": "gunicorn, not uWSGI"}
 NEEDS = ["slow_api"]
 PORTS = {"port": 8003}
 SERVER = (

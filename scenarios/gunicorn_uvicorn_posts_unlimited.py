@@ -54,6 +54,7 @@ urlpatterns = [path("cpu/", cpu), path("io_create/", io_create), path("io_read/"
 application = get_asgi_application()
 
 STUDY = "posts"
+DIFFERS_FROM = {"gunicorn_uvicorn_posts": "1000 connections allowed, not 100"}
 PORTS = {"port": 8012}
 SERVER = (
     "gunicorn {app} --bind {host}:{port} --worker-class uvicorn_worker.UvicornWorker --workers 1 --timeout 180 "

@@ -51,6 +51,7 @@ urlpatterns = [path("sync/blocking/", block), path("async/non-blocking/", wait),
 application = get_asgi_application()
 
 STUDY = "sleep"
+DIFFERS_FROM = {"gunicorn_sync_sleep": "a uvicorn worker, not a sync one"}
 PORTS = {"port": 8020}
 SERVER = (
     "gunicorn {app} --bind {host}:{port} --worker-class uvicorn_worker.UvicornWorker --workers 1 "

@@ -49,6 +49,7 @@ urlpatterns = [path("", show_country), path("<int:ms>/", show_country)]
 application = get_asgi_application()
 
 STUDY = "slow-api"
+DIFFERS_FROM = {"gunicorn_gthread": "async in uvicorn, not threads in gunicorn"}
 NEEDS = ["slow_api"]
 PORTS = {"port": 8005}
 SERVER = "uvicorn {app} --host {host} --port {port} --backlog {backlog} --lifespan off --no-access-log --log-level warning"

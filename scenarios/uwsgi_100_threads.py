@@ -49,6 +49,7 @@ urlpatterns = [path("", show_country), path("<int:ms>/", show_country)]
 application = get_wsgi_application()
 
 STUDY = "slow-api"
+DIFFERS_FROM = {"uwsgi_2_threads": "100 threads, not 2"}
 NEEDS = ["slow_api"]
 PORTS = {"port": 8001, "stats": 3031}
 SERVER = (

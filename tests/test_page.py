@@ -27,7 +27,7 @@ def hostile_results() -> list[dict[str, Any]]:
         one["loads"] = one["loads"][:3]
         if one["scenario"].endswith("_04"):
             one |= {"scenario": HOSTILE, "label": one["label"].replace(one["scenario"], HOSTILE), "question": HOSTILE}
-            one |= {"source": f'"""{HOSTILE}"""\n', "launch": HOSTILE}
+            one |= {"source": f'"""{HOSTILE}"""\n', "launch": HOSTILE, "differs_from": dict.fromkeys(one["differs_from"], HOSTILE)}
         if one["scenario"].endswith("_05"):
             one |= {"status": "failed", "reason": HOSTILE}
             one["loads"][-1]["fault"] = HOSTILE
@@ -223,7 +223,7 @@ def test_it_reads_in_its_order(file):
     text = file.read_text()
     steps = (
         *("The answer", 'class="comparison', "<table", "Response times</h4>", "Response time by place in the queue", "What it cost"),
-        *("Published beside measured", "Every run", "Where and how it was measured", "<pre"),
+        *("One change at a time</h3>", "Published beside measured", "Every run", "Where and how it was measured", "<h3>Scenarios</h3>"),
     )
     places = [text.index(step) for step in steps]
     assert places == sorted(places)
@@ -237,6 +237,16 @@ def test_its_figures_are_those_of_the_tables(file):
     for group in groups(hostile_results()):
         for row in group.rows:
             assert shown(row.figures["req/s"]) in text
+
+
+def test_what_differs_is_shown_line_by_line():
+    """Of one change the ratio and the lines; the study's answer names the farthest."""
+    base, other = (whole(of_one_second(name, rate)) for name, rate in (("base", 20), ("other", 80)))
+    found = [base | {"source": "a = 1\nb = 2\n"}, other | {"source": "a = 1\nb = 3\n", "differs_from": {"base": "a b of 3, not 2"}}]
+    text = page.html(found)
+    assert "One change at a time: 4.00x by a b of 3, not 2 (other against base, -n 9 /)." in text
+    assert '<span class="gd">-b = 2</span>' in text
+    assert '<span class="gi">+b = 3</span>' in text
 
 
 def test_what_is_client_bound_has_no_rank():

@@ -55,7 +55,7 @@ def test_a_scenario_checks_its_command_line_too(project):
     ("names", "listed"),
     [
         (["uvicorn_asgi"], ["uvicorn_asgi"]),
-        (["scenarios/uvicorn_asgi.py", "uvicorn_*"], ["uvicorn_asgi"]),
+        (["scenarios/uvicorn_asgi.py", "uvicorn_asg?"], ["uvicorn_asgi"]),
         (["uwsgi_?_threads", "gunicorn_gevent"], ["uwsgi_2_threads", "gunicorn_gevent"]),
         ([], None),
     ],

@@ -1,0 +1,68 @@
+"""Does uWSGI with 300 threads keep up with async when a database answers a second later?
+
+The published comparison gives async a thread for each request and uWSGI one in all.
+Only the threads differ from nginx_uwsgi_count_remote; compare with nginx_gunicorn_uvicorn_count_remote.
+"""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.db import models
+from django.http import HttpResponse
+from django.urls import path
+
+DATABASE = {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ.get("PGDATABASE", "count")}
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
+settings.configure(
+    SECRET_KEY=secrets.token_hex(), ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE}
+)
+django.setup()
+
+
+class Foo(models.Model):
+    id = models.IntegerField(primary_key=True)
+
+    class Meta:
+        app_label = "polls"
+        managed = False
+
+
+def count_foos(request):
+    return HttpResponse(Foo.objects.filter(id__gte=50).count())
+
+
+urlpatterns = [path("polls/", count_foos)]
+
+application = get_wsgi_application()
+
+STUDY = "count"
+DIFFERS_FROM = {
+    "nginx_uwsgi_count_remote": "300 threads, not one",
+    "nginx_gunicorn_uvicorn_count_remote": "threads in uWSGI, not async in gunicorn",
+}
+PORTS = {"port": 8034}
+SERVER = (
+    "uwsgi --socket {socket} --module {app} --master --die-on-term --need-app --disable-logging --processes 1 --threads 300 "
+    "--listen {backlog}"
+)
+NGINX = "uwsgi_pass unix:{socket};"
+MAX_CONNECTIONS = 400
+TABLES = """
+    CREATE TABLE polls_rows (id integer);
+    INSERT INTO polls_rows SELECT generate_series(1, 1000000);
+    CREATE VIEW polls_foo AS SELECT id FROM (SELECT pg_sleep(1)) AS far_away, polls_rows;
+"""
+LOAD = ["-n 300 -c 300 -s 400 --expect 999951 /polls/"]
+WARM_UP = 2
+LEAST_SECONDS = 1.0  # what the database waits
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "common").is_dir())))
+    from common.bench import main
+
+    main(__file__)

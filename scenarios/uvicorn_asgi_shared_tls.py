@@ -1,0 +1,65 @@
+"""What does an async view gain when its HTTP clients, one for each request, share one TLS context?
+
+Only the context differs from uvicorn_asgi, which makes one for each client. The calls
+are not even encrypted: httpx reads all trusted certificates anyway.
+"""
+
+import asyncio
+import os
+import secrets
+import sys
+import time
+from pathlib import Path
+
+import httpx
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.shortcuts import render
+from django.urls import path
+
+PAGE = "<h1>Country: {{ name }} ({{ code }})</h1><p>Three calls took {{ seconds|floatformat:3 }} s.</p>"
+LOADER = ("django.template.loaders.locmem.Loader", {"country.html": PAGE})
+
+settings.configure(
+    SECRET_KEY=secrets.token_hex(),
+    ALLOWED_HOSTS=["*"],
+    ROOT_URLCONF=__name__,
+    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
+    TEMPLATES=[
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "OPTIONS": {"loaders": [("django.template.loaders.cached.Loader", [LOADER])]},
+        }
+    ],
+)
+
+API = os.environ.get("SLOW_API_URL", "http://127.0.0.1:5000")
+TLS = httpx.create_ssl_context()
+
+
+async def show_country_by_shared_tls(request, ms=300):
+    started = time.perf_counter()
+    async with httpx.AsyncClient(verify=TLS) as client:
+        replies = await asyncio.gather(*(client.get(f"{API}/{wait}/") for wait in (ms, ms * 2, ms // 2)))
+    context = {**replies[0].json(), "seconds": time.perf_counter() - started}
+    return render(request, "country.html", context)
+
+
+urlpatterns = [path("", show_country_by_shared_tls), path("<int:ms>/", show_country_by_shared_tls)]
+
+application = get_asgi_application()
+
+STUDY = "slow-api"
+DIFFERS_FROM = {"uvicorn_asgi": "one TLS context for all HTTP clients, not one for each"}
+NEEDS = ["slow_api"]
+PORTS = {"port": 8040}
+SERVER = "uvicorn {app} --host {host} --port {port} --backlog {backlog} --lifespan off --no-access-log --log-level warning"
+LOAD = ["-n 300 -c 100 -s 60 --expect 'Country: ' /"]
+LOAD_FULL = ["--users 100 --spawn-rate 10 -t 30 -s 60 --expect 'Country: ' /"]
+LEAST_SECONDS = 0.6  # the slowest of the three calls
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "common").is_dir())))
+    from common.bench import main
+
+    main(__file__)

@@ -1,0 +1,131 @@
+"""One change at a time: its ratios and verdicts from made-up records, and whether scenarios differ in what they say."""
+
+import ast
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from test_suite import made_up
+
+from common import changes, scenario
+from common.tables import changes_table
+
+FILES = {path.stem: path for path in scenario.files()}
+PAIRS = [(name, base) for name, path in FILES.items() for base in scenario.read(path).differs_from]
+SETTINGS = ("PAGE", "LOADER", "MIDDLEWARE", "DATABASE", "POOL")
+LAUNCH = ("SERVER", "NGINX", "MAX_CONNECTIONS")
+FREE = ("STUDY", "DIFFERS_FROM", "PORTS", "PUBLISHED", "LOAD", "LOAD_FULL", "LATENCIES_MS")
+
+
+def runs(*rates: int, least_seconds: float | None = None, study: str = "tests") -> list[dict]:
+    """Of a base, and of one that differs from it, one round after the other."""
+    found = []
+    for at, rate in enumerate(rates):
+        one = made_up("other" if at % 2 else "base", rate, study=study) | {"round": at // 2 + 1}
+        one["loads"][0] |= {"least_seconds": least_seconds, "stopped": ""}
+        found.append(one | {"differs_from": {"base": "a thing"} if at % 2 else {}})
+    return found
+
+
+def test_a_change_is_a_ratio():
+    [one] = changes.of_study("tests", runs(20, 80))
+    assert (one.scenario, one.base, one.what) == ("other", "base", "a thing")
+    assert one.ratios["req/s"].middle == pytest.approx(4.0)
+    assert one.ratios["req/s"].low is None
+    assert one.verdict == ""
+
+
+def test_what_is_near_is_no_difference():
+    [one] = changes.of_study("tests", runs(20, 22))
+    assert one.verdict == "no difference shown"
+
+
+def test_rounds_give_an_interval_and_may_show_little():
+    [little] = changes.of_study("tests", runs(100, 110, 101, 111, 99, 109, 100, 110))
+    assert little.verdict == ""
+    assert little.ratios["req/s"].low > 1.05
+    [none] = changes.of_study("tests", runs(100, 110, 130, 95, 90, 120, 100, 101))
+    assert none.verdict == "no difference shown"
+
+
+def test_where_both_waited_only_the_cost_can_differ():
+    [one] = changes.of_study("tests", runs(90, 99, least_seconds=0.01))
+    assert one.verdict == "both only waited: compare their CPU"
+    [one] = changes.of_study("tests", runs(40, 99, least_seconds=0.01))
+    assert one.verdict == ""
+
+
+def test_without_its_base_there_is_nothing_to_compare():
+    base, other = runs(20, 80)
+    assert changes.of_study("tests", [other]) == []
+    assert changes.of_study("tests", [base | {"study": "another"}, other]) == []
+    base["loads"][0]["fault"] = "it fell over"
+    assert changes.of_study("tests", [base, other]) == []
+
+
+def test_what_answers_nothing_has_no_ratio():
+    [one] = changes.of_study("tests", runs(20, 0))
+    assert one.ratios["req/s"] is None
+    assert one.verdict == ""
+
+
+def test_the_farthest_apart_come_first():
+    found = [*runs(20, 30), made_up("third", 90) | {"differs_from": {"base": "a lot", "other": "less"}}, made_up("last", 1)]
+    found[-1]["differs_from"] = {"base": "the most"}
+    assert [one.what for one in changes.of_study("tests", found)] == ["the most", "a lot", "less", "a thing"]
+
+
+def test_the_table_names_both_and_what_differs():
+    console = Console(file=io.StringIO(), width=140)
+    console.print(changes_table("tests", runs(20, 80)))
+    [title, heads, row] = [line.split() for line in console.file.getvalue().splitlines()]
+    assert title == ["tests", "·", "one", "change", "at", "a", "time"]
+    assert heads[:3] == ["scenario", "differs", "from"]
+    assert row[:4] == ["other", "base", "a", "thing"]
+    assert "4.00x" in row
+    assert changes_table("tests", [made_up("alone", 3)]) is None
+
+
+def test_lines_that_differ_are_shown():
+    assert changes.lines("a\nb\nc\nd\n", "a\nB\nc\nd\n").splitlines() == ["@@ -1,3 +1,3 @@", " a", "-b", "+B", " c"]
+    assert changes.lines("same\n", "same\n") == ""
+
+
+def parts(path: Path) -> dict[str, list[str]]:
+    """What a file consists of, without its docstring and its tail."""
+    found: dict[str, list[str]] = {"settings": [], "launch": [], "code": [], "rest": []}
+    for node in ast.parse(path.read_text()).body[1:-1]:
+        name = node.targets[0].id if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) else ""
+        if name in FREE:
+            continue
+        text = ast.unparse(node)
+        if name in SETTINGS or text.startswith("settings.configure"):
+            found["settings"].append(text)
+        elif name in LAUNCH:
+            found["launch"].append(text)
+        else:
+            found["rest" if name.isupper() and name in scenario.KINDS else "code"].append(text)
+    return found
+
+
+@pytest.mark.parametrize(("name", "base"), PAIRS)
+def test_scenarios_differ_in_one_part_alone(name, base):
+    """Async/await is another server too: there, the views and the launch line differ together, and nothing else."""
+    one, other = parts(FILES[name]), parts(FILES[base])
+    differing = {part for part in one if one[part] != other[part]}
+    both_kinds = {"get_asgi_application" in " ".join(part["code"]) for part in (one, other)} == {True, False}
+    assert differing == {"code", "launch"} if both_kinds else len(differing) == 1, differing
+
+
+@pytest.mark.parametrize(("name", "base"), PAIRS)
+def test_scenarios_that_differ_have_a_load_in_common(name, base):
+    one, other = scenario.read(FILES[name]), scenario.read(FILES[base])
+    assert one.study == other.study
+    assert set(one.load) <= set(other.load)
+    assert set(one.load_full) <= {*other.load, *other.load_full}
+    assert set(one.latencies_ms) <= set(other.latencies_ms)
+
+
+def test_there_are_such_scenarios():
+    assert len(PAIRS) > 10
