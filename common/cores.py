@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 AVAILABLE = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
@@ -15,6 +15,13 @@ def split() -> tuple[list[int], list[int]]:
     """The server's cores and those of all else; none where there is a single one or no way to choose."""
     half = len(AVAILABLE) // 2
     return (AVAILABLE[:half], AVAILABLE[half:]) if half else ([], [])
+
+
+def on_any(pid: int) -> None:
+    """Let a process run wherever this program may: what it does from here on is not measured."""
+    if AVAILABLE:
+        with suppress(ProcessLookupError):  # it has ended
+            os.sched_setaffinity(pid, AVAILABLE)
 
 
 @contextmanager

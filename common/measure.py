@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from common import folders, noise, record
+from common import cores, folders, noise, record
 from common.live import watch
 from common.load import Load
 from common.outcomes import failures
@@ -22,6 +22,7 @@ from common.server import Cost, Failed, Process, cpu_seconds
 from common.site import Site
 
 LOOK_EVERY = 0.25
+SAVING_AFTER = 1.0  # when a load was to be cut off this long ago, the load generator only saves
 LONGEST_WAIT = 65.0  # for ports: a minute of TIME_WAIT and a little
 
 
@@ -46,6 +47,7 @@ def measure(site: Site, load: Load, directory: Path) -> dict[str, Any]:
         site.check()
         raise Failed(f"{site.scenario.name} ended before the load was sent\n{site.server.log_tail()}") from None
     done = send(site, load, directory, load.describe(), [cost])
+    cores.on_any(os.getpid())
     cost.end()
     # an idle server uses nothing: only what is cut off leaves work behind, which is not the load's
     cut_off_at = datetime.fromisoformat(done["started_at"]).timestamp() + done["seconds"]
@@ -97,6 +99,7 @@ def run_generator(site: Site, load: Load, path: Path, log: Path, label: str, cos
     heard = ["--progress", str(progress)] if watch.is_seen else ["-q"]
     command = [sys.executable, "-m", "common.loadgen", *heard, "--json", str(path), *load.arguments(), *more, site.url + load.target]
     told_to_stop = False
+    over_at = time.monotonic() + load.seconds + SAVING_AFTER if load.seconds and not (load.is_open or more) else math.inf
     with Process("the load generator", command, log=log) as generator:
         while generator.exit_code() is None:
             for cost in costs:
@@ -107,6 +110,8 @@ def run_generator(site: Site, load: Load, path: Path, log: Path, label: str, cos
                 with suppress(ProcessLookupError):
                     os.kill(generator.pid, signal.SIGINT)  # it then saves what it has
                 told_to_stop = True
+            if time.monotonic() > over_at:
+                cores.on_any(generator.pid)  # a database may go on for long with what was cut off
             time.sleep(LOOK_EVERY)
         if not path.exists():
             site.check()

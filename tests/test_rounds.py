@@ -6,10 +6,12 @@ import random
 import signal
 import statistics
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -257,3 +259,23 @@ def test_the_server_has_cores_of_its_own_unless_told(tmp_path):
     run(tree, "scenarios/one.py", "--no-pin")
     newest = max((tree / "results").rglob("*.json.gz"), key=lambda path: path.stat().st_mtime)
     assert record.load(newest)["loads"][0]["pinned"] is None
+
+
+def test_what_is_measured_runs_on_the_cores_that_the_record_names(tmp_path):
+    """The server, and each load generator: the driver runs anywhere once its load is over, and starts none from there."""
+    server, others = cores.split()
+    if not others:
+        pytest.skip("a single core")
+    seen: dict[str, list[list[int]]] = {"uvicorn": [], "common.loadgen": []}
+    with Program(copy_tree(tmp_path, {"one": TINY, "two": TINY}), "-m", "common.suite", "-n", "1000000", "-k", "-t", "1") as program:
+        while program.process.poll() is None:
+            for process in program.running():
+                with suppress(psutil.Error):
+                    command = " ".join(process.cmdline())
+                    for name in seen:
+                        if name in command and "guard.py" not in command:
+                            seen[name].append(process.cpu_affinity())
+        assert program.finish() == 0, program.stderr
+    for name, cores_of_it in (("uvicorn", server), ("common.loadgen", others)):
+        assert len(seen[name]) >= 4
+        assert all(on == cores_of_it for on in seen[name]), name

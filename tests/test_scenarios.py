@@ -113,7 +113,7 @@ def in_small(name: str, source: str) -> str:
     source = re.sub(r"-n \d+ -c \d+", f"-n {REQUESTS} -c {REQUESTS}", source)
     both = name == WITHOUT_LATENCY_TOO
     source = source.replace("LATENCIES_MS = [0, 100, 200]", f"LATENCIES_MS = {[0, 100] if both else [100]}")
-    source = source.replace("LATENCIES_MS = [0, 200]", "LATENCIES_MS = [100]")
+    source = re.sub(r"LATENCIES_MS = \[(0, )?200\]", "LATENCIES_MS = [100]", source)
     return re.sub(r"\[([\d.]+), ([\d.]+), [\d.]+\]", r"[\1, \2]" if both else r"[\2]", source)
 
 
