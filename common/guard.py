@@ -7,6 +7,7 @@ Whoever starts a guard keeps the other end of its stdin. However that process en
 process group: by the signal, and after the grace by SIGKILL. First line of stdout: the command's process id.
 """
 
+import ctypes
 import os
 import resource
 import signal
@@ -14,8 +15,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
+PR_SET_CHILD_SUBREAPER = 36
 MOST_DESCRIPTORS = 65_536  # asked for where the system sets no limit
 
 
@@ -29,14 +32,36 @@ def group_lives(group: int) -> bool:
     return True
 
 
-def end_group(group: int, number: int, grace: float) -> None:
+def end_group(group: int, number: int, grace: float, meanwhile: Callable[[], None] = lambda: None) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
     deadline = time.monotonic() + grace
+    meanwhile()
     while group_lives(group) and time.monotonic() < deadline:
         time.sleep(0.02)
+        meanwhile()
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Where the system has it: who reaps them in a container is no one's duty, and a zombie still counts as one of the group."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def reap(wanted: int) -> int:
+    """Whatever of ours ends, until the wanted one has: its exit code."""
+    while True:
+        ended, status = os.waitpid(-1, 0)
+        if ended == wanted:
+            return os.waitstatus_to_exitcode(status)
+
+
+def reap_ended() -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
 
 
 def end_with_holder(group: int, number: int, grace: float) -> None:
@@ -61,6 +86,7 @@ def main(number: int, grace: float, command: list[str]) -> int:
         signal.signal(one, signal.SIG_IGN)  # the pipe alone decides
 
     allow_descriptors()
+    adopt_orphans()
 
     def own_signals() -> None:
         for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -71,8 +97,8 @@ def main(number: int, grace: float, command: list[str]) -> int:
     watcher.start()
     with suppress(BrokenPipeError):  # the holder is gone already: the watcher ends the command
         os.write(1, f"{child.pid}\n".encode())
-    code = child.wait()
-    end_group(child.pid, number, grace)
+    code = child.returncode = reap(child.pid)
+    end_group(child.pid, number, grace, meanwhile=reap_ended)
     return 128 - code if code < 0 else code
 
 
