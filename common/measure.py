@@ -22,7 +22,7 @@ from common.server import Cost, Failed, Process, cpu_seconds
 from common.site import Site
 
 LOOK_EVERY = 0.25
-SAVING_AFTER = 1.0  # when a load was to be cut off this long ago, the load generator only saves
+SAVING_AFTER = 0.5  # when a load was to be cut off this long ago, the load generator only saves
 LONGEST_WAIT = 65.0  # for ports: a minute of TIME_WAIT and a little
 
 
