@@ -90,6 +90,8 @@ class Stage:
             process, port = self._start_relay("the relay to the client", self._reach, port, down_ms=latency_ms)
             beside.append(process)
         site = Site(scenario, server, self._reach, port, beside)
+        if scenario.tables is not None:
+            self._running.callback(self._postgres.end_sessions, variables["PGDATABASE"])  # before the server and the relays end
         self._wait_until_ready(site)
         return site
 
