@@ -14,6 +14,7 @@ from common.site import Stage
 
 FILE = Path(__file__).with_name("locustfile.py")
 BURST_SECONDS = 10.0  # of a load that is no ramp and has no time
+SAVING_SECONDS = 5.0  # for its CSV and HTML, when a person stops it
 
 
 def run(scenario: Scenario, options: Namespace, directory: Path) -> int:
@@ -24,7 +25,7 @@ def run(scenario: Scenario, options: Namespace, directory: Path) -> int:
         site = Stage(directory, postgres, running).start(scenario)
         words = command(ramp_of(scenario), site.url, directory, options.locust_web) + (options.locust or [])
         print(f"{scenario.name}: {' '.join(words)}", flush=True)
-        with Process("locust", words) as locust:
+        with Process("locust", words, grace=SAVING_SECONDS) as locust:
             code = locust.wait()
         site.check()
     print(f"Locust ended with exit code {code}; its files: {shown(directory)}/locust*")

@@ -12,7 +12,7 @@ from common.limits import WAITING
 from common.words import brief
 
 RATIOS = ("req/s", "CPU ms/req", "MB")
-NO_DIFFERENCE, BOTH_WAITED = "no difference shown", "both only waited: compare their CPU"
+NO_DIFFERENCE, BOTH_WAITED, NO_RATIO = "no difference shown", "both only waited: compare their CPU", "one answered nothing"
 
 
 @dataclass(frozen=True)
@@ -63,4 +63,6 @@ def verdict(group: Group, scenario: str, base: str, found: Estimate | None) -> s
     """Where the load was the limit of both, their req/s cannot differ: what they cost can."""
     if {group.row(scenario).limit, group.row(base).limit} == {WAITING}:
         return BOTH_WAITED
+    if found is None:
+        return NO_RATIO
     return "" if group.differ(found) else NO_DIFFERENCE

@@ -45,7 +45,7 @@ def end_group(group: int, number: int, grace: float, meanwhile: Callable[[], Non
 
 
 def adopt_orphans() -> None:
-    """Where the system has it: who reaps them in a container is no one's duty, and a zombie still counts as one of the group."""
+    """Where the system can: in a container often nobody else reaps them, and a zombie still counts as one of its group."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 

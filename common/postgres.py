@@ -114,10 +114,16 @@ class Postgres:
 
     def end_sessions(self, database: str) -> None:
         """Queries of a load that was cut off would fill the cores for half a minute; to ask for their end, one waits among them."""
-        with suppress(psutil.Error):  # they have ended, or our server has
-            for backend in psutil.Process(self.process.pid).children() if self.process else []:
-                if database in " ".join(backend.cmdline()):
-                    backend.terminate()  # as pg_terminate_backend() does
+        for process in self._children():
+            with suppress(psutil.Error):  # it has ended
+                if database in " ".join(process.cmdline()).split():  # "postgres: USER DATABASE ADDRESS STATE"
+                    process.terminate()  # as pg_terminate_backend() does
+
+    def _children(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.process.pid).children() if self.process else []
+        except psutil.Error:
+            return []
 
     def _seed(self, template: str, name: str, tables: str) -> None:
         """In a thread, so that a person sees that it goes on."""

@@ -67,7 +67,7 @@ def test_without_its_base_there_is_nothing_to_compare():
 def test_what_answers_nothing_has_no_ratio():
     [one] = changes.of_study("tests", runs(20, 0))
     assert one.ratios["req/s"] is None
-    assert one.verdict == ""
+    assert one.verdict == "one answered nothing"
 
 
 def test_the_farthest_apart_come_first():

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from psycopg import sql
 
 from common import folders, postgres
 from common.postgres import OURS, Postgres
@@ -313,6 +314,26 @@ def test_a_scenario_is_skipped_where_there_is_none(tree, module):
 
 
 # The user's own
+
+
+def test_sessions_of_one_database_are_ended_and_no_others(own):
+    """A name that begins alike is another's."""
+    for name in ("busy", "busy_too"):
+        own._run(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    asleep = [psycopg.connect(**own._connect, dbname=name) for name in ("busy", "busy", "busy_too")]
+    for session in asleep:
+        session.pgconn.send_query(b"SELECT pg_sleep(60)")
+    own.end_sessions("busy")
+    deadline = time.monotonic() + 20
+    living = "SELECT datname FROM pg_stat_activity WHERE datname LIKE 'busy%'"
+    while len(left := ask(own, living)) > 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left == [("busy_too",)]
+    own.end_sessions("busy_too")
+    for session in asleep:
+        session.close()
+    for name in ("busy", "busy_too"):
+        own._drop(name)
 
 
 @pytest.fixture
