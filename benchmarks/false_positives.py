@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from common import results
-from common.comparison import FIGURES, Run
-from common.intervals import no_difference_shown, ratio
-from common.summary import Summary
+from common.results import files
+from common.results.comparison import FIGURES, Run
+from common.results.intervals import no_difference_shown, ratio
+from common.results.metrics import Summary
 
 RECORDED = Path(__file__).with_name("recorded_runs.json")
 FIGURES_DRAWN = ("req/s", "p50 ms", "p99 ms", "CPU ms/req")
@@ -42,7 +42,7 @@ MADE_UP: dict[str, Draw] = {
 def recorded(directory: Path) -> Recorded:
     """What each run that counts came to; a control's runs are its scenario's."""
     found: Recorded = {}
-    for result in results.read(directory):
+    for result in files.read_directory(directory):
         for load in result["loads"]:
             run = Run(result["scenario"], result["round"], load, Summary(load))
             if run.spoilt or run.contaminated:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from common.cores import only_on, split
+from common.serving.cores import only_on, split
 
 ROOT = Path(__file__).resolve().parents[1]
 PORT = 9180

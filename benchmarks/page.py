@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from common import record
-from common.comparison import AGAIN
-from common.outcomes import NUMBER, OUTCOMES, tally
+from common.client.outcomes import NUMBER, OUTCOMES, tally
+from common.results import files
+from common.results.comparison import AGAIN
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST_MB, LONGEST_SECONDS = 5, 10
@@ -49,7 +49,7 @@ def made_up(scenarios: int, rounds: int, seed: int = 1) -> list[dict[str, Any]]:
 
 def result(name: str, again: str, study: str, turn: int, rate: float, chance: random.Random) -> dict[str, Any]:
     return {
-        "version": record.VERSION,
+        "version": files.VERSION,
         "kind": "scenario",
         "scenario": name,
         "label": name + again,
@@ -140,7 +140,7 @@ assert OUTCOMES[0] == "ok"
 def saved(directory: Path, results: list[dict[str, Any]]) -> Path:
     for one in results:
         folder = directory / f"round-{one['round']:02}" / ("again" if one["label"].endswith(AGAIN) else ".")
-        record.save(folder / f"{one['scenario']}{record.SUFFIX}", one)
+        files.save(folder / f"{one['scenario']}{files.SUFFIX}", one)
     return directory
 
 

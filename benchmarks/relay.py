@@ -17,10 +17,10 @@ from typing import Any
 
 import uvloop
 
-from common import relay
-from common.cores import only_on, split
-from common.server import HOST, ROOT, free_port
-from common.stats import percentile
+from common.client.percentiles import percentile
+from common.serving import relay
+from common.serving.cores import only_on, split
+from common.serving.process import HOST, ROOT, free_port
 
 CONNECTIONS = 1000
 ANSWERS_EACH = 5

@@ -12,10 +12,11 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from common import record, results, services
-from common.cores import only_on, split
-from common.server import HOST, ROOT, free_port
-from common.summary import Summary
+from common.results import files
+from common.results.metrics import Summary
+from common.serving import services
+from common.serving.cores import only_on, split
+from common.serving.process import HOST, ROOT, free_port
 
 CALLS_PER_REQUEST = 3
 WANTED = 5
@@ -33,14 +34,14 @@ def ceiling(port: int, cores: list[int], keep_alive: bool) -> float:
                 generator = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
             if generator.wait():
                 raise SystemExit("the slow API failed requests")
-            rates.append(Summary(record.load(Path(file.name))).per_second)
+            rates.append(Summary(files.load(Path(file.name))).per_second)
     return statistics.median(rates)
 
 
 def best_call_rate(directory: Path) -> tuple[str, float]:
     """Of the scenarios that need the slow API, the one that calls it most often."""
     rates = []
-    for result in results.read(directory):
+    for result in files.read_directory(directory):
         if result["study"] == "slow-api":
             rates += [(Summary(load).per_second * CALLS_PER_REQUEST, result["scenario"]) for load in result["loads"]]
     if not rates:

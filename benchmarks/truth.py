@@ -24,12 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common import record
-from common.cores import only_on, split
-from common.selfwatch import doubts
-from common.server import Cost
-from common.stats import percentile
-from common.summary import Summary
+from common.client.percentiles import percentile
+from common.client.selfwatch import doubts
+from common.results import files
+from common.results.metrics import Summary
+from common.serving.cores import only_on, split
+from common.serving.process import Cost
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE, SECONDS = 500, 20  # long enough for the first wave, which connects, to be less than a hundredth
@@ -43,7 +43,8 @@ TIME_OUT = 120
 # A client that has to do something else for 2 ms with every answer.
 SLOWED = """
 import sys, time
-from common import loadgen, user
+from common import loadgen
+from common.client import user
 answered = user.User.answered
 def slowed(self, connection, now):
     until = time.perf_counter() + 0.002
@@ -103,7 +104,7 @@ class Lab:
             if cost is not None:
                 cost.look()
             time.sleep(0.1)
-        return record.load(saved)
+        return files.load(saved)
 
     def applied(self) -> list[float]:
         with urllib.request.urlopen(f"{self.site}/applied", timeout=TIME_OUT) as answer:

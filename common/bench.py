@@ -11,17 +11,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from common import by_locust, cores, environment, find_rate, record, report, scenario_rate, schedule
-from common.comparison import Group, Run, rate
-from common.live import watch
-from common.load import Load, LoadError, Parser, add_size_options, check_sizes, lasting, parse_line, resized
-from common.measure import fault_of, measure, warm_up
-from common.postgres import Postgres
-from common.scenario import Scenario, ScenarioError, read, shown
-from common.server import HOST, ROOT, Failed, NotInstalled
-from common.site import Stage
-from common.stop import stop_on_signals
-from common.summary import Summary
+from common.cli import stop_on_signals
+from common.client import schedule
+from common.client.load import Load, LoadError, Parser, add_size_options, check_sizes, lasting, parse_line, resized
+from common.report import ab
+from common.report.live import watch
+from common.results import files
+from common.results.comparison import Group, Run, rate
+from common.results.metrics import Summary
+from common.running import by_locust, find_rate, machine, scenario_rate
+from common.running.measure import fault_of, measure, warm_up
+from common.serving import cores
+from common.serving.postgres import Postgres
+from common.serving.process import HOST, ROOT, Failed, NotInstalled
+from common.serving.scenario import Scenario, ScenarioError, read, shown
+from common.serving.site import Stage
 
 QUICK_SECONDS = 10.0
 QUICK_ANSWERS = 20  # a burst whose answers take long has the time for so many of them, one after the other
@@ -63,7 +67,7 @@ def main(file: str) -> NoReturn:
     except (LoadError, ScenarioError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         code = 2
-    except (Failed, record.RecordError) as error:
+    except (Failed, files.RecordError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         code = 1
     except NotInstalled as missing:
@@ -80,7 +84,7 @@ def run_alone(scenario: Scenario, options: argparse.Namespace, directory: Path) 
     with Postgres() as postgres:
         result = blank(scenario, options)
         run(scenario, options, directory, postgres, result)
-    print(f"Record: {shown(directory / scenario.name)}{record.SUFFIX}")
+    print(f"Record: {shown(directory / scenario.name)}{files.SUFFIX}")
     if result["status"] == "ok":
         return 0
     print(f"{scenario.name} {result['status']}: {result['reason']}", file=sys.stderr)
@@ -114,7 +118,7 @@ def planned_seconds(scenario: Scenario, options: argparse.Namespace) -> float:
 def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgres: Postgres, result: dict[str, Any]) -> None:
     """Fill the scenario's record: saved after each load, whatever happens to the next."""
     left = planned_seconds(scenario, options)
-    path = directory / f"{scenario.name}{record.SUFFIX}"
+    path = directory / f"{scenario.name}{files.SUFFIX}"
     faults = []
     try:
         for latency_ms, line in plan(scenario, options):
@@ -129,7 +133,7 @@ def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgr
             if not done.spoilt:
                 watch.answered(Group(scenario.study, [done]).title, done.label, rate(done))
             if not watch.quiet:
-                print(report.scenario_report(scenario.name, load), flush=True)
+                print(ab.scenario_report(scenario.name, load), flush=True)
             faults += [fault for fault in (load["fault"], unsaved) if fault]
         result["status"], result["reason"] = ("failed", "; ".join(faults)) if faults else ("ok", "")
     except NotInstalled as missing:
@@ -147,8 +151,8 @@ def run(scenario: Scenario, options: argparse.Namespace, directory: Path, postgr
 def save(path: Path, result: dict[str, Any]) -> str:
     """What cannot be saved is printed all the same: '' or why it was not saved."""
     try:
-        record.save(path, result)
-    except record.RecordError as error:
+        files.save(path, result)
+    except files.RecordError as error:
         return str(error)
     return ""
 
@@ -166,7 +170,7 @@ def blank(scenario: Scenario, options: argparse.Namespace) -> dict[str, Any]:
         "differs_from": scenario.differs_from,
         "launch": scenario.server,
         "source": scenario.path.read_text(encoding="utf-8"),
-        "environment": environment.describe(),
+        "environment": machine.describe(),
         "mode": "full" if options.full else "quick",
         "status": "interrupted",
         "reason": "",
@@ -273,7 +277,7 @@ def new_directory(name: str = "") -> Path:
             directory = directory.with_name(directory.name + "+")
         directory.mkdir(parents=True)
     except OSError as error:
-        raise record.RecordError(f"cannot make {shown(directory)}: {error.strerror}") from None
+        raise files.RecordError(f"cannot make {shown(directory)}: {error.strerror}") from None
     return directory
 
 

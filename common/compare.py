@@ -20,13 +20,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from common import gates, results
-from common.comparison import AGAIN, FIGURES, Run
-from common.intervals import CONFIDENCE, FEWEST_RUNS, Estimate, no_difference_shown, ratio
-from common.load import LoadError, Parser
-from common.record import RecordError
-from common.summary import Summary
-from common.words import shown
+from common.client.load import LoadError, Parser
+from common.results import files, targets
+from common.results.comparison import AGAIN, FIGURES, Run
+from common.results.files import RecordError
+from common.results.intervals import CONFIDENCE, FEWEST_RUNS, Estimate, no_difference_shown, ratio
+from common.results.metrics import Summary
+from common.results.words import shown
 
 MORE_IS_BETTER = {"req/s": True, "p99 ms": False, "CPU ms/req": False}
 WIDTH = 150
@@ -51,14 +51,14 @@ class Comparison:
 def main(arguments: list[str]) -> int:
     try:
         options = parse_arguments(arguments)
-        sides = [results.read(directory) for directory in options.directories]
+        sides = [files.read_directory(directory) for directory in options.directories]
         runs = [runs_of(side) for side in sides]
         broken = judge_gates(runs[-1], options.gate)
         worse = False
         if len(sides) == 2:
             worse = compare_and_print(runs[0], runs[1], options.tolerance)
             print("\n".join(differences(*sides)) or "nothing else differs: machine, versions, scenarios")
-    except (LoadError, gates.GateError) as error:
+    except (LoadError, targets.GateError) as error:
         print(f"compare: {error}", file=sys.stderr)
         return 2
     except RecordError as error:
@@ -108,10 +108,10 @@ def judge_gates(runs: dict[Key, list[Run]], lines: Sequence[str]) -> bool:
     broken = False
     for line in lines:
         pattern, _, promise = line.strip().partition(" ")
-        gate = gates.parse(promise)
+        gate = targets.parse(promise)
         about = [key for key in runs if fnmatch.fnmatchcase(key[0], pattern)]
         if not about:
-            raise gates.GateError(f"--gate {line!r}: no scenario of these results has this name")
+            raise targets.GateError(f"--gate {line!r}: no scenario of these results has this name")
         for key in about:
             known = [value for run in runs[key] if (value := gate.of(run.summary)) is not None]
             measured = statistics.median(known) if known else None

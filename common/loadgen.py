@@ -15,13 +15,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from common import find_rate, rate_report, record, report
-from common.client import Run
-from common.event_loop import new_event_loop
-from common.load import Load, LoadError, Parser, add_load_options, load_from
-from common.outcomes import failures
-from common.progress import Tell, teller
-from common.target import Target
+from common.client.event_loop import new_event_loop
+from common.client.load import Load, LoadError, Parser, add_load_options, load_from
+from common.client.outcomes import failures
+from common.client.progress import Tell, teller
+from common.client.request import Target
+from common.client.sender import Run
+from common.report import ab, rate
+from common.results import files
+from common.running import find_rate
 
 DESCRIPTORS_FOR_OURSELVES = 32
 
@@ -94,8 +96,8 @@ def main(arguments: list[str]) -> int:
 
 def finish(result: dict[str, Any], options: argparse.Namespace) -> int:
     """Save before printing; then say with the exit code how it went."""
-    saved = save(result, (options.json, record.save), (options.csv, report.save_percentiles))
-    print(report.ab_report(result), flush=True)
+    saved = save(result, (options.json, files.save), (options.csv, ab.save_percentiles))
+    print(ab.ab_report(result), flush=True)
     if result["stopped"] == "cancelled":
         return 130
     unanswered = failures(result["outcomes"]) or result["outcomes"].get("unsent")
@@ -103,18 +105,18 @@ def finish(result: dict[str, Any], options: argparse.Namespace) -> int:
 
 
 def finish_search(result: dict[str, Any], options: argparse.Namespace) -> int:
-    saved = save(result, (options.json, record.save))
-    print(rate_report.text(result), flush=True)
-    return rate_report.exit_code(result) or (0 if saved else 1)
+    saved = save(result, (options.json, files.save))
+    print(rate.text(result), flush=True)
+    return rate.exit_code(result) or (0 if saved else 1)
 
 
-def save(result: dict[str, Any], *files: tuple[Path | None, Callable[[Path, dict[str, Any]], None]]) -> bool:
+def save(result: dict[str, Any], *writes: tuple[Path | None, Callable[[Path, dict[str, Any]], None]]) -> bool:
     saved = True
-    for path, write in files:
+    for path, write in writes:
         try:
             if path is not None:
                 write(path, result)
-        except record.RecordError as error:
+        except files.RecordError as error:
             print(f"loadgen: {error}", file=sys.stderr)
             saved = False
     return saved

@@ -1,22 +1,16 @@
-"""The page that shows results: one file, no network. `python -m common.page DIR` makes it again from a directory of results."""
+"""The page that shows results, made again: `python -m common.page DIR` of a directory of results."""
 
 import argparse
-import base64
-import hashlib
-import re
 import sys
 import webbrowser
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from common import results
-from common.load import LoadError, Parser
-from common.record import RecordError
-
-NAME = "report.html"
-TEMPLATES = Path(__file__).with_name("templates")
+from common.client.load import LoadError, Parser
+from common.report.page import html
+from common.results import files
+from common.results.files import RecordError
 
 
 def main(arguments: list[str]) -> int:
@@ -37,86 +31,26 @@ def main(arguments: list[str]) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    found = results.read(options.directory)
+    found = files.read_directory(options.directory)
     try:
-        print(save(options.directory, found))
+        print(html.save(options.directory, found))
         pictures_of(found, options)
     except KeyError as error:
         raise RecordError(f"{options.directory} holds a damaged record: it has no {error}") from None
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise RecordError(f"{options.directory} holds a damaged record: {error}") from None
     if options.open:
-        webbrowser.open((options.directory / NAME).resolve().as_uri())
+        webbrowser.open((options.directory / html.NAME).resolve().as_uri())
     return 0
 
 
 def pictures_of(found: Sequence[dict[str, Any]], options: argparse.Namespace) -> None:
-    from common import pictures
+    from common.report.page import pictures
 
     for folder, kind in ((options.svg, "svg"), (options.png, "png")):
         if folder is not None:
             for saved in pictures.save(folder, kind, found):
                 print(saved)
-
-
-def save(directory: Path, found: Sequence[dict[str, Any]]) -> Path:
-    path = directory / NAME
-    text = html(found)
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RecordError(f"cannot save {path}: {error.strerror}") from None
-    return path
-
-
-def html(found: Sequence[dict[str, Any]]) -> str:
-    """By Django's own templates, with an engine of our own: nothing of Django is configured, so a site's settings are no part of it."""
-    from django.template import Context, Engine
-    from django.utils.safestring import mark_safe
-
-    from common.charts import variables
-    from common.contents import contents
-
-    style, script, library = f"{variables()}\n{part('page.css')}", part("page.js"), charts_library()
-    filled = {
-        **contents(found),
-        "style": mark_safe(style),
-        "library": mark_safe(library),
-        "script": mark_safe(script),
-        "policy": policy([style], [library, script]),
-    }
-    engine = Engine(dirs=[TEMPLATES], autoescape=True)
-    text: str = engine.get_template("report.html").render(Context(filled, use_l10n=False, use_tz=False))
-    return text
-
-
-def part(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
-
-
-@cache
-def charts_library() -> str:
-    """Vega and what it needs, once for all charts, as vl-convert carries it."""
-    import vl_convert
-
-    library: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]
-    # what would end or disturb a <script> element, wherever it stands in the library's strings
-    return re.sub(r"<(?=/script|!--|script)", r"\\x3C", library.replace("\r", ""))
-
-
-def policy(styles: Sequence[str], scripts: Sequence[str]) -> str:
-    """Only what stands in this file, by its hash, and nothing from outside.
-
-    There is no 'unsafe-eval': vega compiles its expressions with eval unless it is given an
-    interpreter for them, which page.js does. A name in the results that were code would stay text.
-    """
-    allowed = {"script-src": scripts, "style-src": styles}
-    sources = "; ".join(f"{kind} {' '.join(digest(text) for text in texts)}" for kind, texts in allowed.items())
-    return f"default-src 'none'; {sources}; img-src data:; base-uri 'none'; form-action 'none'"
-
-
-def digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 if __name__ == "__main__":

@@ -10,15 +10,18 @@ from typing import Any
 
 from rich.console import Console
 
-from common import environment, many_rounds, plan, record, results
 from common.bench import SKIPPED_EXIT, add_run_options, blank, new_directory, parse_run_options, planned_seconds, run, serve
-from common.live import watch
-from common.load import LoadError, Parser, count
-from common.postgres import Postgres
-from common.scenario import Scenario, ScenarioError, files, name_of, read, shown
-from common.server import Failed
-from common.stop import stop_on_signals
-from common.tables import changes_table, claims_table, comparisons, published_table
+from common.cli import stop_on_signals
+from common.client.load import LoadError, Parser, count
+from common.report import many_rounds
+from common.report.live import watch
+from common.report.tables import changes_table, claims_table, comparisons, published_table
+from common.results import files
+from common.running import machine, rounds
+from common.serving import scenario
+from common.serving.postgres import Postgres
+from common.serving.process import Failed
+from common.serving.scenario import Scenario, ScenarioError, name_of, read, shown
 
 TEXT_WIDTH, TABLE_WIDTH = 150, 250  # a narrower terminal wraps the lines of a table: nothing is left out
 
@@ -47,7 +50,7 @@ def main(arguments: list[str]) -> int:
     except (LoadError, ScenarioError) as error:
         print(f"run_all.sh: {error}", file=sys.stderr)
         return 2
-    except (Failed, record.RecordError) as error:
+    except (Failed, files.RecordError) as error:
         print(f"run_all.sh: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -65,7 +68,7 @@ def alone(options: argparse.Namespace) -> Path:
 
 def choose(names: list[str]) -> list[Path]:
     """The files that the names and globs mean, each once."""
-    found = files()
+    found = scenario.files()
     chosen: list[Path] = []
     for name in names or ["*"]:
         wanted = name.removesuffix(".py").rpartition("scenarios/")[2]
@@ -96,13 +99,13 @@ def begin(chosen: list[Path], options: argparse.Namespace) -> int:
     """A run of its own directory, its plan kept in it."""
     directory = new_directory()
     seed = random.randrange(2**32) if options.seed is None else options.seed
-    plan.save(directory, [name_of(path) for path in chosen], seed, options)
+    rounds.save(directory, [name_of(path) for path in chosen], seed, options)
     return run_suite(chosen, directory, seed, options, earlier=[])
 
 
 def resume(directory: Path) -> int:
     """What is missing of a run that was stopped, by the same plan; runs that failed are results too."""
-    planned = plan.load(directory)
+    planned = rounds.load(directory)
     options = argparse.Namespace(**planned["options"], rounds=planned["rounds"])
     chosen = choose(planned["scenarios"])
     earlier = [result for result in saved(directory) if result["status"] != "interrupted"]
@@ -124,7 +127,7 @@ def run_suite(paths: list[Path], directory: Path, seed: int, options: argparse.N
             done.append(
                 {"scenario": name_of(path), "label": name_of(path), "study": "", "status": "failed", "reason": str(error), "loads": []}
             )
-    turns = plan.turns(scenarios, options.rounds, seed)
+    turns = rounds.turns(scenarios, options.rounds, seed)
     had = {(result["label"], result["round"]) for result in earlier}
     left = [turn for turn in turns if (turn.label, turn.round) not in had]
     watch.expect(sum(planned_seconds(turn.scenario, options) for turn in left))
@@ -148,16 +151,16 @@ def run_suite(paths: list[Path], directory: Path, seed: int, options: argparse.N
 
 def saved(directory: Path) -> list[dict[str, Any]]:
     """The records in it; none where the run was stopped before its first."""
-    return results.read(directory) if any(directory.rglob(f"*{record.SUFFIX}")) else []
+    return files.read_directory(directory) if any(directory.rglob(f"*{files.SUFFIX}")) else []
 
 
 def make_page(directory: Path) -> None:
     """Of what was saved, and only now: what draws it takes half a second to import."""
     try:
         if found := saved(directory):
-            from common import page
+            from common.report.page import html
 
-            print(f"Report: {shown(page.save(directory, found))}")
+            print(f"Report: {shown(html.save(directory, found))}")
     except Exception as error:  # whatever it is, the results were printed and saved
         print(f"run_all.sh: no report was made: {type(error).__name__}: {str(error).partition(chr(10))[0]}", file=sys.stderr)
 
@@ -186,7 +189,7 @@ def show_tables(done: list[dict[str, Any]], rounds: int) -> None:
                 console.print()
                 console.print(extra)
     console.print()
-    console.print(environment.line(measured[0]["environment"]), style="dim", soft_wrap=True)
+    console.print(machine.line(measured[0]["environment"]), style="dim", soft_wrap=True)
 
 
 def show_left_out(done: list[dict[str, Any]]) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from common.claims import Claim, Runs, decide, per_second
-from common.summary import Summary
+from common.results.claims import Claim, Runs, decide, per_second
+from common.results.metrics import Summary
 
 BASELINES = ("nginx_uwsgi_count", "nginx_uwsgi_count_remote")
 SYNC, ASYNC = "nginx_uwsgi_count", "nginx_gunicorn_uvicorn_count"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from common.claims import Claim, Runs, decide, per_second
-from common.summary import Summary
+from common.results.claims import Claim, Runs, decide, per_second
+from common.results.metrics import Summary
 
 BASELINES = ("gunicorn_sync_posts",)
 SYNC, LIMITED, UNLIMITED = "gunicorn_sync_posts", "gunicorn_uvicorn_posts", "gunicorn_uvicorn_posts_unlimited"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from common.claims import Claim, Runs
+from common.results.claims import Claim, Runs
 
 BASELINES = ("gunicorn_gthread",)
 

@@ -1,6 +1,6 @@
 """Records of open loops that never ran, for what is derived from records."""
 
-from common.outcomes import NUMBER, OUTCOMES, Outcomes, tally
+from common.client.outcomes import NUMBER, OUTCOMES, Outcomes, tally
 
 
 def open_load(rows, seconds, stages, **load):

@@ -11,17 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import bench, loadgen, report, timeline
-from common.by_locust import command
-from common.client import Run
-from common.event_loop import new_event_loop
-from common.limits import limit_of
-from common.load import LoadError, load_from, parse_line
-from common.outcomes import OUTCOMES, failures
-from common.progress import silent
-from common.stats import percentile
-from common.summary import Summary, in_flight
-from common.target import Target
+from common import bench, loadgen
+from common.client.event_loop import new_event_loop
+from common.client.load import LoadError, load_from, parse_line
+from common.client.outcomes import OUTCOMES, failures
+from common.client.percentiles import percentile
+from common.client.progress import silent
+from common.client.request import Target
+from common.client.sender import Run
+from common.report import ab
+from common.results import timeline
+from common.results.bottleneck import limit_of
+from common.results.metrics import Summary, in_flight
+from common.running.by_locust import command
 from tests.made_up import open_load
 from tests.processes import ROOT, changed, copy_tree, records, run
 from tests.test_loadgen import LOADGEN, wait_for
@@ -168,7 +170,7 @@ def test_the_summary_of_an_open_loop():
     assert summary.latency(100) == pytest.approx(600)
     assert percentile(summary.from_send, 100) == pytest.approx(597.9)
     assert summary.ideal_per_second == 100
-    text = report.ab_report(load)
+    text = ab.ab_report(load)
     assert "Late:                   2 of 99 started over 2 ms after they were due (0.000 ms in the median, 300.000 at most)" in text
     assert " 100%  600.000  597.900 (longest request)" in text
     assert "Time per request:       16.020 [ms] (mean, across" in text
@@ -204,7 +206,7 @@ def test_sums_hold(rows):
     parts = timeline.slices(load)
     assert sum(part.due for part in parts) == summary.due
     assert sum(part.sent for part in parts) == summary.sent
-    report.ab_report(load)
+    ab.ab_report(load)
 
 
 # As a scenario's load

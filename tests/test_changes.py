@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 from test_suite import made_up
 
-from common import changes, scenario
-from common.tables import changes_table
+from common.report.tables import changes_table
+from common.results import changes
+from common.serving import scenario
 
 FILES = {path.stem: path for path in scenario.files()}
 PAIRS = [(name, base) for name, path in FILES.items() for base in scenario.read(path).differs_from]

@@ -9,11 +9,12 @@ from test_page import whole
 from test_suite import made_up as of_one_second
 
 from benchmarks.page import made_up
-from common import answers, charts, contents, points
-from common.comparison import AGAIN, groups
-from common.words import brief
+from common.report.page import contents, drawing, points
+from common.results import answers
+from common.results.comparison import AGAIN, groups
+from common.results.words import brief
 
-PAGES = {"light": (charts.LIGHT, "#ffffff"), "dark": (charts.DARK, "#14171c")}
+PAGES = {"light": (drawing.LIGHT, "#ffffff"), "dark": (drawing.DARK, "#14171c")}
 # Machado, Oliveira and Fernandes (2009), of linear colours: none, protanopia, deuteranopia, tritanopia
 SIGHTS = [
     np.eye(3),
@@ -50,7 +51,7 @@ def test_colours_stand_out_and_differ_for_everyone(theme):
 
 
 def test_thirty_scenarios_of_a_study_all_look_different():
-    looks = charts.looks([f"scenario {number}" for number in range(30)])
+    looks = drawing.looks([f"scenario {number}" for number in range(30)])
     assert len({(look["colour"], look["shape"], str(look["dash"])) for look in looks.values()}) == 30
 
 
@@ -63,7 +64,7 @@ def test_a_scenario_looks_the_same_in_every_chart():
                     seen.setdefault(name, set()).add((type(value).__name__ + str(value)[:3], str(value)))
         for name, values in seen.items():
             kinds = [kind for kind, _ in values]
-            assert len(kinds) == len(set(kinds)) or name in charts.STATES, (name, values)
+            assert len(kinds) == len(set(kinds)) or name in drawing.STATES, (name, values)
 
 
 def scales(part):

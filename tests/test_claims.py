@@ -4,12 +4,14 @@ import importlib
 
 import pytest
 
-from common import bench, claims, published, scenario
-from common.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Runs, decide, of_study, per_second
-from common.load import parse_line
-from common.outcomes import NUMBER
-from common.server import ROOT
-from common.summary import Summary
+from common import bench
+from common.client.load import parse_line
+from common.client.outcomes import NUMBER
+from common.results import claims, published
+from common.results.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Runs, decide, of_study, per_second
+from common.results.metrics import Summary
+from common.serving import scenario
+from common.serving.process import ROOT
 
 FILES = {path.stem: path for path in scenario.files()}
 STUDIES = sorted(path.stem for path in (ROOT / "studies").glob("*.py") if path.stem != "__init__")

@@ -82,7 +82,7 @@ def test_nothing_is_left_of_a_server_with_workers(tree):
 def test_nothing_is_left_of_a_service(tree, number):
     with Program(tree, "scenarios/needs_api.py", ANSWERS="11") as program:
         program.wait_for("common.loadgen", "-n 20")
-        program.wait_for("common.slow_api")
+        program.wait_for("common.serving.slow_api")
         end(program, number)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from test_rounds import of_rounds
 
-from common import gates, record
 from common.compare import main
-from common.summary import Summary
+from common.results import files, targets
+from common.results.metrics import Summary
 from tests.processes import ROOT, one_line
 
 ENVIRONMENT = {"system": "s", "processor": "p", "cores": 2, "python": "CPython 3.11", "revision": "", "packages": {"django": "5.2"}}
@@ -29,7 +29,7 @@ def saved(folder: Path, scenarios: dict[str, list[int]], latency_ms: float = 20,
             load["requests"] = {column: list(values) for column, values in load["requests"].items()}
             load["requests"]["end"] = [moment + round(latency_ms * 1000) for moment in load["requests"]["start"]]
             whole = {"kind": "scenario", "round": number, "started_at": "", "status": "ok", "source": name, **result}
-            record.save(folder / f"{number}-{name}.json.gz", {**whole, "environment": {**ENVIRONMENT, **environment}})
+            files.save(folder / f"{number}-{name}.json.gz", {**whole, "environment": {**ENVIRONMENT, **environment}})
     return folder
 
 
@@ -135,9 +135,9 @@ def test_wrong_words(arguments, code, said, compare):
 
 
 def test_each_figure_is_what_it_says(tmp_path):
-    result = record.load(next(saved(tmp_path, {"one": [100]}).iterdir()))
+    result = files.load(next(saved(tmp_path, {"one": [100]}).iterdir()))
     load = {**result["loads"][0], "server_cost": {"cpu_seconds": 0.5, "peak_memory_bytes": 0}}
     load["outcomes"]["reset"] = 25
     summary = Summary(load)
-    measured = {text: gates.parse(text).of(summary) for text in ("p50<=1s", "mean<=1s", "req/s>=1", "failed<=1%", "cpu<=1ms")}
+    measured = {text: targets.parse(text).of(summary) for text in ("p50<=1s", "mean<=1s", "req/s>=1", "failed<=1%", "cpu<=1ms")}
     assert list(measured.values()) == pytest.approx([20, 20, 100, 20, 5])

@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.connection import NEVER_PAUSE, Connection
+from common.client.connection import NEVER_PAUSE, Connection
 from tests.misbehaving import ANSWERS, CLOSE, HANG, KEEP, OK, RESET
 from tests.processes import ROOT
 

@@ -9,9 +9,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import find_rate, loadgen, rate_report, record
-from common.find_rate import BROKEN, CLIENT_BOUND, FOUND, HELD, MOST_PROBES, NEAR, NONE, UNDECIDED, VOID, Promise, Search, judge, promise
-from common.load import LoadError
+from common import loadgen
+from common.client.load import LoadError
+from common.report import rate
+from common.results import files
+from common.running import find_rate
+from common.running.find_rate import (
+    BROKEN,
+    CLIENT_BOUND,
+    FOUND,
+    HELD,
+    MOST_PROBES,
+    NEAR,
+    NONE,
+    UNDECIDED,
+    VOID,
+    Promise,
+    Search,
+    judge,
+    promise,
+)
 from tests.made_up import open_load
 from tests.processes import ROOT, TINY, changed, copy_tree, one_line, run
 from tests.test_loadgen import LOADGEN, wait_for
@@ -177,7 +194,7 @@ def test_a_search(server, fire, tmp_path):
     assert "unsent of" in done.stdout
     assert f"{done.record['rate']:g} requests per second hold p90<=1000ms: in 3 runs of 0.25 s" in done.stdout
     assert all(sum(load["outcomes"].values()) == len(load["requests"]["due"]) for load in done.record["loads"])
-    assert rate_report.text(record.load(tmp_path / "record.json")) in done.stdout
+    assert rate.text(files.load(tmp_path / "record.json")) in done.stdout
     assert done.stderr == ""
 
 
@@ -204,7 +221,7 @@ def test_a_scenario_finds_its_rate(tmp_path):
     assert "tiny · GET /, 1 request" in program.stdout
     assert "server CPU" in program.stdout
     [path] = (tree / "results").glob("*/tiny.rate.json.gz")
-    saved = record.load(path)
+    saved = files.load(path)
     assert saved["scenario"] == "tiny"
     assert saved["ended"] in (FOUND, CLIENT_BOUND)  # on a busy machine requests start too late to tell
     assert 5 <= saved["rate"] <= 60

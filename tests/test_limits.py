@@ -3,8 +3,8 @@
 import pytest
 from test_suite import made_up
 
-from common.limits import limit_of
-from common.summary import Summary
+from common.results.bottleneck import limit_of
+from common.results.metrics import Summary
 
 
 def figures(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import loadgen
-from common.load import Load, LoadError, load_from, parse_line, resized
+from common.client.load import Load, LoadError, load_from, parse_line, resized
 
 
 def as_loadgen_reads(load):

@@ -13,15 +13,16 @@ import time
 
 import pytest
 
-from common import loadgen, timeline
-from common.client import Run
-from common.event_loop import new_event_loop
-from common.load import load_from
-from common.progress import silent
-from common.selfwatch import TICK, SelfWatch, busiest, doubts
-from common.stats import percentile
-from common.target import Target
-from common.user import connect_outcome
+from common import loadgen
+from common.client.event_loop import new_event_loop
+from common.client.load import load_from
+from common.client.percentiles import percentile
+from common.client.progress import silent
+from common.client.request import Target
+from common.client.selfwatch import TICK, SelfWatch, busiest, doubts
+from common.client.sender import Run
+from common.client.user import connect_outcome
+from common.results import timeline
 from tests.misbehaving import OK, Server, listen
 from tests.processes import ROOT
 

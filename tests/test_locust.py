@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from common import by_locust
-from common.load import parse_line
-from common.server import free_port
+from common.client.load import parse_line
+from common.running import by_locust
+from common.serving.process import free_port
 from tests.processes import ROOT, TINY, Program, changed, copy_tree, get, one_line, run
 
 FORM = changed(('"body": b"ok"', '"body": b"ok" if scope["method"] == "POST" else b"no"'), ("--expect ok", "-d 'a=1&b=2' --expect ok"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from common.server import NotInstalled, Process
+from common.serving.process import NotInstalled, Process
 from tests.processes import TAIL, TINY, Program, changed, copy_tree, one_line, records, run
 
 PROXIED = changed(
@@ -170,7 +170,8 @@ def test_nothing_of_it_is_left_when_the_driver_is_killed(tree):
 
 WITHOUT_NGINX = """
 import shutil, sys
-from common import bench, server, suite
+from common import bench, suite
+from common.serving import process
 which = shutil.which
 shutil.which = lambda program, path=None: None if program == "nginx" else which(program, path=path)
 """

@@ -12,10 +12,12 @@ from processes import ROOT, TINY, copy_tree, run
 from test_suite import made_up as of_one_second
 
 from benchmarks.page import made_up, saved
-from common import page, record, results, suite
-from common.comparison import AGAIN, groups
-from common.outcomes import NUMBER
-from common.words import shown
+from common import page, suite
+from common.client.outcomes import NUMBER
+from common.report.page import html
+from common.results import files
+from common.results.comparison import AGAIN, groups
+from common.results.words import shown
 
 HOSTILE = """<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>{{ 7|add:1 }}"""
 
@@ -50,7 +52,7 @@ def browser() -> Any:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: Any) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(page.html(hostile_results()), encoding="utf-8")
+    path.write_text(html.html(hostile_results()), encoding="utf-8")
     return path
 
 
@@ -243,7 +245,7 @@ def test_what_differs_is_shown_line_by_line():
     """Of one change the ratio and the lines; the study's answer names the farthest."""
     base, other = (whole(of_one_second(name, rate)) for name, rate in (("base", 20), ("other", 80)))
     found = [base | {"source": "a = 1\nb = 2\n"}, other | {"source": "a = 1\nb = 3\n", "differs_from": {"base": "a b of 3, not 2"}}]
-    text = page.html(found)
+    text = html.html(found)
     assert "One change at a time: 4.00x by a b of 3, not 2 (other against base, -n 9 /)." in text
     assert '<span class="gd">-b = 2</span>' in text
     assert '<span class="gi">+b = 3</span>' in text
@@ -251,7 +253,7 @@ def test_what_differs_is_shown_line_by_line():
 
 def test_what_is_client_bound_has_no_rank():
     found = [one for part in (of_one_second("honest", 20), of_one_second("bound", 100, busiest=0.95)) for one in [whole(part)]]
-    text = page.html(found)
+    text = html.html(found)
     assert "bound: client-bound, at least 100.0 req/s" in text
     assert "honest answers 20.0 requests per second" in text
 
@@ -291,14 +293,14 @@ def test_partial_results_make_a_page(tmp_path, capsys, name):
 def test_partial_pages_are_drawn_without_fault(browser, tmp_path):
     for name in ("one scenario", "only failures", "only controls", "interrupted"):
         path = tmp_path / "report.html"
-        path.write_text(page.html(PARTIAL[name]), encoding="utf-8")
+        path.write_text(html.html(PARTIAL[name]), encoding="utf-8")
         tab = Tab(browser, path)
         assert tab.faults == [], name
         tab.context.close()
 
 
 def test_one_round_has_no_intervals():
-    text = page.html(made_up(6, 1))
+    text = html.html(made_up(6, 1))
     assert "no interval can be given" in text
     assert "95 % interval" not in text
     assert not re.search(r"\d \[\d", text[: text.index("<script>")])
@@ -307,7 +309,7 @@ def test_one_round_has_no_intervals():
 def damaged(folder: Path, change: Any) -> Path:
     [one] = made_up(1, 1)
     change(one)
-    record.save(folder / f"one{record.SUFFIX}", one)
+    files.save(folder / f"one{files.SUFFIX}", one)
     return folder
 
 
@@ -368,8 +370,8 @@ def test_a_suite_ends_with_its_page(tmp_path):
 
 
 def test_a_page_that_cannot_be_made_is_one_line(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(page, "html", lambda found: 1 / 0)
+    monkeypatch.setattr(html, "html", lambda found: 1 / 0)
     suite.make_page(saved(tmp_path, made_up(1, 1)))
     printed = capsys.readouterr()
     assert printed.err == "run_all.sh: no report was made: ZeroDivisionError: division by zero\n"
-    assert results.read(tmp_path)
+    assert files.read_directory(tmp_path)

@@ -17,9 +17,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from common import folders, postgres
-from common.postgres import OURS, Postgres
-from common.server import HOST, Failed, NotInstalled, free_port
+from common.serving import folders, postgres
+from common.serving.postgres import OURS, Postgres
+from common.serving.process import HOST, Failed, NotInstalled, free_port
 from tests.processes import TINY, Program, changed, copy_tree, one_line, records, run, said
 
 TABLES = "CREATE TABLE seeded AS SELECT gen_random_uuid() AS id, 7 AS number;"
@@ -175,7 +175,7 @@ def test_none_at_all(monkeypatch):
 
 AS_AN_ORDINARY_USER = f"""
 import json, pathlib, psutil, sys, tempfile
-from common.postgres import Postgres
+from common.serving.postgres import Postgres
 with Postgres() as server:
     server.serve(12, pathlib.Path(tempfile.gettempdir()))
     found = server.fresh("x", {TABLES!r})

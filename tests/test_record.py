@@ -6,9 +6,9 @@ import json
 import jsonschema
 import pytest
 
-from common.outcomes import OUTCOMES
-from common.plan import FILE
-from common.record import VERSION
+from common.client.outcomes import OUTCOMES
+from common.results.files import VERSION
+from common.running.rounds import FILE
 from tests.processes import SCHEMA, TINY, check_record, copy_tree, records, run
 
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import relay
-from common.server import HOST, Process, free_port, wait_until_listening
+from common.serving import relay
+from common.serving.process import HOST, Process, free_port, wait_until_listening
 
 EARLY_MS = 1.0  # by so much may a delay be missed
 LATE_MS = 60.0  # other programs run beside the tests

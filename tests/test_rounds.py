@@ -21,14 +21,16 @@ from scipy import stats as scipy_stats
 from test_suite import made_up
 
 from benchmarks import false_positives
-from common import cores, noise, record, results
-from common.comparison import AGAIN
-from common.intervals import estimate, no_difference_shown, ratio
-from common.many_rounds import tables
-from common.plan import turns
-from common.scenario import Scenario
+from common.report.many_rounds import tables
+from common.report.tables import comparisons
+from common.results import files
+from common.results.comparison import AGAIN
+from common.results.intervals import estimate, no_difference_shown, ratio
+from common.running import noise
+from common.running.rounds import turns
+from common.serving import cores
+from common.serving.scenario import Scenario
 from common.suite import exit_code
-from common.tables import comparisons
 
 rates = some.lists(some.floats(1, 1e6), min_size=3, max_size=20)
 
@@ -210,11 +212,11 @@ def test_a_run_that_was_stopped_goes_on(tmp_path):
         assert program.finish() == 130
     directory = next((tree / "results").iterdir())
     assert f"--resume results/{directory.name}" in program.stderr
-    before = {path: path.read_bytes() for path in directory.rglob("*.json.gz") if record.load(path)["status"] == "ok"}
+    before = {path: path.read_bytes() for path in directory.rglob("*.json.gz") if files.load(path)["status"] == "ok"}
     assert 1 <= len(before) < 6
     program = run(tree, "-m", "common.suite", "--resume", str(directory))
     assert program.process.returncode == 0, program.stderr
-    found = results.read(directory)
+    found = files.read_directory(directory)
     planned = turns([scenario("one"), scenario("two")], 2, seed=3)
     assert {(one["label"], one["round"]) for one in found} == {(turn.label, turn.round) for turn in planned}
     assert len(found) == len(planned)
@@ -258,7 +260,7 @@ def test_the_server_has_cores_of_its_own_unless_told(tmp_path):
     assert pinned == ({"server": server, "others": others} if others else None)
     run(tree, "scenarios/one.py", "--no-pin")
     newest = max((tree / "results").rglob("*.json.gz"), key=lambda path: path.stat().st_mtime)
-    assert record.load(newest)["loads"][0]["pinned"] is None
+    assert files.load(newest)["loads"][0]["pinned"] is None
 
 
 def test_what_is_measured_runs_on_the_cores_that_the_record_names(tmp_path):

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from common import load, scenario
-from common.outcomes import OK
-from common.server import is_free
+from common.client import load
+from common.client.outcomes import OK
+from common.serving import scenario
+from common.serving.process import is_free
 from tests.processes import Program, copy_tree, get, one_line, records, run
 
 FILES = {path.stem: path for path in scenario.files()}
@@ -283,7 +284,7 @@ def test_suite_serves_many_at_once(tree, studies_ports):
     with Program(tree, "-m", "common.suite", "--serve", *SERVED) as program:
         said = "".join(serving(program))
         assert said.count("http://127.0.0.1:5000/") == 1
-        apis = [process for process in program.running() if {"common.slow_api:application"} & set(process.cmdline())]
+        apis = [process for process in program.running() if {"common.serving.slow_api:application"} & set(process.cmdline())]
         assert len([process for process in apis if not any("guard.py" in word for word in process.cmdline())]) == 1
         ports, missing = [5000], []
         for path in (FILES[name] for name in SERVED):

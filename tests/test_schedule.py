@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import schedule
-from common.load import LoadError, parse_line
+from common.client import schedule
+from common.client.load import LoadError, parse_line
 
 STAGES = st.lists(st.tuples(st.floats(0.05, 20), st.floats(0.05, 200)), min_size=1, max_size=5).map(tuple)
 

@@ -6,9 +6,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from common import services
-from common.server import free_port
-from common.slow_api import COUNTRIES
+from common.serving import services
+from common.serving.process import free_port
+from common.serving.slow_api import COUNTRIES
 from tests.processes import get
 
 

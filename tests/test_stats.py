@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import record, report, stats, timeline
-from common.outcomes import NUMBER, OUTCOMES, Outcomes, failures, tally
-from common.summary import Summary
+from common.client import percentiles
+from common.client.outcomes import NUMBER, OUTCOMES, Outcomes, failures, tally
+from common.report import ab
+from common.results import files, timeline
+from common.results.metrics import Summary
 
 
 @given(
@@ -16,20 +18,20 @@ from common.summary import Summary
 )
 def test_a_percentile_is_the_inverted_cdf(values, percent):
     ordered = sorted(values)
-    assert stats.percentile(ordered, percent) == np.percentile(ordered, percent, method="inverted_cdf")
+    assert percentiles.percentile(ordered, percent) == np.percentile(ordered, percent, method="inverted_cdf")
 
 
 @given(st.integers(1, 2000), st.integers(0, 100))
 def test_beyond_counts_what_lies_above(total, percent):
     ordered = range(total)
-    at = stats.percentile(ordered, percent)
-    assert stats.beyond(total, percent) == sum(value > at for value in ordered)
+    at = percentiles.percentile(ordered, percent)
+    assert percentiles.beyond(total, percent) == sum(value > at for value in ordered)
 
 
 @pytest.mark.parametrize(("values", "percent"), [([], 50), ([1], -1), ([1], 101)])
 def test_no_percentile_of_nothing_and_none_beyond_100(values, percent):
     with pytest.raises(ValueError, match=r"no values|not a percentage"):
-        stats.percentile(values, percent)
+        percentiles.percentile(values, percent)
 
 
 ROWS = [  # start, connected, sent, first byte, end in seconds; outcome, status, body, received
@@ -90,7 +92,7 @@ def test_the_summary_of_a_load():
     assert (summary.body_bytes, summary.received_bytes) == (37, 352)
     assert summary.send_skew_ms == pytest.approx(10.0)
     assert summary.latency(50) == 400.0
-    text = report.ab_report(load)
+    text = ab.ab_report(load)
     assert "3 requests on a reused one" in text
     assert "(Connect: 1, Receive: 0, Length: 0, Exceptions: 1)" in text
 
@@ -99,13 +101,13 @@ def test_a_load_of_failures_has_no_times():
     load = made_up(ROWS[4:5], 1.0)
     summary = Summary(load)
     assert (summary.ok, summary.failed, summary.latency(99)) == (0, 1, None)
-    assert "No request was answered as it should be" in report.ab_report(load)
+    assert "No request was answered as it should be" in ab.ab_report(load)
 
 
 def test_a_load_of_nothing():
     load = made_up([], 0.5)
     assert Summary(load).sent == 0
-    assert "none (of 0 sent)" in report.ab_report(load)
+    assert "none (of 0 sent)" in ab.ab_report(load)
     assert [(part.sent, part.ok, part.failed) for part in timeline.slices(load)] == [(0, 0, 0)]
 
 
@@ -142,41 +144,41 @@ def test_a_long_timeline_is_printed_in_few_lines():
 
 def test_a_record_is_read_as_it_was_saved(tmp_path):
     load = made_up(ROWS, 2.03)
-    record.save(tmp_path / "deep" / "record.json", load)
-    read = record.load(tmp_path / "deep" / "record.json")
-    assert report.ab_report(read) == report.ab_report(load)
+    files.save(tmp_path / "deep" / "record.json", load)
+    read = files.load(tmp_path / "deep" / "record.json")
+    assert ab.ab_report(read) == ab.ab_report(load)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["record.json"]
 
 
 def test_a_compressed_record_is_read_as_it_was_saved_and_smaller(tmp_path):
     load = made_up(ROWS * 100, 2.03)
     for name in ("plain.json", "small.json.gz"):
-        record.save(tmp_path / name, {"loads": [load]})
-    plain, small = (record.load(tmp_path / name) for name in ("plain.json", "small.json.gz"))
-    assert report.ab_report(small["loads"][0]) == report.ab_report(plain["loads"][0]) == report.ab_report(load)
+        files.save(tmp_path / name, {"loads": [load]})
+    plain, small = (files.load(tmp_path / name) for name in ("plain.json", "small.json.gz"))
+    assert ab.ab_report(small["loads"][0]) == ab.ab_report(plain["loads"][0]) == ab.ab_report(load)
     assert (tmp_path / "small.json.gz").stat().st_size * 5 < (tmp_path / "plain.json").stat().st_size
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-20], lambda content: b"no gzip", lambda content: content[:30] + b"x" * 30])
 def test_a_damaged_record_is_named(damage, tmp_path):
     path = tmp_path / "one.json.gz"
-    record.save(path, made_up(ROWS, 2.03))
+    files.save(path, made_up(ROWS, 2.03))
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(record.RecordError, match="one"):
-        record.load(path)
+    with pytest.raises(files.RecordError, match="one"):
+        files.load(path)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         *(("{", "is not JSON"), ("[]", "no version"), ("{}", "no version"), ('{"version": 0}', "reads version")),
-        (f'{{"version": {record.VERSION}}}', "is damaged"),
-        (f'{{"version": {record.VERSION}, "loads": [{{"requests": {{"start": "x"}}}}]}}', "is damaged"),
+        (f'{{"version": {files.VERSION}}}', "is damaged"),
+        (f'{{"version": {files.VERSION}, "loads": [{{"requests": {{"start": "x"}}}}]}}', "is damaged"),
     ],
 )
 def test_what_is_not_a_record_is_named(text, said, tmp_path):
     (tmp_path / "record.json").write_text(text)
-    with pytest.raises(record.RecordError, match=said):
-        record.load(tmp_path / "record.json")
-    with pytest.raises(record.RecordError, match="cannot read"):
-        record.load(tmp_path / "none.json")
+    with pytest.raises(files.RecordError, match=said):
+        files.load(tmp_path / "record.json")
+    with pytest.raises(files.RecordError, match="cannot read"):
+        files.load(tmp_path / "none.json")

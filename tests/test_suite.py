@@ -7,8 +7,8 @@ import time
 import pytest
 from rich.console import Console
 
-from common.outcomes import NUMBER, OK
-from common.tables import comparisons
+from common.client.outcomes import NUMBER, OK
+from common.report.tables import comparisons
 from tests.processes import TAIL, TINY, Program, changed, copy_tree, one_line, records, run
 
 
@@ -171,7 +171,7 @@ def test_a_service_that_dies_ends_the_load(tmp_path, early):
         generator = program.wait_for("common.loadgen", "-t 10.0")
         while not early and not generator.net_connections():
             time.sleep(0.02)
-        program.wait_for("common.slow_api").kill()
+        program.wait_for("common.serving.slow_api").kill()
         assert program.finish() == 1
         assert program.left_over() == []
     saved = records(tree)

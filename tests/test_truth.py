@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 
 from benchmarks.truth import BUSY_MS, CASES, SLOWED, Figure, Lab, percentiles, show
-from common.selfwatch import doubts
-from common.stats import percentile
-from common.summary import Summary
+from common.client.percentiles import percentile
+from common.client.selfwatch import doubts
+from common.results.metrics import Summary
 from tests.made_up import open_load
 from tests.processes import Program, changed, copy_tree, records
 

@@ -1,0 +1,74 @@
+"""The page that shows results: one file, no network."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from common.results.files import RecordError
+
+NAME = "report.html"
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+def save(directory: Path, found: Sequence[dict[str, Any]]) -> Path:
+    path = directory / NAME
+    text = html(found)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RecordError(f"cannot save {path}: {error.strerror}") from None
+    return path
+
+
+def html(found: Sequence[dict[str, Any]]) -> str:
+    """By Django's own templates, with an engine of our own: nothing of Django is configured, so a site's settings are no part of it."""
+    from django.template import Context, Engine
+    from django.utils.safestring import mark_safe
+
+    from common.report.page.contents import contents
+    from common.report.page.drawing import variables
+
+    style, script, library = f"{variables()}\n{part('page.css')}", part("page.js"), charts_library()
+    filled = {
+        **contents(found),
+        "style": mark_safe(style),
+        "library": mark_safe(library),
+        "script": mark_safe(script),
+        "policy": policy([style], [library, script]),
+    }
+    engine = Engine(dirs=[TEMPLATES], autoescape=True)
+    text: str = engine.get_template("report.html").render(Context(filled, use_l10n=False, use_tz=False))
+    return text
+
+
+def part(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+@cache
+def charts_library() -> str:
+    """Vega and what it needs, once for all charts, as vl-convert carries it."""
+    import vl_convert
+
+    library: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]
+    # what would end or disturb a <script> element, wherever it stands in the library's strings
+    return re.sub(r"<(?=/script|!--|script)", r"\\x3C", library.replace("\r", ""))
+
+
+def policy(styles: Sequence[str], scripts: Sequence[str]) -> str:
+    """Only what stands in this file, by its hash, and nothing from outside.
+
+    There is no 'unsafe-eval': vega compiles its expressions with eval unless it is given an
+    interpreter for them, which page.js does. A name in the results that were code would stay text.
+    """
+    allowed = {"script-src": scripts, "style-src": styles}
+    sources = "; ".join(f"{kind} {' '.join(digest(text) for text in texts)}" for kind, texts in allowed.items())
+    return f"default-src 'none'; {sources}; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

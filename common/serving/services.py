@@ -1,0 +1,52 @@
+"""What scenarios need beside their server: each by its name in NEEDS."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.serving.process import HOST, Failed, Process, wait_until_ok
+
+
+@dataclass(frozen=True)
+class Service:
+    command: str  # {host} and {port} are filled in
+    variable: str  # where the scenario finds its address
+    port: int  # the one that the scenario assumes when started by hand
+    ready: str
+
+
+SERVICES = {
+    "slow_api": Service(
+        command="uvicorn common.serving.slow_api:application --host {host} --port {port} --lifespan off "
+        "--no-access-log --log-level warning --backlog 2048 --loop auto --http auto",
+        variable="SLOW_API_URL",
+        port=5000,
+        ready="/0/",
+    ),
+}
+
+
+def named(name: str) -> Service:
+    if name not in SERVICES:
+        raise Failed(f"there is no service {name!r}; NEEDS may name: {', '.join(SERVICES)}")
+    return SERVICES[name]
+
+
+def start(name: str, port: int, directory: Path, running: ExitStack) -> Process:
+    service = named(name)
+    command = [word.format(host=HOST, port=port) for word in service.command.split()]
+    process = running.enter_context(Process(name, command, log=directory / f"{name}.log"))
+    wait_until_ok([process], HOST, port, service.ready, expect=None)
+    return process
+
+
+def somaxconn() -> int:
+    """The longest accept queue that the system allows: uWSGI refuses to start with a longer one."""
+    try:
+        return int(Path("/proc/sys/net/core/somaxconn").read_text())
+    except (OSError, ValueError):
+        return 128
+
+
+def backlog() -> int:
+    return min(1024, somaxconn())
