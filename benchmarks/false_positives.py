@@ -19,9 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from common.results import files
-from common.results.comparison import FIGURES, Run
+from common.results.comparison import METRICS
 from common.results.intervals import no_difference_shown, ratio
-from common.results.metrics import Summary
 
 RECORDED = Path(__file__).with_name("recorded_runs.json")
 FIGURES_DRAWN = ("req/s", "p50 ms", "p99 ms", "CPU ms/req")
@@ -30,7 +29,7 @@ FEWEST = 10  # recorded runs that a distribution may be made of
 WANTED = 0.06
 
 Draw = Callable[[random.Random], float]
-Recorded = dict[str, dict[str, list[float]]]  # by scenario and load, by figure: one value for each run
+Recorded = dict[str, dict[str, list[float]]]  # by scenario and load, by metric: one value for each run
 
 MADE_UP: dict[str, Draw] = {
     "lognormal, CV 20 %": lambda chance: math.exp(chance.gauss(0, 0.2)),
@@ -39,26 +38,25 @@ MADE_UP: dict[str, Draw] = {
 }
 
 
-def recorded(directory: Path) -> Recorded:
+def read_runs(directory: Path) -> Recorded:
     """What each run that counts came to; a control's runs are its scenario's."""
-    found: Recorded = {}
-    for result in files.read_directory(directory):
-        for load in result["loads"]:
-            run = Run(result["scenario"], result["round"], load, Summary(load))
-            if run.spoilt or run.contaminated:
+    recorded: Recorded = {}
+    for run in files.read_directory(directory):
+        for load in run.loads:
+            if load.invalid or load.noise.contaminated:
                 continue
-            figures = found.setdefault(f"{result['scenario']} {load['line']} {load['latency_ms']}", {})
+            values = recorded.setdefault(f"{run.scenario} {load.identity} {load.latency_ms}", {})
             for name in FIGURES_DRAWN:
-                if value := FIGURES[name](run):
-                    figures.setdefault(name, []).append(value)
-    return found
+                if value := METRICS[name](load.metrics):
+                    values.setdefault(name, []).append(value)
+    return recorded
 
 
 def draws(runs: Recorded) -> dict[str, Draw]:
-    """Of each figure one distribution: the runs of all scenarios over their own median."""
+    """Of each metric one distribution: the runs of all scenarios over their own median."""
     pools: dict[str, list[float]] = {}
-    for figures in runs.values():
-        for name, values in figures.items():
+    for metrics in runs.values():
+        for name, values in metrics.items():
             if len(values) >= FEWEST:
                 middle = statistics.median(values)
                 pools.setdefault(name, []).extend(value / middle for value in values)
@@ -66,8 +64,8 @@ def draws(runs: Recorded) -> dict[str, Draw]:
 
 
 def ours_differs(one: list[float], other: list[float]) -> bool:
-    found = ratio(one, other)
-    return found is not None and not no_difference_shown(found)
+    estimate = ratio(one, other)
+    return estimate is not None and not no_difference_shown(estimate)
 
 
 def bootstrap_differs(one: list[float], other: list[float], generator: np.random.Generator) -> bool:
@@ -78,7 +76,7 @@ def bootstrap_differs(one: list[float], other: list[float], generator: np.random
 
 
 def main(arguments: list[str]) -> int:
-    runs = recorded(Path(arguments[0])) if arguments else json.loads(RECORDED.read_text())
+    runs = read_runs(Path(arguments[0])) if arguments else json.loads(RECORDED.read_text())
     shapes = draws(runs) if arguments else {**MADE_UP, **draws(runs)}
     if not shapes:
         raise SystemExit(f"{arguments[0]} has no scenario with {FEWEST} runs or more that count")

@@ -20,7 +20,8 @@ import uvloop
 from common.client.percentiles import percentile
 from common.serving import relay
 from common.serving.cores import only_on, split
-from common.serving.process import HOST, ROOT, free_port
+from common.serving.places import HOST, ROOT
+from common.serving.ports import free_port
 
 CONNECTIONS = 1000
 ANSWERS_EACH = 5

@@ -12,11 +12,13 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from common.client.sent import Sent
 from common.results import files
-from common.results.metrics import Summary
+from common.results.metrics import Metrics
 from common.serving import services
 from common.serving.cores import only_on, split
-from common.serving.process import HOST, ROOT, free_port
+from common.serving.places import HOST, ROOT
+from common.serving.ports import free_port
 
 CALLS_PER_REQUEST = 3
 WANTED = 5
@@ -34,16 +36,16 @@ def ceiling(port: int, cores: list[int], keep_alive: bool) -> float:
                 generator = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
             if generator.wait():
                 raise SystemExit("the slow API failed requests")
-            rates.append(Summary(files.load(Path(file.name))).per_second)
+            rates.append(Metrics(files.read(Path(file.name), Sent)).per_second)
     return statistics.median(rates)
 
 
 def best_call_rate(directory: Path) -> tuple[str, float]:
     """Of the scenarios that need the slow API, the one that calls it most often."""
     rates = []
-    for result in files.read_directory(directory):
-        if result["study"] == "slow-api":
-            rates += [(Summary(load).per_second * CALLS_PER_REQUEST, result["scenario"]) for load in result["loads"]]
+    for run in files.read_directory(directory):
+        if run.study == "slow-api":
+            rates += [(load.metrics.per_second * CALLS_PER_REQUEST, run.scenario) for load in run.loads]
     if not rates:
         raise SystemExit(f"no measured scenario in {directory}")
     rate, name = max(rates)

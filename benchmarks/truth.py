@@ -22,14 +22,14 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from common.client.percentiles import percentile
-from common.client.selfwatch import doubts
+from common.client.sent import Sent
 from common.results import files
-from common.results.metrics import Summary
+from common.results.bottleneck import doubts_of_client
+from common.results.metrics import Metrics
 from common.serving.cores import only_on, split
-from common.serving.process import Cost
+from common.serving.cost import CostMeter
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE, SECONDS = 500, 20  # long enough for the first wave, which connects, to be less than a hundredth
@@ -90,9 +90,7 @@ class Lab:
         self.server.stdout.close()
         self.folder.cleanup()
 
-    def fire(
-        self, path: str, *words: object, program: tuple[str, ...] = ("-m", "common.loadgen"), cost: Cost | None = None
-    ) -> dict[str, Any]:
+    def fire(self, path: str, *words: object, program: tuple[str, ...] = ("-m", "common.loadgen"), meter: CostMeter | None = None) -> Sent:
         """The record of one load; the server begins new lists and counts before it."""
         self.applied()
         saved = Path(self.folder.name) / "record.json"
@@ -101,10 +99,10 @@ class Lab:
         with only_on(self.client_cores[:1]):
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT)
         while process.poll() is None:
-            if cost is not None:
-                cost.look()
+            if meter is not None:
+                meter.look()
             time.sleep(0.1)
-        return files.load(saved)
+        return files.read(saved, Sent)
 
     def applied(self) -> list[float]:
         with urllib.request.urlopen(f"{self.site}/applied", timeout=TIME_OUT) as answer:
@@ -119,19 +117,19 @@ def closed(mean_ms: float) -> list[object]:
 OPEN: list[object] = ["--rate", RATE, "-t", SECONDS]
 
 
-def percentiles(case: str, truth: list[float], load: dict[str, Any], percents: tuple[int, ...] = (50, 90, 99)) -> Iterator[Figure]:
-    summary = Summary(load)
-    yield Figure(case, "answered", len(truth), summary.ok, 0)
+def percentiles(case: str, truth: list[float], sent: Sent, percents: tuple[int, ...] = (50, 90, 99)) -> Iterator[Figure]:
+    metrics = Metrics(sent)
+    yield Figure(case, "answered", len(truth), metrics.ok, 0)
     for percent in percents:
         true = percentile(truth, percent)
-        yield Figure(case, f"p{percent} ms", true, summary.latency(percent) or math.nan, max(0.02 * true, 1.0))
+        yield Figure(case, f"p{percent} ms", true, metrics.latency(percent) or math.nan, max(0.02 * true, 1.0))
 
 
 def delays(lab: Lab, name: str, path: str, mean_ms: float) -> Iterator[Figure]:
     """The truth is what the server applied, by its own clock."""
     for loop, words in (("closed", closed(mean_ms)), ("open", OPEN)):
-        load = lab.fire(path, *words, "-k")
-        yield from percentiles(f"{name}, {loop}", lab.applied(), load)
+        sent = lab.fire(path, *words, "-k")
+        yield from percentiles(f"{name}, {loop}", lab.applied(), sent)
 
 
 def constant(lab: Lab) -> Iterator[Figure]:
@@ -162,21 +160,21 @@ def failures(lab: Lab) -> Iterator[Figure]:
     for loop, words in (("closed", ["-n", FAILING, "-c", 20]), ("open", ["-n", FAILING, "--rate", RATE])):
         for path, outcomes in ((f"/fail/{EVERY}", ("non-2xx",)), (f"/reset/{EVERY}", ("reset", "disconnected"))):
             for mode, keep in (("keep-alive", ["-k"]), ("close", [])):
-                found = lab.fire(path, *words, *keep)["outcomes"]
+                outcomes_seen = lab.fire(path, *words, *keep).outcomes
                 what, case = " or ".join(outcomes), f"every {EVERY}th fails, {loop}, {mode}"
-                yield Figure(case, what, FAILING // EVERY, sum(found.get(name, 0) for name in outcomes), 0)
-                yield Figure(case, "ok", FAILING - FAILING // EVERY, found["ok"], 0)
+                yield Figure(case, what, FAILING // EVERY, sum(outcomes_seen.get(name, 0) for name in outcomes), 0)
+                yield Figure(case, "ok", FAILING - FAILING // EVERY, outcomes_seen["ok"], 0)
 
 
 def cpu(lab: Lab) -> Iterator[Figure]:
     """As a scenario's run measures it: by the kernel's accounting, before and after."""
     for loop, words in (("closed", ["-n", BUSY_REQUESTS, "-c", 4]), ("open", ["--rate", 100, "-n", BUSY_REQUESTS])):
-        cost = Cost(lab.server.pid)
-        lab.fire(f"/busy/{BUSY_MS}", *words, "-k", cost=cost)
-        cost.end()
-        used = cost.as_record(-math.inf, math.inf)
-        assert used is not None
-        yield Figure(f"{BUSY_MS} ms CPU each, {loop}", "CPU ms", BUSY_MS, used["cpu_seconds"] * 1000 / BUSY_REQUESTS, 0.05 * BUSY_MS)
+        meter = CostMeter(lab.server.pid)
+        lab.fire(f"/busy/{BUSY_MS}", *words, "-k", meter=meter)
+        meter.end()
+        cost = meter.cost_between(-math.inf, math.inf)
+        assert cost is not None
+        yield Figure(f"{BUSY_MS} ms CPU each, {loop}", "CPU ms", BUSY_MS, cost.cpu_seconds * 1000 / BUSY_REQUESTS, 0.05 * BUSY_MS)
 
 
 def indicted(lab: Lab) -> Iterator[Figure]:
@@ -185,8 +183,8 @@ def indicted(lab: Lab) -> Iterator[Figure]:
     yield Figure("client left alone", "doubts itself", 0, doubted(lab.fire("/100", *OPEN, "-k")), 0)
 
 
-def doubted(load: dict[str, Any]) -> int:
-    return int(bool(doubts(load["client"], Summary(load).latency(50))[1]))
+def doubted(sent: Sent) -> int:
+    return int(bool(doubts_of_client(sent.client, Metrics(sent).latency(50))))
 
 
 CASES = {case.__name__: case for case in (constant, bimodal, slow, stall, failures, cpu, indicted)}

@@ -5,80 +5,89 @@
 
 For each load that both have: the ratio of requests per second, p99 and CPU per request, with
 intervals that hold all together 95 times in 100. Exit 1 if one is shown to be worse by more than
-the tolerance, or if a gate is broken. A gate is judged by the median over the last directory's runs.
+the tolerance, or if a target is missed. A target is judged by the median over the last directory's runs.
 """
 
 import argparse
 import fnmatch
 import statistics
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from common.client.load import LoadError, Parser
+from common import cli
+from common.cli import UsageError
 from common.results import files, targets
-from common.results.comparison import AGAIN, FIGURES, Run
+from common.results.comparison import METRICS, Sample, known_values
 from common.results.files import RecordError
 from common.results.intervals import CONFIDENCE, FEWEST_RUNS, Estimate, no_difference_shown, ratio
-from common.results.metrics import Summary
-from common.results.words import shown
+from common.results.record import Measured, ScenarioRun
+from common.results.words import NO_DIFFERENCE, write_estimate
 
 MORE_IS_BETTER = {"req/s": True, "p99 ms": False, "CPU ms/req": False}
 WIDTH = 150
-Key = tuple[str, str, int]  # scenario, load, added latency
+Key = tuple[str, str, int]  # scenario, identity of the load, added latency
+
+
+@dataclass
+class Counted:
+    """One load of one scenario, over those of its runs that count."""
+
+    scenario: str
+    name: str
+    samples: list[Sample] = field(default_factory=list)
+
+
+Side = dict[Key, Counted]  # of one directory
 
 
 @dataclass(frozen=True)
 class Comparison:
-    key: Key
+    before: Counted
+    after: Counted
     ratios: dict[str, Estimate | None]
     verdicts: dict[str, str]  # worse, better, no difference shown, or too few runs
 
     @property
     def verdict(self) -> str:
         for word in ("worse", "better"):
-            named = [figure for figure, verdict in self.verdicts.items() if verdict == word]
+            named = [metric for metric, verdict in self.verdicts.items() if verdict == word]
             if named:
                 return f"{word}: {', '.join(named)}"
         return next(iter(self.verdicts.values()))
 
 
 def main(arguments: list[str]) -> int:
-    try:
-        options = parse_arguments(arguments)
-        sides = [files.read_directory(directory) for directory in options.directories]
-        runs = [runs_of(side) for side in sides]
-        broken = judge_gates(runs[-1], options.gate)
-        worse = False
-        if len(sides) == 2:
-            worse = compare_and_print(runs[0], runs[1], options.tolerance)
-            print("\n".join(differences(*sides)) or "nothing else differs: machine, versions, scenarios")
-    except (LoadError, targets.GateError) as error:
-        print(f"compare: {error}", file=sys.stderr)
-        return 2
-    except RecordError as error:
-        print(f"compare: {error}", file=sys.stderr)
-        return 1
-    return 1 if broken or worse else 0
+    return cli.run("compare", lambda: compare_directories(parse_arguments(arguments)))
+
+
+def compare_directories(options: argparse.Namespace) -> int:
+    runs = [files.read_directory(directory) for directory in options.directories]
+    sides = [count_runs(side) for side in runs]
+    missed = judge_targets(sides[-1], options.gate)
+    worse = False
+    if len(sides) == 2:
+        worse = compare_and_print(sides[0], sides[1], options.tolerance)
+        print("\n".join(differences(*runs)) or "nothing else differs: machine, versions, scenarios")
+    return 1 if missed or worse else 0
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = Parser(prog="compare", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    parser = cli.Parser(prog="compare", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="results of one or of two runs")
     parser.add_argument("--tolerance", type=share, default=0.05, metavar="PERCENT", help="worse by less than this passes (default 5%%)")
     parser.add_argument(
-        "--gate", action="append", default=[], metavar="'SCENARIO PROMISE'", help="what the last results must keep, as 'uwsgi_* p99<=800ms'"
+        "--gate", action="append", default=[], metavar="'SCENARIO TARGET'", help="what the last results must keep, as 'uwsgi_* p99<=800ms'"
     )
     options = parser.parse_args(arguments)
     if len(options.directories) > 2:
-        raise LoadError("compare takes one directory, or two")
+        raise UsageError("compare takes one directory, or two")
     if len(options.directories) == 1 and not options.gate:
-        raise LoadError("there is nothing to compare with: give a second directory, or --gate")
+        raise UsageError("there is nothing to compare with: give a second directory, or --gate")
     return options
 
 
@@ -92,100 +101,103 @@ def share(text: str) -> float:
     return value
 
 
-def runs_of(found: list[dict[str, Any]]) -> dict[Key, list[Run]]:
-    """By scenario and load; without what spoilt a run, and without the A/A controls."""
-    runs: dict[Key, list[Run]] = {}
-    for result in found:
-        for load in result["loads"] if not result["label"].endswith(AGAIN) else []:
-            run = Run(result["scenario"], result["round"], load, Summary(load))
-            kept = runs.setdefault((result["scenario"], load["description"], load["latency_ms"]), [])
-            kept += [] if run.spoilt or run.contaminated else [run]
-    return runs
+def count_runs(runs: Iterable[ScenarioRun]) -> Side:
+    """Without invalid and contaminated runs, and without the A/A controls."""
+    side: Side = {}
+    for run in runs:
+        for load in run.loads if not run.control else []:
+            counted = side.setdefault((run.scenario, load.identity, load.latency_ms), Counted(run.scenario, name_load(run, load)))
+            counted.samples += [] if load.invalid or load.noise.contaminated else [Sample(run, load)]
+    return side
 
 
-def judge_gates(runs: dict[Key, list[Run]], lines: Sequence[str]) -> bool:
-    """Prints a line for each load that a gate is about; True if one is broken."""
-    broken = False
+def name_load(run: ScenarioRun, load: Measured) -> str:
+    added = f" · {load.latency_ms} ms added" if load.latency_ms else ""
+    return f"{run.scenario} · {load.sent.load.describe()}{added}"
+
+
+def judge_targets(side: Side, lines: Sequence[str]) -> bool:
+    """Prints a line for each load that a target is about; True if one is missed."""
+    missed = False
     for line in lines:
-        pattern, _, promise = line.strip().partition(" ")
-        gate = targets.parse(promise)
-        about = [key for key in runs if fnmatch.fnmatchcase(key[0], pattern)]
+        pattern, _, text = line.strip().partition(" ")
+        target = targets.parse(text)
+        about = [counted for counted in side.values() if fnmatch.fnmatchcase(counted.scenario, pattern)]
         if not about:
-            raise targets.GateError(f"--gate {line!r}: no scenario of these results has this name")
-        for key in about:
-            known = [value for run in runs[key] if (value := gate.of(run.summary)) is not None]
+            raise UsageError(f"--gate {line!r}: no scenario of these results has this name")
+        for counted in about:
+            known = known_values(target.measure, counted.samples)
             measured = statistics.median(known) if known else None
-            held = gate.holds(measured)
-            broken |= not held
-            figure = "nothing was measured" if measured is None else f"{measured:,.4g} ({len(known)} run{'s' * (len(known) > 1)})"
-            print(f"{'kept  ' if held else 'BROKEN'}  {name_of(key)}: {gate.text}: {figure}")
-    return broken
+            kept = target.keeps(measured)
+            missed |= not kept
+            evidence = "nothing was measured" if measured is None else f"{measured:,.4g} ({len(known)} run{'s' * (len(known) > 1)})"
+            print(f"{'kept  ' if kept else 'BROKEN'}  {counted.name}: {target.text}: {evidence}")
+    return missed
 
 
-def compare_and_print(before: dict[Key, list[Run]], after: dict[Key, list[Run]], tolerance: float) -> bool:
-    common = [key for key in before if before[key] and after.get(key)]
+def compare_and_print(before: Side, after: Side, tolerance: float) -> bool:
+    """True if something is worse."""
+    common = [key for key in before if key in after and before[key].samples and after[key].samples]
     if not common:
         raise RecordError("the two directories have no load in common that was measured in both")
-    confidence = 1 - (1 - CONFIDENCE) / (len(common) * len(MORE_IS_BETTER))
-    found = [compare(key, before[key], after[key], confidence, tolerance) for key in common]
+    number = len(common) * len(MORE_IS_BETTER)
+    confidence = 1 - (1 - CONFIDENCE) / number
+    comparisons = [compare(before[key], after[key], confidence, tolerance) for key in common]
     console = Console(width=WIDTH, highlight=False)
-    console.print(drawn(found, before, after))
-    for key in [*before, *after]:
+    console.print(draw(comparisons))
+    for key, counted in {**before, **after}.items():
         if key not in common:
             where = "before" if key in before else "after"
-            console.print(f"only {where}, or spoilt: {name_of(key)}", markup=False)
-    console.print(f"after to before; {len(common) * len(MORE_IS_BETTER)} intervals, which hold all together 95 times in 100", style="dim")
-    return any("worse" in comparison.verdicts.values() for comparison in found)
+            console.print(f"only {where}, or invalid: {counted.name}", markup=False)
+    console.print(f"after to before; {number} intervals, which hold all together 95 times in 100", style="dim")
+    return any("worse" in comparison.verdicts.values() for comparison in comparisons)
 
 
-def compare(key: Key, before: Sequence[Run], after: Sequence[Run], confidence: float, tolerance: float) -> Comparison:
-    ratios, verdicts = {}, {}
-    for figure, more_is_better in MORE_IS_BETTER.items():
-        old, new = ([value for run in runs if (value := FIGURES[figure](run)) is not None] for runs in (before, after))
-        ratios[figure] = found = ratio(new, old, confidence)
-        verdicts[figure] = verdict(found, more_is_better, tolerance)
-    return Comparison(key, ratios, verdicts)
+def compare(before: Counted, after: Counted, confidence: float, tolerance: float) -> Comparison:
+    ratios = {
+        name: ratio(known_values(METRICS[name], after.samples), known_values(METRICS[name], before.samples), confidence)
+        for name in MORE_IS_BETTER
+    }
+    verdicts = {name: judge(ratios[name], more_is_better, tolerance) for name, more_is_better in MORE_IS_BETTER.items()}
+    return Comparison(before, after, ratios, verdicts)
 
 
-def verdict(found: Estimate | None, more_is_better: bool, tolerance: float) -> str:
-    if found is None or found.low is None:
+def judge(ratio: Estimate | None, more_is_better: bool, tolerance: float) -> str:
+    if ratio is None or ratio.low is None:
         return f"too few runs to say (at least {FEWEST_RUNS})"
-    if no_difference_shown(found):
-        return "no difference shown"
-    better = (found.middle > 1) == more_is_better
-    off = abs(found.middle - 1)
-    return ("better" if better else "worse") if off > tolerance else "within the tolerance"
+    if no_difference_shown(ratio):
+        return NO_DIFFERENCE
+    if abs(ratio.middle - 1) <= tolerance:
+        return "within the tolerance"
+    return "better" if (ratio.middle > 1) == more_is_better else "worse"
 
 
-def drawn(found: Sequence[Comparison], before: dict[Key, list[Run]], after: dict[Key, list[Run]]) -> Table:
+def draw(comparisons: Iterable[Comparison]) -> Table:
     table = Table(title="after to before", title_justify="left", title_style="bold", pad_edge=False, box=None)
     table.add_column("scenario and load", overflow="fold")
     for column in ("runs", *MORE_IS_BETTER):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict")
-    for one in found:
-        cells = [shown(estimate, "x") for estimate in one.ratios.values()]
-        table.add_row(name_of(one.key), f"{len(before[one.key])}, {len(after[one.key])}", *cells, one.verdict)
+    for comparison in comparisons:
+        runs = f"{len(comparison.before.samples)}, {len(comparison.after.samples)}"
+        ratios = [write_estimate(ratio, "x") for ratio in comparison.ratios.values()]
+        table.add_row(comparison.before.name, runs, *ratios, comparison.verdict)
     return table
 
 
-def name_of(key: Key) -> str:
-    scenario, load, latency_ms = key
-    return f"{scenario} · {load}" + (f" · {latency_ms} ms added" if latency_ms else "")
-
-
-def differences(before_results: list[dict[str, Any]], after_results: list[dict[str, Any]]) -> Iterator[str]:
+def differences(before_runs: Sequence[ScenarioRun], after_runs: Sequence[ScenarioRun]) -> Iterator[str]:
     """What else changed between the two: machine, interpreter, packages, scenarios."""
-    sources = [{result["scenario"]: result["source"] for result in side} for side in (before_results, after_results)]
-    for name in sorted(set(sources[0]) & set(sources[1])):
-        if sources[0][name] != sources[1][name]:
+    sources_before, sources_after = ({run.scenario: run.source for run in runs} for runs in (before_runs, after_runs))
+    for name in sorted(set(sources_before) & set(sources_after)):
+        if sources_before[name] != sources_after[name]:
             yield f"{name}.py is not the same file"
-    before, after = before_results[0]["environment"], after_results[0]["environment"]
+    before, after = before_runs[0].environment, after_runs[0].environment
     for name in ("system", "processor", "cores", "python", "revision"):
-        if before[name] != after[name]:
-            yield f"{name}: {before[name]} -> {after[name]}"
-    for name in sorted({*before["packages"], *after["packages"]}):
-        old, new = (side["packages"].get(name, "none") for side in (before, after))
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            yield f"{name}: {old} -> {new}"
+    for name in sorted({*before.packages, *after.packages}):
+        old, new = (environment.packages.get(name, "none") for environment in (before, after))
         if old != new:
             yield f"{name}: {old} -> {new}"
 

@@ -13,17 +13,21 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from common.client.event_loop import new_event_loop
-from common.client.load import Load, LoadError, Parser, add_load_options, load_from
-from common.client.outcomes import failures
+import uvloop
+
+from common import cli
+from common.cli import Parser, Problem, UsageError
+from common.client.load import Load
+from common.client.options import add_load_options, load_from
 from common.client.progress import Tell, teller
-from common.client.request import Target
-from common.client.sender import Run
+from common.client.request import Request
+from common.client.sender import Sender
+from common.client.sent import CANCELLED, Sent
 from common.report import ab, rate
-from common.results import files
-from common.running import find_rate
+from common.results import files, targets
+from common.results.record import Search
+from common.running.find_rate import PROBE_SECONDS, START_RATE, Prober
 
 DESCRIPTORS_FOR_OURSELVES = 32
 
@@ -38,20 +42,20 @@ def allow_descriptors(connections: int) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         if soft < needed:
-            raise LoadError(
+            raise UsageError(
                 f"{connections} requests at once need {needed} file descriptors and the limit is {soft}: lower -c or raise `ulimit -n`"
             )
 
 
-async def fire(load: Load, target: Target, tell: Tell) -> dict[str, Any]:
-    run = Run(load, target, tell)
+async def fire(load: Load, request: Request, tell: Tell) -> Sent:
+    sender = Sender(load, request, tell)
     for number in (signal.SIGINT, signal.SIGTERM):
-        run.loop.add_signal_handler(number, run.stop, "cancelled")
-    return await run.go()
+        asyncio.get_running_loop().add_signal_handler(number, sender.stop, CANCELLED)
+    return await sender.send()
 
 
-async def search(load: Load, target: Target, promised: find_rate.Promise, tell: Tell) -> dict[str, Any]:
-    prober = find_rate.Prober(load, target, promised, tell)
+async def search(load: Load, request: Request, target: targets.Target, tell: Tell) -> Search:
+    prober = Prober(load, request, target, tell)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, prober.stop)
     return await prober.find()
@@ -67,59 +71,68 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the whole record, raw latencies and all")
     parser.add_argument(
         "--find-rate",
-        metavar="PROMISE",
-        help="find the highest rate that holds 'p99<=500ms' (-t: seconds of each run, --rate: where to start)",
+        metavar="TARGET",
+        help="find the highest rate that keeps 'p99<=500ms' (-t: seconds of each run, --rate: where to start)",
     )
     parser.add_argument("url", metavar="URL")
     options = parser.parse_args(arguments)
     if options.find_rate is not None:
-        find_rate.prepare(options)
+        prepare_search(options)
     return options
 
 
-def main(arguments: list[str]) -> int:
-    try:
-        options = parse_arguments(arguments)
-        load = load_from(options, options.url)
-        target = Target(options.url, load)
-        allow_descriptors(load.concurrency)
-        promised = find_rate.promise(options.find_rate) if options.find_rate is not None else None
-    except LoadError as error:
-        print(f"loadgen: {error}", file=sys.stderr)
-        return 2
+def prepare_search(options: argparse.Namespace) -> None:
+    """The options of a search as those of its first probe."""
+    if options.users is not None or options.stages is not None or options.requests is not None or options.grace is not None:
+        raise UsageError("--find-rate sends loads of its own: no -n, --users, --stages and --grace with it")
+    if options.csv is not None:
+        raise UsageError("--find-rate has no one table of percentiles: no -e with it")
+    options.rate = options.rate or START_RATE
+    options.seconds = options.seconds or PROBE_SECONDS
+
+
+def send(arguments: list[str]) -> int:
+    options = parse_arguments(arguments)
+    load = load_from(options, options.url)
+    request = Request(options.url, load)
+    allow_descriptors(load.concurrency)
+    target = targets.parse_latency(options.find_rate) if options.find_rate is not None else None
     tell = teller(options.quiet, options.progress)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        if promised:
-            return finish_search(runner.run(search(load, target, promised, tell)), options)
-        return finish(runner.run(fire(load, target, tell)), options)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if target is not None:
+            return finish_search(runner.run(search(load, request, target, tell)), options)
+        return finish(runner.run(fire(load, request, tell)), options)
 
 
-def finish(result: dict[str, Any], options: argparse.Namespace) -> int:
+def finish(sent: Sent, options: argparse.Namespace) -> int:
     """Save before printing; then say with the exit code how it went."""
-    saved = save(result, (options.json, files.save), (options.csv, ab.save_percentiles))
-    print(ab.ab_report(result), flush=True)
-    if result["stopped"] == "cancelled":
-        return 130
-    unanswered = failures(result["outcomes"]) or result["outcomes"].get("unsent")
+    saved = save(options.json, lambda path: files.write(path, sent))
+    saved = save(options.csv, lambda path: ab.save_percentiles(path, sent)) and saved
+    print(ab.text(sent), flush=True)
+    if sent.stopped == CANCELLED:
+        return cli.STOPPED
+    unanswered = sent.failed or sent.outcomes.get("unsent")
     return 1 if unanswered or not saved else 0
 
 
-def finish_search(result: dict[str, Any], options: argparse.Namespace) -> int:
-    saved = save(result, (options.json, files.save))
-    print(rate.text(result), flush=True)
-    return rate.exit_code(result) or (0 if saved else 1)
+def finish_search(found: Search, options: argparse.Namespace) -> int:
+    saved = save(options.json, lambda path: files.write(path, found))
+    print(rate.text(found), flush=True)
+    return rate.exit_code(found) or (0 if saved else 1)
 
 
-def save(result: dict[str, Any], *writes: tuple[Path | None, Callable[[Path, dict[str, Any]], None]]) -> bool:
-    saved = True
-    for path, write in writes:
-        try:
-            if path is not None:
-                write(path, result)
-        except files.RecordError as error:
-            print(f"loadgen: {error}", file=sys.stderr)
-            saved = False
-    return saved
+def save(path: Path | None, write: Callable[[Path], None]) -> bool:
+    try:
+        if path is not None:
+            write(path)
+    except Problem as problem:
+        print(f"loadgen: {problem}", file=sys.stderr)
+        return False
+    return True
+
+
+def main(arguments: list[str]) -> int:
+    return cli.run("loadgen", lambda: send(arguments))
 
 
 if __name__ == "__main__":

@@ -5,30 +5,56 @@ import difflib
 import fnmatch
 import random
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from common.bench import SKIPPED_EXIT, add_run_options, blank, new_directory, parse_run_options, planned_seconds, run, serve
-from common.cli import stop_on_signals
-from common.client.load import LoadError, Parser, count
-from common.report import many_rounds
-from common.report.live import watch
-from common.report.tables import changes_table, claims_table, comparisons, published_table
+from common import cli
+from common.bench import add_run_options, parse_run_arguments, run_options_from, serve
+from common.cli import UsageError
+from common.client.options import count
+from common.client.progress import silent
+from common.report import tables
+from common.report.live import Watch
 from common.results import files
-from common.running import machine, rounds
-from common.serving import scenario
-from common.serving.postgres import Postgres
-from common.serving.process import Failed
-from common.serving.scenario import Scenario, ScenarioError, name_of, read, shown
+from common.results.comparison import compare_loads
+from common.results.record import Plan, ScenarioRun
+from common.results.words import describe_environment
+from common.running.directories import new_directory
+from common.running.rounds import plan_turns
+from common.running.run import run_turn
+from common.running.sizing import RunOptions, planned_seconds
+from common.serving import postgres
+from common.serving.places import short_path
+from common.serving.scenario import Scenario, ScenarioError, read, scenario_name
+from common.serving.scenario import files as scenario_files
+from studies import baselines_of, judge_claims
 
-TEXT_WIDTH, TABLE_WIDTH = 150, 250  # a narrower terminal wraps the lines of a table: nothing is left out
+WIDTH = 150  # a narrower terminal wraps the lines of a table: nothing is left out
+PLAN = "suite.json"  # kept beside the results, so that a run that was stopped can go on
 
 
 def main(arguments: list[str]) -> int:
-    stop_on_signals()
-    parser = Parser(prog="run_all.sh", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    cli.stop_on_signals()
+    return cli.run("run_all.sh", lambda: run_command(arguments))
+
+
+def run_command(arguments: list[str]) -> int:
+    options = parse_arguments(arguments)
+    watch = Watch(options.quiet)
+    if options.resume is not None:
+        return resume(only_resume(options), watch)
+    paths = choose_scenarios(options.names)
+    if options.list:
+        return list_scenarios(paths)
+    if options.serve:
+        return serve([read(path) for path in paths], new_directory("serve"), options.host)
+    return begin(paths, options, watch)
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = cli.Parser(prog="run_all.sh", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("names", nargs="*", metavar="NAME", help="scenarios to run: names or globs such as 'uwsgi_*' (default: all)")
     parser.add_argument("--list", action="store_true", help="name the scenarios and their questions")
     parser.add_argument("--rounds", type=count, default=1, metavar="R", help="run all R times, in random order, for intervals (default 1)")
@@ -36,54 +62,35 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, metavar="N", help="of the random order; it is in every record")
     parser.add_argument("-q", dest="quiet", action="store_true", help="no progress and no summaries: only the tables")
     add_run_options(parser)
-    try:
-        options = parse_run_options(parser, arguments)
-        watch.quiet = options.quiet
-        if options.resume is not None:
-            return resume(alone(options))
-        chosen = choose(options.names)
-        if options.list:
-            return show_list(chosen)
-        if options.serve:
-            return serve([read(path) for path in chosen], new_directory("serve"), options.host)
-        return begin(chosen, options)
-    except (LoadError, ScenarioError) as error:
-        print(f"run_all.sh: {error}", file=sys.stderr)
-        return 2
-    except (Failed, files.RecordError) as error:
-        print(f"run_all.sh: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("run_all.sh: stopped", file=sys.stderr)
-        return 130
+    return parse_run_arguments(parser, arguments)
 
 
-def alone(options: argparse.Namespace) -> Path:
+def only_resume(options: argparse.Namespace) -> Path:
     """--resume goes by the plan that was kept: nothing else may be asked for."""
     others = {name for name, value in vars(options).items() if value and name not in ("resume", "host", "rounds", "quick", "quiet")}
     if others or options.rounds != 1:
-        raise LoadError("--resume goes on as the run was begun: no names and no other options beside it")
+        raise UsageError("--resume reuses the original run's scenarios and options; don't pass any")
     return Path(options.resume)
 
 
-def choose(names: list[str]) -> list[Path]:
+def choose_scenarios(names: Sequence[str]) -> list[Path]:
     """The files that the names and globs mean, each once."""
-    found = scenario.files()
+    paths = scenario_files()
     chosen: list[Path] = []
     for name in names or ["*"]:
         wanted = name.removesuffix(".py").rpartition("scenarios/")[2]
-        matching = [path for path in found if any(fnmatch.fnmatchcase(one, wanted) for one in (path.stem, name_of(path)))]
-        if not matching:
-            close = difflib.get_close_matches(wanted, [name_of(path) for path in found], n=3, cutoff=0.4)
+        matches = [path for path in paths if any(fnmatch.fnmatchcase(one, wanted) for one in (path.stem, scenario_name(path)))]
+        if not matches:
+            close = difflib.get_close_matches(wanted, [scenario_name(path) for path in paths], n=3, cutoff=0.4)
             hint = f"did you mean {', '.join(close)}?" if close else "--list shows them all"
             raise ScenarioError(f"there is no scenario {name!r}; {hint}")
-        chosen += [path for path in matching if path not in chosen]
+        chosen += [path for path in matches if path not in chosen]
     return chosen
 
 
-def show_list(paths: list[Path]) -> int:
+def list_scenarios(paths: Sequence[Path]) -> int:
     code = 0
-    width = max(len(name_of(path)) for path in paths)
+    width = max(len(scenario_name(path)) for path in paths)
     for path in paths:
         try:
             scenario = read(path)
@@ -95,111 +102,118 @@ def show_list(paths: list[Path]) -> int:
     return code
 
 
-def begin(chosen: list[Path], options: argparse.Namespace) -> int:
+def begin(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int:
     """A run of its own directory, its plan kept in it."""
-    directory = new_directory()
+    directory, run_options = new_directory(), run_options_from(options)
     seed = random.randrange(2**32) if options.seed is None else options.seed
-    rounds.save(directory, [name_of(path) for path in chosen], seed, options)
-    return run_suite(chosen, directory, seed, options, earlier=[])
+    plan = Plan([scenario_name(path) for path in paths], options.rounds, seed, run_options.full, run_options.pin, run_options.sizes)
+    files.write(directory / PLAN, plan)
+    return run_plan(plan, directory, [], watch)
 
 
-def resume(directory: Path) -> int:
+def resume(directory: Path, watch: Watch) -> int:
     """What is missing of a run that was stopped, by the same plan; runs that failed are results too."""
-    planned = rounds.load(directory)
-    options = argparse.Namespace(**planned["options"], rounds=planned["rounds"])
-    chosen = choose(planned["scenarios"])
-    earlier = [result for result in saved(directory) if result["status"] != "interrupted"]
-    now = {name_of(path): path.read_text(encoding="utf-8") for path in chosen}
-    changed = sorted({result["scenario"] for result in earlier if result["source"] != now[result["scenario"]]})
+    if not (directory / PLAN).exists():
+        raise files.RecordError(f"{directory} is not a run of ./run_all.sh: it has no {PLAN}")
+    plan = files.read(directory / PLAN, Plan)
+    earlier = [run for run in saved_runs(directory) if run.status != "interrupted"]
+    now = {scenario_name(path): path.read_text(encoding="utf-8") for path in choose_scenarios(plan.scenarios)}
+    changed = sorted({run.scenario for run in earlier if run.source != now[run.scenario]})
     if changed:
-        raise ScenarioError(f"changed since {shown(directory)} was begun: {', '.join(changed)}; begin a run of its own")
-    return run_suite(chosen, directory, planned["seed"], options, earlier)
+        raise ScenarioError(f"changed since {short_path(directory)} was begun: {', '.join(changed)}; begin a run of its own")
+    return run_plan(plan, directory, earlier, watch)
 
 
-def run_suite(paths: list[Path], directory: Path, seed: int, options: argparse.Namespace, earlier: list[dict[str, Any]]) -> int:
+def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch: Watch) -> int:
     """Round by round, whatever becomes of each run; then what can be compared is."""
+    options = RunOptions(plan.sizes, plan.full, plan.pin)
+    scenarios, unreadable = read_scenarios(choose_scenarios(plan.scenarios))
+    baselines = {scenario.study: baselines_of(scenario.study) for scenario in scenarios}
+    had = {(run.scenario, run.round, run.control) for run in earlier}
+    turns = plan_turns(scenarios, plan.rounds, plan.seed, baselines)
+    left = [turn for turn in turns if (turn.scenario.name, turn.round, turn.control) not in had]
+    watch.expect(sum(planned_seconds(turn.scenario, options) for turn in left))
+    runs = list(earlier)
+    stopped = False
+    with postgres.server(watch.tell if watch.is_seen else silent) as database:
+        try:
+            for turn in left:
+                runs.append(run_turn(turn, options, directory, database, watch, baselines[turn.scenario.study], plan.seed))
+                if runs[-1].status == "interrupted":
+                    raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            stopped = True
+    show_tables(runs, plan.rounds)
+    show_left_out(runs, unreadable)
+    if stopped:
+        print(f"stopped; what is missing: ./run_all.sh --resume {short_path(directory)}", file=sys.stderr)
+    print(f"Records: {short_path(directory)}/")
+    make_page(directory)
+    return cli.STOPPED if stopped else exit_code(runs, unreadable)
+
+
+def read_scenarios(paths: Iterable[Path]) -> tuple[list[Scenario], dict[str, str]]:
+    """Those that can be read; of the others, by their names, why not."""
     scenarios: list[Scenario] = []
-    done = list(earlier)
+    unreadable: dict[str, str] = {}
     for path in paths:
         try:
             scenarios.append(read(path))
         except ScenarioError as error:
-            done.append(
-                {"scenario": name_of(path), "label": name_of(path), "study": "", "status": "failed", "reason": str(error), "loads": []}
-            )
-    turns = rounds.turns(scenarios, options.rounds, seed)
-    had = {(result["label"], result["round"]) for result in earlier}
-    left = [turn for turn in turns if (turn.label, turn.round) not in had]
-    watch.expect(sum(planned_seconds(turn.scenario, options) for turn in left))
-    stopped = False
-    with Postgres() as postgres:
-        try:
-            for turn in left:
-                result = {**blank(turn.scenario, options), "label": turn.label, "round": turn.round, "seed": seed}
-                done.append(result)
-                run(turn.scenario, options, directory / turn.folder, postgres, result)
-        except KeyboardInterrupt:
-            stopped = True
-    show_tables(done, options.rounds)
-    show_left_out(done)
-    if stopped:
-        print(f"stopped; what is missing: ./run_all.sh --resume {shown(directory)}", file=sys.stderr)
-    print(f"Records: {shown(directory)}/")
-    make_page(directory)
-    return 130 if stopped else exit_code({result["status"] for result in done})
+            unreadable[scenario_name(path)] = str(error)
+    return scenarios, unreadable
 
 
-def saved(directory: Path) -> list[dict[str, Any]]:
-    """The records in it; none where the run was stopped before its first."""
-    return files.read_directory(directory) if any(directory.rglob(f"*{files.SUFFIX}")) else []
+def saved_runs(directory: Path) -> list[ScenarioRun]:
+    """None where the run was stopped before its first."""
+    return files.read_directory(directory) if files.paths_in(directory) else []
 
 
 def make_page(directory: Path) -> None:
     """Of what was saved, and only now: what draws it takes half a second to import."""
     try:
-        if found := saved(directory):
+        if runs := saved_runs(directory):
             from common.report.page import html
 
-            print(f"Report: {shown(html.save(directory, found))}")
+            print(f"Report: {short_path(html.save(directory, runs, judge_claims(runs)))}")
     except Exception as error:  # whatever it is, the results were printed and saved
         print(f"run_all.sh: no report was made: {type(error).__name__}: {str(error).partition(chr(10))[0]}", file=sys.stderr)
 
 
-def exit_code(statuses: set[str]) -> int:
-    if "failed" in statuses:
+def exit_code(runs: Sequence[ScenarioRun], unreadable: dict[str, str]) -> int:
+    statuses = {run.status for run in runs}
+    if unreadable or "failed" in statuses:
         return 1
-    return SKIPPED_EXIT if statuses == {"skipped"} else 0
+    return cli.SKIPPED if statuses == {"skipped"} else 0
 
 
-def show_tables(done: list[dict[str, Any]], rounds: int) -> None:
-    measured = [result for result in done if result["loads"]]
+def show_tables(runs: Sequence[ScenarioRun], rounds: int) -> None:
+    measured = [run for run in runs if run.loads]
     if not measured:
         return
     console = Console(highlight=False)
-    console.width = TABLE_WIDTH
-    for table in comparisons(measured) if rounds == 1 else many_rounds.tables(measured):
+    console.width = WIDTH
+    for comparison in compare_loads(measured):
         console.print()
-        console.print(table)
-    console.width = TEXT_WIDTH
+        console.print(tables.draw_comparison(comparison))
     if rounds == 1:
         console.print("\nOne round is one sample: no interval can be given. --rounds 10 gives them.", style="dim")
-    for study in dict.fromkeys(result["study"] for result in measured):
-        for extra in (changes_table(study, measured), published_table(study, measured), claims_table(study, measured)):
-            if extra is not None:
+    for study, claims in judge_claims(measured).items():
+        of_study = [run for run in measured if run.study == study]
+        for table in (tables.draw_changes(study, of_study), tables.draw_published(study, of_study), tables.draw_claims(study, claims)):
+            if table is not None:
                 console.print()
-                console.print(extra)
+                console.print(table)
     console.print()
-    console.print(machine.line(measured[0]["environment"]), style="dim", soft_wrap=True)
+    console.print(describe_environment(measured[0].environment), style="dim", soft_wrap=True)
 
 
-def show_left_out(done: list[dict[str, Any]]) -> None:
+def show_left_out(runs: Iterable[ScenarioRun], unreadable: dict[str, str]) -> None:
     """Each reason once: a control that is skipped as its scenario was says nothing new."""
-    said = set()
-    for result in done:
-        what = (result["status"], result["scenario"], result["reason"])
-        if result["status"] in ("skipped", "failed") and what not in said:
-            print(f"{result['status']}: {result['label']}: {result['reason']}", file=sys.stderr)
-        said.add(what)
+    reasons = [("failed", name, reason) for name, reason in unreadable.items()]
+    reasons += [(run.status, run.scenario, run.reason) for run in runs if run.status in ("skipped", "failed")]
+    for status, name, reason in dict.fromkeys(reasons):
+        print(f"{status}: {name}: {reason}", file=sys.stderr)
 
 
 if __name__ == "__main__":

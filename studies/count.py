@@ -1,10 +1,9 @@
 """The claims of github.com/slow999/DjangoAndAsyncCompare on 300 requests at once that count a million rows."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from common.results.claims import Claim, Runs, decide, per_second
-from common.results.metrics import Summary
+from common.results.record import Measured
 
 BASELINES = ("nginx_uwsgi_count", "nginx_uwsgi_count_remote")
 SYNC, ASYNC = "nginx_uwsgi_count", "nginx_gunicorn_uvicorn_count"
@@ -18,24 +17,24 @@ def claims(runs: Runs) -> Iterator[Claim]:
         yield decide(
             text,
             {
-                f"{name} req/s": runs.figure(per_second, scenario + suffix, "/polls/")
+                f"{name} req/s": runs.median(per_second, scenario + suffix, "/polls/")
                 for name, scenario in (("async", ASYNC), ("sync", SYNC))
             },
             lambda asynchronous, synchronous, least=least: asynchronous >= least * synchronous,
         )
     yield decide(
         "sync's response time grows with the place in the queue (rule: the median is 0.35 to 0.65 of the longest)",
-        {"sync median over longest": runs.figure(middle_over_longest, SYNC, "/polls/")},
+        {"sync median over longest": runs.median(middle_over_longest, SYNC, "/polls/")},
         lambda share: 0.35 <= share <= 0.65,
     )
     yield decide(
         "async's response time is nearly the same for all (rule: the median is at least 0.85 of the longest)",
-        {"async median over longest": runs.figure(middle_over_longest, ASYNC, "/polls/")},
+        {"async median over longest": runs.median(middle_over_longest, ASYNC, "/polls/")},
         lambda share: share >= 0.85,
     )
 
 
-def middle_over_longest(load: dict[str, Any], summary: Summary) -> float | None:
+def middle_over_longest(load: Measured) -> float | None:
     """Of one burst: the time of the request in the middle of the queue over that of the last."""
-    middle, longest = summary.latency(50), summary.latency(100)
+    middle, longest = load.metrics.latency(50), load.metrics.latency(100)
     return middle / longest if middle and longest else None

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from common.client.sent import Sent
+from common.results import files
 from tests.misbehaving import Server
 from tests.processes import ROOT, check_record
 
@@ -53,6 +55,11 @@ class Fired:
     stdout: str
     stderr: str
     record: dict[str, Any]
+    path: Path
+
+    @property
+    def sent(self) -> Sent:
+        return files.read(self.path, Sent)
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -87,6 +94,6 @@ def fire(tmp_path: Path) -> Any:
         record = json.loads(saved.read_text()) if saved.exists() else {}
         if record:
             check_record(record)
-        return Fired(done.returncode, done.stdout, done.stderr, record)
+        return Fired(done.returncode, done.stdout, done.stderr, record, saved)
 
     return run

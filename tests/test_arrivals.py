@@ -1,6 +1,5 @@
 """Does an open loop start its requests on schedule whatever the server does, and hide nothing of what became of them?"""
 
-import argparse
 import asyncio
 import json
 import signal
@@ -8,23 +7,25 @@ import subprocess
 import time
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import bench, loadgen
-from common.client.event_loop import new_event_loop
-from common.client.load import LoadError, load_from, parse_line
+from common import loadgen
+from common.cli import UsageError
+from common.client.load import Sizes
+from common.client.options import load_from, parse_line
 from common.client.outcomes import OUTCOMES, failures
 from common.client.percentiles import percentile
 from common.client.progress import silent
-from common.client.request import Target
-from common.client.sender import Run
+from common.client.request import Request
+from common.client.sender import Sender
 from common.report import ab
 from common.results import timeline
-from common.results.bottleneck import limit_of
-from common.results.metrics import Summary, in_flight
-from common.running.by_locust import command
-from tests.made_up import open_load
+from common.results.metrics import Metrics
+from common.running.by_locust import locust_command
+from common.running.sizing import PlannedLoad, RunOptions
+from tests.made_up import make_cost, make_measured, make_open
 from tests.processes import ROOT, changed, copy_tree, records, run
 from tests.test_loadgen import LOADGEN, wait_for
 
@@ -60,7 +61,7 @@ def test_an_end_by_time_and_number_is_whichever_is_first(server, fire):
 def test_stages_one_after_the_other(server, fire):
     done = fire("--stages", "1s@20,1s@60", server.url("/ok"))
     assert done.outcomes == {"ok": 80}
-    parts = timeline.slices(done.record)
+    parts = timeline.slice_load(done.sent)
     assert [part.due for part in parts] == [20, 60]
     assert sum(part.sent for part in parts) == sum(part.ok for part in parts) == 80
     assert "Timeline\n    second       due      sent" in done.stdout
@@ -130,12 +131,12 @@ def test_a_person_ends_it(server, tmp_path):
 
 def test_a_stall_shows_in_an_open_loop_and_not_in_a_closed_one(server, fire):
     """While the server does nothing for a second, a hundred requests are due; the one user of a closed loop waits."""
-    stalled = Summary(fire("--rate", 100, "-t", 3, "-k", server.url("/stall-at?n=100")).record)
+    stalled = Metrics(fire("--rate", 100, "-t", 3, "-k", server.url("/stall-at?n=100")).sent)
     assert (stalled.due, stalled.ok) == (300, 300)
     assert stalled.latency(99) >= 700
     assert stalled.latency(50) <= 300
-    closed = Summary(fire("-n", 300, "-k", server.url("/stall-at?n=450")).record)
-    assert closed.total[-1] >= 990
+    closed = Metrics(fire("-n", 300, "-k", server.url("/stall-at?n=450")).sent)
+    assert closed.latencies[-1] >= 990
     assert closed.latency(99) <= 300
 
 
@@ -145,14 +146,14 @@ def test_a_client_that_is_held_up_is_late_and_says_so(server):
         loop.call_later(0.2, time.sleep, 0.3)
         url = server.url("/ok")
         load = load_from(loadgen.parse_arguments(["--rate", "100", "-n", "60", "-k", url]), url)
-        return await Run(load, Target(url, load), silent).go()
+        return await Sender(load, Request(url, load), silent).send()
 
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        summary = Summary(runner.run(hindered()))
-    assert (summary.ok, summary.unsent) == (60, 0)
-    assert 25 <= summary.late <= 60
-    assert summary.latency(99) >= 250
-    assert percentile(summary.from_send, 99) < percentile(summary.total, 99) - 100
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        metrics = Metrics(runner.run(hindered()))
+    assert (metrics.ok, metrics.unsent) == (60, 0)
+    assert 25 <= metrics.late <= 60
+    assert metrics.latency(99) >= 250
+    assert percentile(metrics.from_send, 99) < percentile(metrics.latencies, 99) - 100
 
 
 # What is derived from the record
@@ -164,13 +165,13 @@ def steady(count=1000, rate=100.0, took=0.2, outcome="ok"):
 
 def test_the_summary_of_an_open_loop():
     rows = [*steady(96), (0.96, 0.0015, 0.5, "ok"), (0.97, 0.0021, 0.6, "ok"), (0.98, 0.0, 0.0, "unsent"), (0.99, 0.3, 0.4, "reset")]
-    load = open_load(rows, 1.57, [[1.0, 100.0]])
-    summary = Summary(load)
-    assert (summary.due, summary.sent, summary.unsent, summary.ok, summary.failed, summary.late) == (100, 99, 1, 98, 1, 2)
-    assert summary.latency(100) == pytest.approx(600)
-    assert percentile(summary.from_send, 100) == pytest.approx(597.9)
-    assert summary.ideal_per_second == 100
-    text = ab.ab_report(load)
+    sent = make_open(rows, 1.57, [[1.0, 100.0]])
+    metrics = Metrics(sent)
+    assert (metrics.due, metrics.started, metrics.unsent, metrics.ok, metrics.failed, metrics.late) == (100, 99, 1, 98, 1, 2)
+    assert metrics.latency(100) == pytest.approx(600)
+    assert percentile(metrics.from_send, 100) == pytest.approx(597.9)
+    assert metrics.ideal_per_second == 100
+    text = ab.text(sent)
     assert "Late:                   2 of 99 started over 2 ms after they were due (0.000 ms in the median, 300.000 at most)" in text
     assert " 100%  600.000  597.900 (longest request)" in text
     assert "Time per request:       16.020 [ms] (mean, across" in text
@@ -179,34 +180,30 @@ def test_the_summary_of_an_open_loop():
 
 @pytest.mark.parametrize("took", [0.001, 0.2, 3.0, 9.0, 12.0])
 def test_however_long_each_answer_takes_all_is_answered_in_time(took):
-    load = open_load(steady(took=took), 10 + took, [[10.0, 100.0]])
-    assert Summary(load).of_ideal == pytest.approx(1.0, abs=0.011)
-    assert in_flight(load) == pytest.approx(100 * took * 10 / (10 + took), rel=0.01)
-    assert limit_of(load, Summary(load)).by == "offered load"
+    sent = make_open(steady(took=took), 10 + took, [[10.0, 100.0]])
+    assert Metrics(sent).of_ideal == pytest.approx(1.0, abs=0.011)
+    assert Metrics(sent).in_flight == pytest.approx(100 * took * 10 / (10 + took), rel=0.01)
+    assert make_measured(sent).bottleneck.by == "offered load"
 
 
 @pytest.mark.parametrize("capacity", [10, 50, 90])
 def test_a_server_that_can_do_less_falls_behind(capacity):
     rows = [(number / 100, 0.0, (number + 1) / capacity - number / 100, "ok") for number in range(1000)]
-    load = open_load(rows, 1000 / capacity, [[10.0, 100.0]])
-    assert Summary(load).of_ideal == pytest.approx(capacity / 100, rel=0.05)
-    load["server_cost"] = {
-        "cpu_seconds": 9.9 * load["seconds"] / 10,
-        "busiest_process_cpu_seconds": 0.99 * load["seconds"],
-        "peak_memory_bytes": 0,
-    }
-    assert limit_of(load, Summary(load)).by == "server CPU"
+    sent = make_open(rows, 1000 / capacity, [[10.0, 100.0]])
+    assert Metrics(sent).of_ideal == pytest.approx(capacity / 100, rel=0.05)
+    cost = make_cost(9.9 * sent.seconds / 10, busiest=0.99 * sent.seconds)
+    assert make_measured(sent, cost=cost).bottleneck.by == "server CPU"
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 1), st.floats(1, 5), st.sampled_from(OUTCOMES)), min_size=1, max_size=40))
 def test_sums_hold(rows):
-    load = open_load(rows, 10.0, [[5.0, len(rows) / 5]])
-    summary = Summary(load)
-    assert summary.ok + summary.failed + summary.cut_off + summary.unsent == summary.due == len(rows)
-    parts = timeline.slices(load)
-    assert sum(part.due for part in parts) == summary.due
-    assert sum(part.sent for part in parts) == summary.sent
-    ab.ab_report(load)
+    sent = make_open(rows, 10.0, [[5.0, len(rows) / 5]])
+    metrics = Metrics(sent)
+    assert metrics.ok + metrics.failed + metrics.cut_off + metrics.unsent == metrics.due == len(rows)
+    parts = timeline.slice_load(sent)
+    assert sum(part.due for part in parts) == metrics.due
+    assert sum(part.sent for part in parts) == metrics.started
+    ab.text(sent)
 
 
 # As a scenario's load
@@ -217,13 +214,14 @@ def test_a_scenario_offers_a_rate(tmp_path):
     program = run(tree, "scenarios/tiny.py")
     assert program.process.returncode == 0, program.stderr
     [load] = records(tree)["tiny"]["loads"]
-    assert (load["outcomes"], load["size"], len(load["requests"]["due"])) == ({"ok": 100}, "declared", 100)
+    assert (load["sent"]["outcomes"], load["size"], len(load["sent"]["requests"]["due"])) == ({"ok": 100}, "declared", 100)
     assert "tiny · GET /, 50 per second for 2 s, at most 1,000 in flight, close" in program.stdout
     assert "of 50.0 requests per second (all that was due, in time)" in program.stdout
     assert "Limited by:             " in program.stdout
 
 
-OPTIONS = {"requests": None, "concurrency": None, "seconds": None, "keep_alive": False, "full": False}
+def planned(line, least_seconds=None, full=False, **sizes):
+    return PlannedLoad(line, parse_line(line), 0, least_seconds, RunOptions(Sizes(**sizes), full=full))
 
 
 @pytest.mark.parametrize(
@@ -241,7 +239,7 @@ OPTIONS = {"requests": None, "concurrency": None, "seconds": None, "keep_alive":
     ],
 )
 def test_quick_shortens_and_keeps_the_rates(line, options, expected):
-    assert bench.sized(line, argparse.Namespace(**{**OPTIONS, **options})) == parse_line(expected)
+    assert planned(line, **options).load == parse_line(expected)
 
 
 @pytest.mark.parametrize(
@@ -249,20 +247,19 @@ def test_quick_shortens_and_keeps_the_rates(line, options, expected):
     [("-n 300 -c 300 /", None, 10), ("-n 300 -c 300 /", 0.3, 10), ("-n 300 -c 300 /", 1.0, 20), ("-n 300 -c 300 -t 15 /", 1.0, 15)],
 )
 def test_a_burst_has_the_time_for_twenty_answers_after_each_other(line, least, seconds):
-    assert bench.sized(line, argparse.Namespace(**OPTIONS), least).seconds == seconds
-    assert bench.sized(line, argparse.Namespace(**{**OPTIONS, "full": True}), least) == parse_line(line)
+    assert planned(line, least).load.seconds == seconds
+    assert planned(line, least, full=True).load == parse_line(line)
 
 
 def test_a_shortened_schedule_is_not_the_declared_one():
-    options = argparse.Namespace(**OPTIONS)
     for line, size in (("--rate 50 -t 30 /", "quick"), ("--stages 10s@5,9s@9 /", "quick"), ("--rate 50 -t 3 /", "declared")):
-        assert bench.size_of(line, bench.sized(line, options), {"stopped": ""}, options) == size
-        assert bench.size_of(line, bench.sized(line, options), {"stopped": "cut off"}, options) == "quick"
+        assert planned(line).size("") == size
+        assert planned(line).size("cut off") == "quick"
 
 
 def test_locust_sends_no_rates(tmp_path):
-    with pytest.raises(LoadError, match="users, not rates"):
-        command(parse_line("--rate 50 -t 3 /"), "http://127.0.0.1/", tmp_path, web=False)
+    with pytest.raises(UsageError, match="users, not rates"):
+        locust_command(parse_line("--rate 50 -t 3 /"), "http://127.0.0.1/", tmp_path, web=False)
 
 
 # What contradicts itself

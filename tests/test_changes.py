@@ -2,15 +2,18 @@
 
 import ast
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
-from test_suite import made_up
 
-from common.report.tables import changes_table
-from common.results import changes
+from common.report.tables import draw_changes
+from common.results.changes import changes_of_study, diff_sources
+from common.results.record import ScenarioRun
 from common.serving import scenario
+from tests.made_up import make_run
+from tests.test_suite import one_second
 
 FILES = {path.stem: path for path in scenario.files()}
 PAIRS = [(name, base) for name, path in FILES.items() for base in scenario.read(path).differs_from]
@@ -19,18 +22,18 @@ LAUNCH = ("SERVER", "NGINX", "MAX_CONNECTIONS")
 FREE = ("STUDY", "DIFFERS_FROM", "PORTS", "PUBLISHED", "LOAD", "LOAD_FULL", "LATENCIES_MS")
 
 
-def runs(*rates: int, least_seconds: float | None = None, study: str = "tests") -> list[dict]:
+def make_runs(*rates: int, least_seconds: float | None = None, study: str = "tests") -> list[ScenarioRun]:
     """Of a base, and of one that differs from it, one round after the other."""
-    found = []
+    runs = []
     for at, rate in enumerate(rates):
-        one = made_up("other" if at % 2 else "base", rate, study=study) | {"round": at // 2 + 1}
-        one["loads"][0] |= {"least_seconds": least_seconds, "stopped": ""}
-        found.append(one | {"differs_from": {"base": "a thing"} if at % 2 else {}})
-    return found
+        name, differs_from = ("other", {"base": "a thing"}) if at % 2 else ("base", {})
+        loads = one_second(name, rate, least_seconds=least_seconds).loads
+        runs.append(make_run(name, *loads, study=study, round=at // 2 + 1, differs_from=differs_from))
+    return runs
 
 
 def test_a_change_is_a_ratio():
-    [one] = changes.of_study("tests", runs(20, 80))
+    [one] = changes_of_study("tests", make_runs(20, 80))
     assert (one.scenario, one.base, one.what) == ("other", "base", "a thing")
     assert one.ratios["req/s"].middle == pytest.approx(4.0)
     assert one.ratios["req/s"].low is None
@@ -38,59 +41,64 @@ def test_a_change_is_a_ratio():
 
 
 def test_what_is_near_is_no_difference():
-    [one] = changes.of_study("tests", runs(20, 22))
+    [one] = changes_of_study("tests", make_runs(20, 22))
     assert one.verdict == "no difference shown"
 
 
 def test_rounds_give_an_interval_and_may_show_little():
-    [little] = changes.of_study("tests", runs(100, 110, 101, 111, 99, 109, 100, 110))
+    [little] = changes_of_study("tests", make_runs(100, 110, 101, 111, 99, 109, 100, 110))
     assert little.verdict == ""
     assert little.ratios["req/s"].low > 1.05
-    [none] = changes.of_study("tests", runs(100, 110, 130, 95, 90, 120, 100, 101))
+    [none] = changes_of_study("tests", make_runs(100, 110, 130, 95, 90, 120, 100, 101))
     assert none.verdict == "no difference shown"
 
 
 def test_where_both_waited_only_the_cost_can_differ():
-    [one] = changes.of_study("tests", runs(90, 99, least_seconds=0.01))
+    [one] = changes_of_study("tests", make_runs(90, 99, least_seconds=0.01))
     assert one.verdict == "both only waited: compare their CPU"
-    [one] = changes.of_study("tests", runs(40, 99, least_seconds=0.01))
+    [one] = changes_of_study("tests", make_runs(40, 99, least_seconds=0.01))
     assert one.verdict == ""
 
 
 def test_without_its_base_there_is_nothing_to_compare():
-    base, other = runs(20, 80)
-    assert changes.of_study("tests", [other]) == []
-    assert changes.of_study("tests", [base | {"study": "another"}, other]) == []
-    base["loads"][0]["fault"] = "it fell over"
-    assert changes.of_study("tests", [base, other]) == []
+    base, other = make_runs(20, 80)
+    assert changes_of_study("tests", [other]) == []
+    assert changes_of_study("tests", [replace(base, study="another"), other]) == []
+    base.loads[0].fault = "it fell over"
+    assert changes_of_study("tests", [base, other]) == []
 
 
 def test_what_answers_nothing_has_no_ratio():
-    [one] = changes.of_study("tests", runs(20, 0))
+    [one] = changes_of_study("tests", make_runs(20, 0))
     assert one.ratios["req/s"] is None
     assert one.verdict == "one answered nothing"
 
 
 def test_the_farthest_apart_come_first():
-    found = [*runs(20, 30), made_up("third", 90) | {"differs_from": {"base": "a lot", "other": "less"}}, made_up("last", 1)]
-    found[-1]["differs_from"] = {"base": "the most"}
-    assert [one.what for one in changes.of_study("tests", found)] == ["the most", "a lot", "less", "a thing"]
+    third = replace(one_second("third", 90), differs_from={"base": "a lot", "other": "less"})
+    last = replace(one_second("last", 1), differs_from={"base": "the most"})
+    assert [change.what for change in changes_of_study("tests", [*make_runs(20, 30), third, last])] == [
+        "the most",
+        "a lot",
+        "less",
+        "a thing",
+    ]
 
 
 def test_the_table_names_both_and_what_differs():
     console = Console(file=io.StringIO(), width=140)
-    console.print(changes_table("tests", runs(20, 80)))
+    console.print(draw_changes("tests", make_runs(20, 80)))
     [title, heads, row] = [line.split() for line in console.file.getvalue().splitlines()]
     assert title == ["tests", "·", "one", "change", "at", "a", "time"]
     assert heads[:3] == ["scenario", "differs", "from"]
     assert row[:4] == ["other", "base", "a", "thing"]
     assert "4.00x" in row
-    assert changes_table("tests", [made_up("alone", 3)]) is None
+    assert draw_changes("tests", [one_second("alone", 3)]) is None
 
 
 def test_lines_that_differ_are_shown():
-    assert changes.lines("a\nb\nc\nd\n", "a\nB\nc\nd\n").splitlines() == ["@@ -1,3 +1,3 @@", " a", "-b", "+B", " c"]
-    assert changes.lines("same\n", "same\n") == ""
+    assert diff_sources("a\nb\nc\nd\n", "a\nB\nc\nd\n").splitlines() == ["@@ -1,3 +1,3 @@", " a", "-b", "+B", " c"]
+    assert diff_sources("same\n", "same\n") == ""
 
 
 def parts(path: Path) -> dict[str, list[str]]:

@@ -2,19 +2,21 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_page import whole
-from test_suite import made_up as of_one_second
 
 from benchmarks.page import made_up
-from common.report.page import contents, drawing, points
-from common.results import answers
-from common.results.comparison import AGAIN, groups
+from common.client.options import parse_line
+from common.report.page import contents, latencies, looks, overview, queue, runs, timeline
+from common.results.answers import Answer, answer_study
+from common.results.comparison import LoadComparison, compare_loads
+from common.results.record import Measured, ScenarioRun
 from common.results.words import brief
+from tests.test_suite import one_second
 
-PAGES = {"light": (drawing.LIGHT, "#ffffff"), "dark": (drawing.DARK, "#14171c")}
+PAGES = {"light": (looks.LIGHT, "#ffffff"), "dark": (looks.DARK, "#14171c")}
 # Machado, Oliveira and Fernandes (2009), of linear colours: none, protanopia, deuteranopia, tritanopia
 SIGHTS = [
     np.eye(3),
@@ -51,20 +53,20 @@ def test_colours_stand_out_and_differ_for_everyone(theme):
 
 
 def test_thirty_scenarios_of_a_study_all_look_different():
-    looks = drawing.looks([f"scenario {number}" for number in range(30)])
-    assert len({(look["colour"], look["shape"], str(look["dash"])) for look in looks.values()}) == 30
+    assigned = looks.assign_looks([f"scenario {number}" for number in range(30)])
+    assert len(set(assigned.values())) == 30
 
 
 def test_a_scenario_looks_the_same_in_every_chart():
-    for study in contents.contents(made_up(6, 2))["studies"]:
+    for study in contents.fill_page(made_up(6, 2), {}).studies:
         seen: dict[str, set[tuple[str, str]]] = {}
-        for figure in contents.figures_of(study):
-            for scale in scales(figure["spec"]):
+        for _, chart in study.charts:
+            for scale in scales(chart.spec):
                 for name, value in zip(scale["domain"], scale["range"], strict=True):
                     seen.setdefault(name, set()).add((type(value).__name__ + str(value)[:3], str(value)))
         for name, values in seen.items():
             kinds = [kind for kind, _ in values]
-            assert len(kinds) == len(set(kinds)) or name in drawing.STATES, (name, values)
+            assert len(kinds) == len(set(kinds)) or name in runs.SHAPES, (name, values)
 
 
 def scales(part):
@@ -77,35 +79,39 @@ def scales(part):
             yield from scales(one)
 
 
-def test_drawing_is_thinned_and_figures_are_not():
-    [group] = [group for group in groups(made_up(2, 3)) if group.study == "waiting"]
-    curves = points.latencies(group)
-    queue = points.queue(group)["answers"]
-    assert len(curves["curves"]) <= len(points.PERCENTS) * len(group.rows)
-    assert len(queue) == points.MOST_PLACES * len(group.rows)
-    assert (queue[0]["place"], queue[-1]["place"]) == (1, 300)
-    times = np.sort(np.concatenate([run.summary.total for run in group.rows[0].runs]))
-    assert max(point["ms"] for point in curves["curves"]) == pytest.approx(times[-1], abs=1e-3)
+def comparisons_of(study: str, found: list[ScenarioRun]) -> list[LoadComparison]:
+    return [compared for compared in compare_loads(found) if compared.study == study]
+
+
+def test_drawing_is_thinned_and_metrics_are_not():
+    [compared] = comparisons_of("waiting", made_up(2, 3))
+    curves = latencies.collect_latencies(compared)["curves"]
+    places = queue.collect_places(compared)["answers"]
+    assert len(curves) <= len(latencies.PERCENTS) * len(compared.rows)
+    assert len(places) == queue.MOST_PLACES * len(compared.rows)
+    assert (places[0]["place"], places[-1]["place"]) == (1, 300)
+    times = np.sort(np.concatenate([sample.load.metrics.latencies for sample in compared.rows[0].samples]))
+    assert max(point["ms"] for point in curves) == pytest.approx(times[-1], abs=1e-3)
 
 
 def test_a_long_ramp_is_taken_together():
-    [group, *_] = [group for group in groups(made_up(3, 1)) if group.study == "ramps"]
-    group.load["seconds"] = 1000.0
-    found = points.seconds(group)["seconds"]
-    assert len(found) <= points.MOST_SECONDS
-    width = math.ceil(1000 / points.MOST_SECONDS)
-    assert sum(one["ok"] for one in found) * width == pytest.approx(group.runs[0].summary.ok, abs=width)
+    compared = comparisons_of("ramps", made_up(3, 1))[0]
+    compared.load.sent.seconds = 1000.0
+    seconds = timeline.collect_seconds(compared)["seconds"]
+    assert len(seconds) <= timeline.MOST_POINTS
+    width = math.ceil(1000 / timeline.MOST_POINTS)
+    assert sum(second["ok"] for second in seconds) * width == pytest.approx(compared.load.metrics.ok, abs=width)
 
 
 # The sentence
 
 
-def rounds(**rates: list[int]) -> list[dict]:
-    return [{**whole(of_one_second(name, value)), "round": turn} for name, values in rates.items() for turn, value in enumerate(values, 1)]
+def rounds(**rates: list[int]) -> list[ScenarioRun]:
+    return [replace(one_second(name, rate), round=turn) for name, values in rates.items() for turn, rate in enumerate(values, 1)]
 
 
-def answer(found: list[dict]) -> answers.Answer:
-    return answers.of_study(groups(found))
+def answer(found: list[ScenarioRun]) -> Answer:
+    return answer_study(compare_loads(found))
 
 
 def test_a_clear_winner_is_named_with_its_interval():
@@ -130,7 +136,7 @@ def test_one_round_tells_only_what_is_far_apart():
 
 
 def test_one_round_tells_no_more_than_two_equal_runs_differ_by():
-    again = [{**one, "label": f"a{AGAIN}"} for one in rounds(a=[160])]
+    again = [replace(run, control=True) for run in rounds(a=[160])]
     near, far = answer([*rounds(a=[100], b=[150]), *again]), answer([*rounds(a=[100], b=[170]), *again])
     assert near.said.startswith("No winner is shown: b and a are too near")
     assert far.winner == "b"
@@ -142,16 +148,15 @@ def test_what_answers_nothing_has_no_ratio():
     assert found.said == "a answers 100 requests per second; b answered nothing."
 
 
-def of_loads(**rates: list[int]) -> list[dict]:
+def of_loads(**rates: list[int]) -> list[ScenarioRun]:
     """One run of each, with a load for each rate: to so many paths."""
 
-    def load(one: dict, number: int) -> dict:
-        return {**one["loads"][0], "line": f"/{number}/", "description": f"GET /{number}/, 9 at a time"}
+    def load(rate: int, number: int) -> Measured:
+        [measured] = one_second("any", rate, line=f"-n 9 -c 9 /{number}/").loads
+        return measured
 
     return [
-        {**made[0], "loads": [load(one, number) for number, one in enumerate(made)]}
-        for name, values in rates.items()
-        for made in [[one for value in values for one in rounds(**{name: [value]})]]
+        replace(one_second(name, 1), loads=[load(rate, number) for number, rate in enumerate(values)]) for name, values in rates.items()
     ]
 
 
@@ -165,15 +170,15 @@ def test_over_several_loads_each_is_said_against_the_baseline():
 
 
 def test_many_loads_of_several_rounds_have_limits_and_intervals():
-    found = answer([one for one in made_up(9, 4) if one["study"] == "ramps"])
+    found = answer([run for run in made_up(9, 4) if run.study == "ramps"])
     assert "serves more than ramps_server_02 under 6 of 6 loads (up to " in found.said
     assert found.limited.startswith("Limited by ")
 
 
 def test_all_loads_at_a_glance_are_ratios_to_the_baseline():
-    data = points.overview(groups(of_loads(a=[100, 100], b=[300, 50], c=[0, 100])))
-    assert [row["row"] for row in data["rows"]] == ["GET /0/", "GET /1/"]
-    assert [(one["row"], one["scenario"], one["ratio"]) for one in data["ratios"]] == [
+    datasets = overview.collect_ratios(compare_loads(of_loads(a=[100, 100], b=[300, 50], c=[0, 100])))
+    assert [row["row"] for row in datasets["rows"]] == ["GET /0/", "GET /1/"]
+    assert [(ratio["row"], ratio["scenario"], ratio["ratio"]) for ratio in datasets["ratios"]] == [
         ("GET /0/", "b", 3.0),
         ("GET /1/", "c", 1.0),
         ("GET /1/", "b", 0.5),
@@ -181,9 +186,14 @@ def test_all_loads_at_a_glance_are_ratios_to_the_baseline():
 
 
 def test_texts_are_told_apart_by_what_they_do_not_share():
-    assert brief(["GET /a, 5 users, close", "GET /b, 5 users, close · 9 ms added"]) == ["GET /a", "GET /b · 9 ms added"]
-    assert brief(["GET /, close", "GET /, close"]) == ["GET / (1)", "GET / (2)"]
+    assert brief([["GET /a", "5 users", "close"], ["GET /b", "5 users", "close", "9 ms added"]]) == ["GET /a", "GET /b · 9 ms added"]
+    assert brief([["GET /", "close"], ["GET /", "close"]]) == ["GET / (1)", "GET / (2)"]
+
+
+def test_loads_are_told_apart_by_single_words():
+    several, fewer = (parse_line(line).parts for line in ("-n 300 -c 10 /a/", "-n 20 -c 10 /b/"))
+    assert brief([several, fewer]) == ["GET /a/ · 300 requests", "GET /b/ · 20 requests"]
 
 
 def test_of_nothing_nothing_is_said():
-    assert answer([whole(of_one_second("a", 9, busiest=0.95))]).said.startswith("Nothing is ranked: the load generator")
+    assert answer([one_second("a", 9, busiest=0.95)]).said.startswith("Nothing is ranked: the load generator")

@@ -1,17 +1,23 @@
 """Does each rule give the verdict that its words promise: both ways, and none where too little is known?"""
 
 import importlib
+from dataclasses import replace
 
 import pytest
 
-from common import bench
-from common.client.load import parse_line
-from common.client.outcomes import NUMBER
-from common.results import claims, published
-from common.results.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Runs, decide, of_study, per_second
-from common.results.metrics import Summary
+from common.client.load import Load
+from common.client.options import parse_line
+from common.results import claims
+from common.results.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Claim, Runs, decide, per_second
+from common.results.comparison import compare_loads
+from common.results.published import known_metrics
+from common.results.record import ScenarioRun
+from common.running.measure import published_for
+from common.running.sizing import PlannedLoad, RunOptions
 from common.serving import scenario
-from common.serving.process import ROOT
+from common.serving.places import ROOT
+from studies import baselines_of, judge_claims, judge_study
+from tests.made_up import make_answers, make_client, make_cost, make_measured, make_run, make_sent, make_steady
 
 FILES = {path.stem: path for path in scenario.files()}
 STUDIES = sorted(path.stem for path in (ROOT / "studies").glob("*.py") if path.stem != "__init__")
@@ -22,56 +28,30 @@ ASGI, WSGI = "gunicorn_uvicorn_sleep", "gunicorn_sync_sleep"
 NEAR_SYNC, NEAR_ASYNC, POLLS = "nginx_uwsgi_count", "nginx_gunicorn_uvicorn_count", "/polls/"
 
 
-def run(
-    name, path, ok=100, seconds=1.0, latency_ms=0, times_ms=None, failed=0, mb=100, threads=1, size="declared", fault="", busy=0.1, **log
-):
-    """A result with one load: so many answered in so many seconds, evenly, or in the times given."""
-    ends = [round(seconds * 1e6 * (place + 1) / ok) for place in range(ok)] if times_ms is None else [int(ms * 1000) for ms in times_ms]
-    starts = [0] * len(ends)
-    ends, starts = ends + [1000] * failed, starts + [0] * failed
-    outcomes = ["ok"] * (len(ends) - failed) + ["non-2xx"] * failed
-    load = {
-        "line": path,
-        "description": path,
-        "path": path,
-        "latency_ms": latency_ms,
-        "size": size,
-        "fault": fault,
-        "published": {},
-        "least_seconds": None,
-        "seconds": seconds,
-        "stopped": "",
-        "load": {
-            "target": f"http://127.0.0.1:8000{path}",
-            "concurrency": 1,
-            "spawn_rate": None,
-            "requests": None,
-            "seconds": seconds,
-            "keep_alive": False,
-        },
-        "outcomes": {name: number for name in ("ok", "non-2xx") if (number := outcomes.count(name))},
-        "counted_in_log": {name.replace("_", " "): count for name, count in log.items()},
-        "client": {"seconds": seconds, "busiest_second_share": busy, "loop_lag_p99_ms": 0.0},
-        "server_cost": {
-            "cpu_seconds": 1.0,
-            "peak_memory_bytes": mb * 2**20,
-            "largest_process_bytes": mb * 2**20,
-            "memory_measure": "pss",
-            "peak_threads": threads,
-        },
-        "requests": {
-            **{column: starts for column in ("start", "connected", "sent")},
-            "first_byte": ends,
-            "end": ends,
-            "outcome": [NUMBER[outcome] for outcome in outcomes],
-            **{column: [0] * len(ends) for column in ("status", "body_bytes", "received_bytes")},
-        },
-    }
-    return {"scenario": name, "study": "", "loads": [load]}
+def run(name, path, ok=100, seconds=1.0, latency_ms=0, times_ms=None, failed=0, mb=100, threads=1, size="declared", **log) -> ScenarioRun:
+    """With one load: so many answered in so many seconds, evenly, or in the times given."""
+    requests = make_steady(ok, seconds, failed) if times_ms is None else make_answers(times_ms)
+    load = make_measured(
+        make_sent(requests, Load(path, requests=None, seconds=seconds), seconds),
+        latency_ms=latency_ms,
+        size=size,
+        cost=make_cost(1.0, mb, threads),
+        counted_in_log={name.replace("_", " "): count for name, count in log.items()},
+    )
+    return make_run(name, load)
 
 
-def verdicts(study: str, text: str, *results: dict) -> set[str]:
-    found = [claim for claim in of_study(study, list(results)) if text in claim.text]
+def change_load(run: ScenarioRun, **changed) -> ScenarioRun:
+    [load] = run.loads
+    return replace(run, loads=[replace(load, **changed)])
+
+
+def judge(study: str, runs: list[ScenarioRun]) -> list[Claim]:
+    return judge_study(study, [replace(run, study=study) for run in runs])
+
+
+def verdicts(study: str, text: str, *runs: ScenarioRun) -> set[str]:
+    found = [claim for claim in judge(study, list(runs)) if text in claim.text]
     assert found, text
     return {claim.verdict for claim in found}
 
@@ -183,22 +163,19 @@ def test_a_rule_says_yes_and_no(study, text, agree, disagree):
 
 @every_rule
 def test_a_rule_says_nothing_of_what_it_does_not_know(study, text, agree, disagree):
-    """Of nothing; of all but one of its figures; of too few answers, of another load, of a fault, of a busy client."""
+    """Of nothing; of all but one of its metrics; of too few answers, of another load, of a fault, of a busy client."""
     assert verdicts(study, text) == {UNDECIDED}
     for missing in range(len(agree)):
         assert verdicts(study, text, *agree[:missing], *agree[missing + 1 :]) == {UNDECIDED}
-    for spoilt in (
-        {"size": "changed"},
-        {"fault": "it ended"},
-        {"client": {**agree[0]["loads"][0]["client"], "busiest_second_share": 0.95}},
-    ):
-        [load] = agree[0]["loads"]
-        assert verdicts(study, text, {**agree[0], "loads": [{**load, **spoilt}]}, *agree[1:]) == {UNDECIDED}
+    [load] = agree[0].loads
+    busy = make_client(busiest=0.95)
+    for invalid in ({"size": "changed"}, {"fault": "it ended"}, {"sent": replace(load.sent, client=busy)}):
+        assert verdicts(study, text, change_load(agree[0], **invalid), *agree[1:]) == {UNDECIDED}
 
 
 def test_every_rule_is_tried():
     words = [text for _, text, *_ in RULES]
-    claimed = [claim.text for study in STUDIES for claim in of_study(study, [])]
+    claimed = [claim.text for study in STUDIES for claim in judge_study(study, [])]
     assert [text for text in claimed if not any(word in text for word in words)] == []
     assert len(claimed) == len(set(words))
 
@@ -206,9 +183,9 @@ def test_every_rule_is_tried():
 @pytest.mark.parametrize("text", ["/io_read/: async keeps", "/io_read/: at 200 ms async", "/io_create/: sync falls"])
 def test_a_short_ramp_can_only_confirm_what_grows_over_minutes(text):
     [(agree, disagree)] = [(agree, disagree) for _, words, agree, disagree in RULES if words == text]
-    quick = [{**result, "loads": [{**load, "size": "quick"} for load in result["loads"]]} for result in disagree]
+    quick = [change_load(run, size="quick") for run in disagree]
     assert verdicts("posts", text, *quick) == {UNDECIDED}
-    quick = [{**result, "loads": [{**load, "size": "quick"} for load in result["loads"]]} for result in agree]
+    quick = [change_load(run, size="quick") for run in agree]
     assert verdicts("posts", text, *quick) == {REPRODUCED}
 
 
@@ -220,15 +197,15 @@ def test_too_few_threads_say_nothing_of_their_memory():
 # What the rules are made of
 
 
-def test_a_figure_needs_answers():
-    assert Runs([run("one", "/", claims.FEWEST)]).figure(per_second, "one", "/") == claims.FEWEST
-    assert Runs([run("one", "/", claims.FEWEST - 1)]).figure(per_second, "one", "/") is None
+def test_a_median_needs_answers():
+    assert Runs([run("one", "/", claims.FEWEST)]).median(per_second, "one", "/") == claims.FEWEST
+    assert Runs([run("one", "/", claims.FEWEST - 1)]).median(per_second, "one", "/") is None
 
 
-def test_a_figure_is_of_its_scenario_path_and_latency():
+def test_a_median_is_of_its_scenario_path_and_latency():
     runs = Runs([run("one", "/a/", 10), run("one", "/b/", 20), run("one", "/a/", 30, latency_ms=100), run("two", "/a/", 40)])
     found = {
-        (name, path, ms): runs.figure(per_second, name, path, ms) for name in ("one", "two") for path in ("/a/", "/b/") for ms in (0, 100)
+        (name, path, ms): runs.median(per_second, name, path, ms) for name in ("one", "two") for path in ("/a/", "/b/") for ms in (0, 100)
     }
     assert {key: value for key, value in found.items() if value is not None} == {
         ("one", "/a/", 0): 10,
@@ -239,7 +216,7 @@ def test_a_figure_is_of_its_scenario_path_and_latency():
 
 
 def test_of_several_runs_the_middle_counts():
-    assert Runs([run("one", "/", ok) for ok in (10, 90, 30)]).figure(per_second, "one", "/") == 30
+    assert Runs([run("one", "/", ok) for ok in (10, 90, 30)]).median(per_second, "one", "/") == 30
 
 
 def test_decide():
@@ -251,19 +228,36 @@ def test_decide():
 
 
 def test_a_study_without_a_file_claims_nothing():
-    assert of_study("my-own", []) == []
-    assert claims.baseline_of("my-own", ["b", "a"]) == "a"
+    assert judge_study("my-own", []) == []
+    assert baselines_of("my-own") == []
+
+
+def test_claims_are_judged_study_by_study():
+    runs = [replace(run(WSGI, COMPUTE, 111), study="sleep"), replace(run("mine", "/"), study="my-own")]
+    assert judge_claims(runs) == {"sleep": judge_study("sleep", runs), "my-own": []}
+    strangers = [replace(run(name, COMPUTE, ok), study="other") for name, ok in ((WSGI, 111), (ASGI, 100))]
+    assert {claim.verdict for claim in judge_study("sleep", strangers)} == {UNDECIDED}
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_a_study_has_a_baseline(study):
     names = [name for name, path in FILES.items() if scenario.read(path).study.replace("-", "_") == study]
-    assert claims.baseline_of(study, names) in names
-    named = claims.file_of(study).BASELINES
+    named = baselines_of(study)
+    assert named
     assert set(named) <= set(names)
     others = [name for name in names if name not in named]
-    assert claims.baseline_of(study, others) == min(others)
-    assert [claims.baseline_of(study, [*others, name]) for name in named] == list(named)
+    assert baseline_among(others, named) == min(others)
+    assert [baseline_among([*others, name], named) for name in named] == named
+
+
+def test_a_study_is_found_by_its_name():
+    assert baselines_of("slow-api") == ["gunicorn_gthread"]
+
+
+def baseline_among(names: list[str], baselines: list[str]) -> str:
+    load = run("any", "/").loads[0]
+    [comparison] = compare_loads(make_run(name, load, baselines=baselines) for name in names)
+    return comparison.baseline
 
 
 # What the studies name
@@ -276,7 +270,7 @@ class Asked(Runs):
         super().__init__([])
         self.names: set[tuple[str, str, int]] = set()
 
-    def figure(self, of, name, path, latency_ms=0):
+    def median(self, of, name, path, latency_ms=0):
         self.names.add((name, path, latency_ms))
 
 
@@ -295,20 +289,23 @@ def test_what_a_study_asks_for_is_measured(study):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_published_figures_have_names_that_are_measured(name):
+def test_published_metrics_have_names_that_are_measured(name):
     declared = scenario.read(FILES[name])
-    [load] = run(name, "/")["loads"]
-    known = set(published.measured(load, Summary(load))) | set(declared.count_in_log)
+    [load] = run(name, "/").loads
+    known = set(known_metrics(load)) | set(declared.count_in_log)
     for row in declared.published:
         assert set(row) - {"path"} <= known
         assert row["path"] in [parse_line(line).target for line in declared.load + declared.load_full]
 
 
-def test_published_figures_are_found_by_path_and_latency():
+def test_published_metrics_are_found_by_path_and_latency():
+    def published(declared: scenario.Scenario, line: str, latency_ms: int) -> dict[str, float | None]:
+        return published_for(declared, PlannedLoad(line, parse_line(line), latency_ms, None, RunOptions()))
+
     declared = scenario.read(FILES[SYNC])
-    [at_0, at_100, at_200] = [bench.published(declared, parse_line("-n 1 /io_read/"), ms) for ms in (0, 100, 200)]
-    assert [figures["max requests/s"] for figures in (at_0, at_100, at_200)] == [23.0, 1.2, 0.6]
-    assert [figures["successes"] for figures in (at_0, at_100, at_200)] == [3927, 200, 105]
-    assert bench.published(declared, parse_line("-n 1 /other/"), 0) == {}
+    [at_0, at_100, at_200] = [published(declared, "-n 1 /io_read/", ms) for ms in (0, 100, 200)]
+    assert [metrics["max requests/s"] for metrics in (at_0, at_100, at_200)] == [23.0, 1.2, 0.6]
+    assert [metrics["successes"] for metrics in (at_0, at_100, at_200)] == [3927, 200, 105]
+    assert published(declared, "-n 1 /other/", 0) == {}
     declared = scenario.read(FILES[WSGI])
-    assert bench.published(declared, parse_line(f"-n 1 {BLOCK}"), 0) == {"seconds": 20.035, "mean ms": 11018.5, "threads that resumed": 1}
+    assert published(declared, f"-n 1 {BLOCK}", 0) == {"seconds": 20.035, "mean ms": 11018.5, "threads that resumed": 1}

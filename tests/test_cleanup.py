@@ -113,7 +113,7 @@ def test_a_guard_whose_holder_is_gone_already_ends_the_command(tmp_path):
     reads, writes = os.pipe()
     os.close(reads)
     guard = subprocess.run(
-        [sys.executable, str(ROOT / "common" / "guard.py"), "15", "1", sys.executable, "-c", script],
+        [sys.executable, str(ROOT / "common" / "serving" / "guard.py"), "15", "1", "", sys.executable, "-c", script],
         stdin=subprocess.DEVNULL,
         stdout=writes,
         timeout=20,

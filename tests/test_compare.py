@@ -3,17 +3,18 @@
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_rounds import of_rounds
 
 from common.compare import main
 from common.results import files, targets
-from common.results.metrics import Summary
+from common.results.facts import Cost
+from common.results.metrics import Metrics
+from common.results.record import Measured
+from tests.made_up import ENVIRONMENT, make_cost, make_measured, make_requests, make_run, make_sent
 from tests.processes import ROOT, one_line
-
-ENVIRONMENT = {"system": "s", "processor": "p", "cores": 2, "python": "CPython 3.11", "revision": "", "packages": {"django": "5.2"}}
 
 
 def rates(middle: float, spread: float = 0.02, runs: int = 10, seed: int = 1) -> list[int]:
@@ -21,15 +22,22 @@ def rates(middle: float, spread: float = 0.02, runs: int = 10, seed: int = 1) ->
     return [round(middle * chance.lognormvariate(0, spread)) for _ in range(runs)]
 
 
+def make_load(per_second: int, latency_ms: float = 20, reset: int = 0, cost: Cost | None = None, line: str = "-n 9 /") -> Measured:
+    """A second in which so many were answered, each in that time."""
+    starts = [place / 1000 for place in range(per_second + reset)]
+    outcomes = ["ok"] * per_second + ["reset"] * reset
+    rows = [
+        (start, start, start, start, start + latency_ms / 1000, outcome, 0, 0, 0) for start, outcome in zip(starts, outcomes, strict=True)
+    ]
+    return make_measured(make_sent(make_requests(rows), line), cost=cost)
+
+
 def saved(folder: Path, scenarios: dict[str, list[int]], latency_ms: float = 20, **environment: object) -> Path:
     """A directory of results in which each scenario answered so many a second, each run."""
     for name, values in scenarios.items():
-        for number, result in enumerate(of_rounds(name, values), 1):
-            load = result["loads"][0]
-            load["requests"] = {column: list(values) for column, values in load["requests"].items()}
-            load["requests"]["end"] = [moment + round(latency_ms * 1000) for moment in load["requests"]["start"]]
-            whole = {"kind": "scenario", "round": number, "started_at": "", "status": "ok", "source": name, **result}
-            files.save(folder / f"{number}-{name}.json.gz", {**whole, "environment": {**ENVIRONMENT, **environment}})
+        for number, rate in enumerate(values, 1):
+            run = make_run(name, make_load(rate, latency_ms), round=number, environment=replace(ENVIRONMENT, **environment))
+            files.write(folder / f"{number}-{name}.json.gz", run)
     return folder
 
 
@@ -76,13 +84,24 @@ def test_nothing_is_shown_by_two_runs(tmp_path, compare):
     assert "too few runs to say" in done.stdout
 
 
+def test_a_load_is_known_by_its_whole_command_line(tmp_path, compare):
+    """Not by its description, which does not tell these apart."""
+    loads = [make_load(100, line=line) for line in ("-n 9 -H 'A: one' /", "-n 9 -H 'A: two' /")]
+    assert loads[0].sent.load.describe() == loads[1].sent.load.describe()
+    for folder, load in zip(("a", "b"), loads, strict=True):
+        files.write(tmp_path / folder / "one.json.gz", make_run("one", load))
+    done = compare(tmp_path / "a", tmp_path / "b")
+    assert (done.returncode, one_line(done.stderr)) == (1, True)
+    assert "no load in common" in done.stderr
+
+
 def test_what_else_differs_is_said(tmp_path, compare):
     before = saved(tmp_path / "a", {"one": rates(100), "gone": rates(100)})
     after = saved(tmp_path / "b", {"one": rates(100)}, python="CPython 3.13", packages={"django": "6.0"})
     said = compare(before, after).stdout
-    assert "python: CPython 3.11 -> CPython 3.13" in said
-    assert "django: 5.2 -> 6.0" in said
-    assert "only before, or spoilt: gone" in said
+    assert "python: CPython 3.11.7 -> CPython 3.13" in said
+    assert "django: 5.2.19 -> 6.0" in said
+    assert "only before, or invalid: gone" in said
     assert "nothing else differs" in compare(before, before).stdout
 
 
@@ -97,10 +116,10 @@ def test_what_else_differs_is_said(tmp_path, compare):
         ("one failed<=0%", 0, "kept"),
         ("one cpu<=5ms", 1, "nothing was measured"),
         ("two p99<=20ms", 2, "no scenario"),
-        ("one p99<20ms", 2, "is not a promise"),
+        ("one p99<20ms", 2, "is not a target"),
         ("one p99<=20", 2, "p99 is in ms or s"),
         ("one failed<=1ms", 2, "failed is in %"),
-        ("one", 2, "is not a promise"),
+        ("one", 2, "is not a target"),
     ],
 )
 def test_gates(gate, code, said, tmp_path, compare):
@@ -134,10 +153,8 @@ def test_wrong_words(arguments, code, said, compare):
     assert said in done.stderr
 
 
-def test_each_figure_is_what_it_says(tmp_path):
-    result = files.load(next(saved(tmp_path, {"one": [100]}).iterdir()))
-    load = {**result["loads"][0], "server_cost": {"cpu_seconds": 0.5, "peak_memory_bytes": 0}}
-    load["outcomes"]["reset"] = 25
-    summary = Summary(load)
-    measured = {text: targets.parse(text).of(summary) for text in ("p50<=1s", "mean<=1s", "req/s>=1", "failed<=1%", "cpu<=1ms")}
+def test_each_metric_is_what_it_says():
+    load = make_load(100, latency_ms=20, reset=25, cost=make_cost(0.5))
+    metrics = Metrics(load.sent, cost=load.cost)
+    measured = {text: targets.parse(text).measure(metrics) for text in ("p50<=1s", "mean<=1s", "req/s>=1", "failed<=1%", "cpu<=1ms")}
     assert list(measured.values()) == pytest.approx([20, 20, 100, 20, 5])

@@ -9,10 +9,12 @@ import aiohttp
 import pytest
 from aiohttp.http import HttpResponseParser
 from aiohttp.http_exceptions import HttpProcessingError
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from common.client.connection import NEVER_PAUSE, Connection
+from common.client.connection import HEADS, MOST_HEADS, NEVER_PAUSE, Connection
+from common.client.load import Load
+from common.client.request import Request
 from tests.misbehaving import ANSWERS, CLOSE, HANG, KEEP, OK, RESET
 from tests.processes import ROOT
 
@@ -27,11 +29,10 @@ def loop():
 class Owner:
     """Keeps what it is told; where the connection leads to is of no matter here."""
 
+    connections = 0
+
     def __init__(self):
         self.told = []
-
-    def connected(self, connection):
-        connection.send(b"GET / HTTP/1.1\r\n\r\n")
 
     def answered(self, connection, now):
         self.told.append(("answered", connection.status, connection.body, connection.body_bytes))
@@ -50,11 +51,21 @@ class Wire:
     def set_write_buffer_limits(self, high): ...
 
 
+def request(method="GET", keep_body=True):
+    return Request("http://127.0.0.1:1/", Load(target="/", method=method, expect="" if keep_body else None))
+
+
+def opened(loop, owner, method="GET", keep_body=False):
+    """A connection whose first request was sent."""
+    connection = Connection(loop, request(method, keep_body), owner)
+    connection.connection_made(Wire())
+    return connection
+
+
 def told(loop, pieces, end, method="GET", keep_body=True):
     """What becomes of one request whose answer comes in these pieces, and is the connection fit for another?"""
     owner = Owner()
-    connection = Connection(loop, owner, method, keep_body)
-    connection.connection_made(Wire())
+    connection = opened(loop, owner, method, keep_body)
     for piece in pieces:
         connection.data_received(piece)
     reusable = connection.reusable
@@ -71,7 +82,7 @@ def told(loop, pieces, end, method="GET", keep_body=True):
 @pytest.fixture
 def parser(loop):
     return HttpResponseParser(
-        Connection(loop, Owner()), loop, NEVER_PAUSE, response_with_body=True, read_until_eof=True, auto_decompress=False
+        Connection(loop, request(), Owner()), loop, NEVER_PAUSE, response_with_body=True, read_until_eof=True, auto_decompress=False
     )
 
 
@@ -209,8 +220,7 @@ def test_a_connection_that_is_not_to_be_trusted_is_not_used_again(path, loop):
 
 def test_bytes_that_nobody_asked_for_end_the_connection(loop):
     owner = Owner()
-    connection = Connection(loop, owner)
-    connection.connection_made(Wire())
+    connection = opened(loop, owner)
     connection.data_received(OK)
     assert connection.reusable
     connection.data_received(OK)
@@ -219,10 +229,114 @@ def test_bytes_that_nobody_asked_for_end_the_connection(loop):
 
 
 def test_a_body_that_nobody_keeps_is_not_held(loop):
-    connection = Connection(loop, Owner())
-    connection.connection_made(Wire())
+    connection = opened(loop, Owner())
     connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n")
     for _ in range(100):
         connection.data_received(bytes(90_000))
         assert connection._payload.read_nowait() == b""
     assert connection.body_bytes == 9_000_000
+
+
+# A head that was seen is not parsed again, and nobody can tell
+
+
+@pytest.fixture
+def no_heads():
+    HEADS.clear()
+    yield
+    HEADS.clear()
+
+
+def test_a_known_head_is_not_parsed_again(no_heads, loop):
+    owner = Owner()
+    connection = opened(loop, owner)
+    connection.data_received(OK)
+    assert connection._parser is not None
+    assert len(HEADS) == 1
+    connection._parser = None
+    connection.send()
+    connection.data_received(OK)
+    assert connection._parser is None
+    assert owner.told == [("answered", 200, b"", 2)] * 2
+    assert connection.header("server") == "misbehaving/1.0"
+
+
+FIRST_LINES = ["HTTP/1.0 200 OK", "HTTP/1.1 204 No", "HTTP/1.1 304 No", "HTTP/1.1 500 Oh", "HTTP/1.1 101 Up"]
+LENGTHS = ["Content-Length: 0", "Content-Length: 4", "content-length: 2 ", "Content-Length: 02", "Date: now"]
+FRAMING = ["Transfer-Encoding: chunked", "Transfer-Encoding: gzip", "Connection: upgrade\r\nUpgrade: echo", "Connection: close"]
+OTHERS = ["Date: Thu, 26 Nov 2026 10:00:00 GMT", "Content-Encoding: gzip", "Server: other", "Content-Length: 2", "Connection: keep-alive"]
+BODIES = [b"", b"four", b"o", b"\r\n\r\n", b"2\r\nok\r\n0\r\n\r\n", b"okHTTP/1.1 200", b"okHTTP/1.1 200", b"ok" + OK]
+
+
+def mostly(usual, others):
+    """As often the usual as all others together."""
+    return st.sampled_from([usual] * len(others) + others)
+
+
+@st.composite
+def heads(draw):
+    lines = [draw(mostly("HTTP/1.1 200 OK", FIRST_LINES)), draw(mostly("Content-Length: 2", LENGTHS)), draw(mostly("X: y", FRAMING))]
+    lines += draw(st.just([]) | st.lists(st.sampled_from(OTHERS), max_size=2))
+    return draw(mostly("\r\n", ["\n"])).join([*lines, "", ""]).encode()
+
+
+@st.composite
+def visits(draw):
+    """Answers of one or two heads on two connections: on which, with what body, cut where and ended how; and the methods asked with."""
+    some = draw(st.lists(heads(), min_size=1, max_size=2))
+    made = []
+    for _ in range(draw(st.integers(2, 6))):
+        head, body = draw(st.sampled_from(some)), draw(mostly(b"ok", BODIES))
+        odd = draw(mostly(b"", [answer for answer, _ in SMALL.values()])) if draw(st.integers(0, 3)) == 0 else b""
+        cuts = draw(mostly([], [[len(head) - 4], [len(head)], [len(head) - 2, len(head) + 1], [10]]))
+        made.append((draw(mostly(0, [1])), odd or head + body, cuts, draw(mostly(KEEP, [CLOSE, RESET]))))
+    return made, draw(st.sampled_from([("GET", "GET"), ("GET", "HEAD"), ("HEAD", "HEAD")])), draw(st.booleans())
+
+
+class CuriousOwner(Owner):
+    def answered(self, connection, now):
+        super().answered(connection, now)
+        self.told.append((connection.reusable, connection.received, connection.header("Server")))
+
+
+def told_of_all(loop, visits, methods, keep_body, parser_alone):
+    """All that is told, and after each visit what can be seen of its connection."""
+    owner, open_ones, seen = CuriousOwner(), {}, []
+    for number, answer, cuts, end in visits:
+        connection = open_ones.get(number)
+        if connection is not None and connection.reusable and not connection._waiting:
+            connection.send()
+        else:
+            connection = open_ones[number] = opened(loop, owner, methods[number], keep_body)
+        for piece in pieces_of(answer, cuts):
+            if parser_alone:
+                HEADS.clear()
+            connection.data_received(piece)
+        if end != KEEP:
+            connection.connection_lost(ConnectionResetError() if end == RESET else None)
+        seen.append((len(owner.told), connection.reusable, connection.received))
+    return owner.told, seen
+
+
+BARE_LENGTH = OK.replace(b"Length: 2", b"Length: 0").removesuffix(b"ok")
+
+
+@settings(max_examples=1000)
+@given(case=visits())
+@example(case=([(0, OK, [], KEEP), (0, OK + b"HTTP/1.1 200", [], KEEP), (0, OK, [], KEEP)], ("GET", "GET"), True))  # a next one begins
+@example(case=([(0, OK, [len(OK) - 6], KEEP), (1, OK[-6:], [], KEEP)], ("GET", "GET"), True))  # the end of a head is no head
+@example(case=([(0, BARE_LENGTH, [], KEEP), (0, BARE_LENGTH[:-4], [], KEEP)], ("GET", "GET"), True))  # nor is a head without its end
+@example(case=([(0, OK, [], KEEP), (1, OK, [], KEEP)], ("GET", "HEAD"), True))  # an answer to HEAD has no body
+def test_known_heads_change_nothing(loop, case):
+    HEADS.clear()
+    with_heads = told_of_all(loop, *case, parser_alone=False)
+    assert with_heads == told_of_all(loop, *case, parser_alone=True)
+
+
+def test_only_so_many_heads_are_kept(no_heads, loop):
+    connection = opened(loop, Owner())
+    for number in range(3 * MOST_HEADS):
+        connection.data_received(b"HTTP/1.1 200 OK\r\nX-Number: %d\r\nContent-Length: 0\r\n\r\n" % number)
+        assert connection.reusable
+        assert 1 <= len(HEADS) <= MOST_HEADS
+        connection.send()

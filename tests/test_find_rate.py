@@ -10,26 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import loadgen
-from common.client.load import LoadError
+from common.cli import UsageError
 from common.report import rate
 from common.results import files
+from common.results.record import Search
+from common.results.targets import parse_latency
 from common.running import find_rate
-from common.running.find_rate import (
-    BROKEN,
-    CLIENT_BOUND,
-    FOUND,
-    HELD,
-    MOST_PROBES,
-    NEAR,
-    NONE,
-    UNDECIDED,
-    VOID,
-    Promise,
-    Search,
-    judge,
-    promise,
-)
-from tests.made_up import open_load
+from common.running.find_rate import MOST_PROBES, NEAR, Bisection, judge
+from tests.made_up import make_client, make_open
 from tests.processes import ROOT, TINY, changed, copy_tree, one_line, run
 from tests.test_loadgen import LOADGEN, wait_for
 
@@ -38,9 +26,10 @@ from tests.test_loadgen import LOADGEN, wait_for
     ("text", "percent", "limit_ms"),
     [("p99<=500ms", 99, 500), ("p50 <= 1.5s", 50, 1500), ("p99.9<=20ms", 99.9, 20), ("p100<=1s", 100, 1000)],
 )
-def test_a_promise_is_read(text, percent, limit_ms):
-    assert promise(text) == Promise(percent, limit_ms)
-    assert promise(str(promise(text))) == promise(text)
+def test_a_target_is_read(text, percent, limit_ms):
+    target = parse_latency(text)
+    assert (target.percent, target.limit_ms) == (percent, limit_ms)
+    assert parse_latency(target.text) == target
 
 
 WRONG = [
@@ -60,9 +49,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize("text", WRONG)
-def test_what_is_no_promise_is_refused(text, capsys):
-    with pytest.raises(LoadError, match="is no promise"):
-        promise(text)
+def test_what_is_no_target_is_refused(text, capsys):
+    with pytest.raises(UsageError, match="for --find-rate"):
+        parse_latency(text)
     assert loadgen.main(["--find-rate", text, "http://127.0.0.1/"]) == 2
     stdout, stderr = capsys.readouterr()
     assert (stdout, one_line(stderr)) == ("", True)
@@ -82,41 +71,41 @@ def searched(verdict_at, start=10.0):
     async def probe(rate):
         return verdict_at(rate)
 
-    search = Search(probe, start)
-    ended, rate = asyncio.run(search.find())
-    return ended, rate, search.tried
+    bisection = Bisection(probe, start)
+    ended, rate = asyncio.run(bisection.find())
+    return ended, rate, bisection.tried
 
 
-@given(st.floats(2.1, 30_000), st.floats(1, 1000), st.sampled_from([BROKEN, VOID]))
+@given(st.floats(2.1, 30_000), st.floats(1, 1000), st.sampled_from(["broken", "void"]))
 def test_the_highest_rate_is_found(capacity, start, above):
-    ended, rate, tried = searched(lambda rate: HELD if rate <= capacity else above, start)
-    assert ended == (CLIENT_BOUND if above == VOID else FOUND)
+    ended, rate, tried = searched(lambda rate: "held" if rate <= capacity else above, start)
+    assert ended == ("client-bound" if above == "void" else "found")
     assert rate <= capacity
     assert min(one for one, verdict in tried if verdict == above) <= rate * NEAR
-    assert [verdict for one, verdict in tried if one == rate] == [HELD] * 3
+    assert [verdict for one, verdict in tried if one == rate] == ["held"] * 3
     assert len(tried) <= MOST_PROBES
 
 
-@given(st.lists(st.sampled_from([HELD, BROKEN, VOID]), min_size=300, max_size=300))
+@given(st.lists(st.sampled_from(["held", "broken", "void"]), min_size=300, max_size=300))
 def test_a_server_that_answers_as_it_likes_ends_the_search_all_the_same(verdicts):
     left = iter(verdicts)
     ended, rate, tried = searched(lambda rate: next(left))
     assert len(tried) <= MOST_PROBES + 2
-    assert ended in (FOUND, CLIENT_BOUND, NONE, UNDECIDED)
-    if ended == FOUND:
-        assert [verdict for one, verdict in tried if one == rate].count(HELD) >= 3
+    assert ended in ("found", "client-bound", "none", "undecided")
+    if ended == "found":
+        assert [verdict for one, verdict in tried if one == rate].count("held") >= 3
 
 
 def test_nothing_holds():
-    ended, rate, tried = searched(lambda rate: BROKEN)
-    assert (ended, rate) == (NONE, None)
+    ended, rate, tried = searched(lambda rate: "broken")
+    assert (ended, rate) == ("none", None)
     assert tried[-1][0] == 1.25
 
 
 def test_what_fails_once_is_tried_again():
     once = {160.0}
-    ended, rate, _ = searched(lambda rate: BROKEN if rate in once and not once.remove(rate) else HELD if rate <= 300 else BROKEN)
-    assert (ended, 285 <= rate <= 300) == (FOUND, True)
+    ended, rate, _ = searched(lambda rate: "broken" if rate in once and not once.remove(rate) else "held" if rate <= 300 else "broken")
+    assert (ended, 285 <= rate <= 300) == ("found", True)
 
 
 def test_what_is_not_confirmed_is_not_the_answer():
@@ -126,10 +115,10 @@ def test_what_is_not_confirmed_is_not_the_answer():
         """Between 200 and 300 each rate holds the first time only."""
         again = rate in first
         first.add(rate)
-        return HELD if rate <= 200 or (rate <= 300 and not again) else BROKEN
+        return "held" if rate <= 200 or (rate <= 300 and not again) else "broken"
 
     ended, rate, _ = searched(flaky)
-    assert (ended, rate <= 200) == (FOUND, True)
+    assert (ended, rate <= 200) == ("found", True)
 
 
 # The verdict on one probe
@@ -143,42 +132,40 @@ def probe(count=1000, took_ms=50.0, late_ms=0.0, seconds=10.0, cpu=0.3, **outcom
         (number * seconds / count, late_ms / 1000, took_ms / 1000, bad.pop() if bad and number % step == 0 else "ok")
         for number in range(count)
     ]
-    load = open_load(rows, seconds, [[seconds, count / seconds]])
-    load["client"]["busiest_second_share"] = cpu
-    return load
+    return make_open(rows, seconds, [[seconds, count / seconds]], client=make_client(busiest=cpu))
 
 
 @pytest.mark.parametrize(
-    ("load", "verdict", "because"),
+    ("sent", "verdict", "because"),
     [
-        (probe(), HELD, ""),
-        (probe(took_ms=99.9), HELD, ""),
-        (probe(took_ms=100.1), BROKEN, "p99 100.1 ms"),
-        (probe(took_ms=100.5, late_ms=1.5), BROKEN, "p99 100.5 ms"),
-        (probe(reset=1), HELD, ""),
-        (probe(reset=2), BROKEN, "2 failed, 0 unsent of 1,000"),
-        (probe(unsent=2), BROKEN, "0 failed, 2 unsent of 1,000"),
-        (probe(cut_off=10), HELD, ""),
-        (probe(cut_off=11), BROKEN, "p99 was not answered in time"),
-        (probe(cut_off=1000), BROKEN, "p99 was not answered in time"),
-        (probe(cpu=0.95), VOID, "the client used 95% of a core"),
-        (probe(cpu=0.95, took_ms=500), VOID, "the client used 95% of a core"),
-        (probe(late_ms=4.9), HELD, ""),
-        (probe(late_ms=5.1), VOID, "the client started requests 5.1 ms late (p99)"),
-        (probe(count=1000, seconds=9.0, cut_off=9), HELD, ""),
+        (probe(), "held", ""),
+        (probe(took_ms=99.9), "held", ""),
+        (probe(took_ms=100.1), "broken", "p99 100.1 ms"),
+        (probe(took_ms=100.5, late_ms=1.5), "broken", "p99 100.5 ms"),
+        (probe(reset=1), "held", ""),
+        (probe(reset=2), "broken", "2 failed, 0 unsent of 1,000"),
+        (probe(unsent=2), "broken", "0 failed, 2 unsent of 1,000"),
+        (probe(cut_off=10), "held", ""),
+        (probe(cut_off=11), "broken", "p99 was not answered in time"),
+        (probe(cut_off=1000), "broken", "p99 was not answered in time"),
+        (probe(cpu=0.95), "void", "the client used 95% of a core"),
+        (probe(cpu=0.95, took_ms=500), "void", "the client used 95% of a core"),
+        (probe(late_ms=4.9), "held", ""),
+        (probe(late_ms=5.1), "void", "the client started requests 5.1 ms late (p99)"),
+        (probe(count=1000, seconds=9.0, cut_off=9), "held", ""),
     ],
 )
-def test_the_verdict(load, verdict, because):
-    found = judge(Promise(99, 100), load)
-    assert found[0] == verdict
-    assert because in found[1]
+def test_the_verdict(sent, verdict, because):
+    judged = judge(parse_latency("p99<=100ms"), sent)
+    assert judged[0] == verdict
+    assert because in judged[1]
 
 
-def test_a_server_that_falls_behind_keeps_no_promise_for_long():
+def test_a_server_that_falls_behind_keeps_no_target_for_long():
     """It answers 200 of the 250 that come each second: after two seconds the last has waited for half a second."""
     rows = [(number / 250, 0.0, number / 200 - number / 250 + 0.005, "ok") for number in range(500)]
-    assert judge(Promise(99, 1000), open_load(rows, 2.5, [[2.0, 250.0]]))[0] == BROKEN
-    assert judge(Promise(99, 1000), open_load([(due, 0.0, 0.3, "ok") for due, *_ in rows], 2.3, [[2.0, 250.0]]))[0] == HELD
+    assert judge(parse_latency("p99<=1s"), make_open(rows, 2.5, [[2.0, 250.0]]))[0] == "broken"
+    assert judge(parse_latency("p99<=1s"), make_open([(due, 0.0, 0.3, "ok") for due, *_ in rows], 2.3, [[2.0, 250.0]]))[0] == "held"
 
 
 # Against real servers
@@ -188,13 +175,13 @@ def test_a_search(server, fire, tmp_path):
     """At most five in flight of 100 ms each: no more than about 50 a second can be sent."""
     done = fire("--find-rate", "p90<=1s", "-t", 0.25, "-c", 5, "--rate", 30, server.url("/slow?ms=100"))
     assert done.code == 0, done.stdout
-    assert (done.record["kind"], done.record["ended"], done.record["promise"]) == ("find-rate", "found", "p90<=1000ms")
+    assert (done.record["kind"], done.record["ended"], done.record["target"]) == ("find-rate", "found", "p90<=1000ms")
     assert 20 <= done.record["rate"] <= 55
     assert done.stdout.count("  held") >= 3
     assert "unsent of" in done.stdout
     assert f"{done.record['rate']:g} requests per second hold p90<=1000ms: in 3 runs of 0.25 s" in done.stdout
-    assert all(sum(load["outcomes"].values()) == len(load["requests"]["due"]) for load in done.record["loads"])
-    assert rate.text(files.load(tmp_path / "record.json")) in done.stdout
+    assert all(sum(probe["sent"]["outcomes"].values()) == len(probe["sent"]["requests"]["due"]) for probe in done.record["probes"])
+    assert rate.text(files.read(tmp_path / "record.json", Search)) in done.stdout
     assert done.stderr == ""
 
 
@@ -205,7 +192,7 @@ def test_a_search(server, fire, tmp_path):
         (["p99<=1s"], "/500", "no rate holds p99<=1000ms: a request alone was not answered as it should be"),
     ],
 )
-def test_a_promise_that_no_rate_can_hold(arguments, path, said, server, fire):
+def test_a_target_that_no_rate_can_keep(arguments, path, said, server, fire):
     done = fire("--find-rate", *arguments, server.url(path))
     assert (done.code, done.record["ended"], done.record["rate"]) == (1, "none", None)
     assert said in done.stdout
@@ -221,19 +208,19 @@ def test_a_scenario_finds_its_rate(tmp_path):
     assert "tiny · GET /, 1 request" in program.stdout
     assert "server CPU" in program.stdout
     [path] = (tree / "results").glob("*/tiny.rate.json.gz")
-    saved = files.load(path)
-    assert saved["scenario"] == "tiny"
-    assert saved["ended"] in (FOUND, CLIENT_BOUND)  # on a busy machine requests start too late to tell
-    assert 5 <= saved["rate"] <= 60
-    assert all(load["server_cost"] for load in saved["loads"])
-    assert f"{saved['rate']:g} requests per second hold p90<=150ms" in program.stdout
+    search = files.read(path, Search)
+    assert search.scenario == "tiny"
+    assert search.ended in ("found", "client-bound")  # on a busy machine requests start too late to tell
+    assert 5 <= search.rate <= 60
+    assert all(probe.cost for probe in search.probes)
+    assert f"{search.rate:g} requests per second hold p90<=150ms" in program.stdout
 
 
-def test_a_scenario_refuses_what_is_no_promise(tmp_path):
+def test_a_scenario_refuses_what_is_no_target(tmp_path):
     tree = copy_tree(tmp_path, {"tiny": TINY})
     program = run(tree, "scenarios/tiny.py", "--find-rate", "fast")
     assert (program.process.returncode, program.stdout, one_line(program.stderr)) == (2, "", True)
-    assert "is no promise" in program.stderr
+    assert "--find-rate" in program.stderr
     assert not (tree / "results").exists()
 
 

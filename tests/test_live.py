@@ -8,7 +8,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from processes import changed, copy_tree
+
+from tests.processes import changed, copy_tree
 
 LONGER = changed(("-n 20 -c 2", "-c 2 -t 1 -k"))  # kept open: closed ones would use up the ports of the tests beside
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

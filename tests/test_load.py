@@ -1,13 +1,15 @@
 """Does a load line say the same load to the load generator as it does to its reader?"""
 
-import argparse
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common import loadgen
-from common.client.load import Load, LoadError, load_from, parse_line, resized
+from common.cli import Parser, UsageError
+from common.client.load import Load, Sizes, resized
+from common.client.options import add_size_options, load_from, parse_line, sizes_from
 
 
 def as_loadgen_reads(load):
@@ -81,16 +83,26 @@ def test_any_load_survives_the_way_to_the_load_generator(load):
     assert as_loadgen_reads(load) == load
 
 
+@given(loads(), loads())
+def test_loads_are_the_same_if_their_identity_is(load, other):
+    assert parse_line(load.identity) == load
+    assert (load.identity == other.identity) is (load == other)
+
+
+def test_an_identity_is_more_than_a_description():
+    load = parse_line("-n 9 --expect ok /posts/?page=2")
+    others = [parse_line("-n 9 /posts/?page=2"), parse_line("-n 9 --expect ok /posts/"), replace(load, timeout=1.0)]
+    assert {other.describe() for other in others} == {load.describe()}
+    assert len({load.identity, *(other.identity for other in others)}) == 4
+    assert replace(load, seconds=10).identity == replace(load, seconds=10.0).identity
+
+
 @pytest.mark.parametrize(
     "line", ["", "-n 3", "ok", "-n 2 -c 3 /", "/ -n 3", "/a /b", "-n 'x /", "http://127.0.0.1/", "--json x /", "-n x /"]
 )
 def test_a_wrong_line_is_refused(line):
-    with pytest.raises(LoadError):
+    with pytest.raises(UsageError):
         parse_line(line)
-
-
-def sizes(requests=None, concurrency=None, seconds=None, keep_alive=False):
-    return argparse.Namespace(requests=requests, concurrency=concurrency, seconds=seconds, keep_alive=keep_alive)
 
 
 @pytest.mark.parametrize(
@@ -108,12 +120,24 @@ def sizes(requests=None, concurrency=None, seconds=None, keep_alive=False):
     ],
 )
 def test_resized(line, given_sizes, expected):
-    assert resized(parse_line(line), sizes(**given_sizes)) == parse_line(expected)
+    assert resized(parse_line(line), Sizes(**given_sizes)) == parse_line(expected)
+
+
+@given(loads())
+def test_no_sizes_change_nothing(load):
+    assert resized(load, Sizes()) == load
+
+
+def test_sizes_are_those_that_were_given():
+    parser = Parser()
+    add_size_options(parser)
+    assert sizes_from(parser.parse_args([])) == Sizes()
+    assert sizes_from(parser.parse_args(["-n", "3", "-c", "2", "-t", "1.5", "-k"])) == Sizes(3, 2, 1.5, True)
 
 
 def test_sizes_that_contradict_each_other_are_refused():
-    with pytest.raises(LoadError, match="above -n"):
-        resized(parse_line("/"), sizes(requests=2, concurrency=3))
+    with pytest.raises(UsageError, match="above -n"):
+        resized(parse_line("/"), Sizes(requests=2, concurrency=3))
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,22 @@ import ssl
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
+import uvloop
 
 from common import loadgen
-from common.client.event_loop import new_event_loop
-from common.client.load import load_from
+from common.client.connection import connect_outcome
+from common.client.options import load_from
 from common.client.percentiles import percentile
 from common.client.progress import silent
-from common.client.request import Target
-from common.client.selfwatch import TICK, SelfWatch, busiest, doubts
-from common.client.sender import Run
-from common.client.user import connect_outcome
+from common.client.request import Request
+from common.client.selfwatch import TICK, SelfWatch, busiest
+from common.client.sender import Sender
+from common.client.sent import ClientCost
 from common.results import timeline
+from common.results.bottleneck import client_was_the_limit, doubts_of_client
 from tests.misbehaving import OK, Server, listen
 from tests.processes import ROOT
 
@@ -224,7 +227,7 @@ def test_a_ramp_brings_its_users_when_it_says(server, fire):
     for start in rows["start"]:
         arrived = min(users, 1 + int((start / 1e6 + 1e-5) * rate))
         assert in_flight_at(rows, start) <= arrived
-    slices = timeline.slices(done.record)
+    slices = timeline.slice_load(done.sent)
     assert sum(part.sent for part in slices) == len(rows["start"]) == sum(done.outcomes.values())
     assert sum(part.ok for part in slices) == done.outcomes["ok"]
     assert sum(part.failed for part in slices) == 0
@@ -365,11 +368,11 @@ def test_localhost_is_where_it_listens(server, fire, monkeypatch):
         return [(socket.AF_INET6, 1, 6, "", ("::1", port, 0, 0)), (socket.AF_INET, 1, 6, "", ("127.0.0.1", port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", both)
-    assert target_of(f"http://localhost:{server.port}/ok").address == "127.0.0.1"
+    assert request_of(f"http://localhost:{server.port}/ok").address == "127.0.0.1"
 
 
-def target_of(url):
-    return Target(url, load_from(loadgen.parse_arguments([url]), url))
+def request_of(url):
+    return Request(url, load_from(loadgen.parse_arguments([url]), url))
 
 
 def test_failures_to_connect_are_told_apart():
@@ -498,16 +501,24 @@ def test_nobody_reads_the_results(server):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_without_uvloop_the_plain_loop_serves(server, fire, tmp_path):
-    (tmp_path / "uvloop.py").write_text("raise ImportError('not here')")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = fire("-n", 30, "-c", 3, "-k", server.url("/reset-every-7"), env=environment)
-    assert done.record["client"]["loop"] == "asyncio"
-    assert done.outcomes == {"ok": 26, "reset": 4}
-    done = fire("-n", 4, "-c", 2, "-s", 0.2, server.url("/silent"), env=environment)
-    assert done.outcomes == {"read timeout": 4}
-    done = fire("-n", 4, "-c", 2, server.url("/large"), env=environment)
-    assert done.outcomes == {"ok": 4}
+async def send(*words):
+    """As the command does, but in this process, on whatever loop it runs."""
+    options = loadgen.parse_arguments([str(word) for word in words])
+    load = load_from(options, options.url)
+    return await Sender(load, Request(options.url, load), silent).send()
+
+
+def test_asyncios_own_loop_serves_too(server):
+    with asyncio.Runner() as runner:
+        sent = runner.run(send("-n", 30, "-c", 3, "-k", server.url("/reset-every-7")))
+        assert sent.client.loop == "asyncio"
+        assert sent.outcomes == {"ok": 26, "reset": 4}
+        sent = runner.run(send("-n", 4, "-c", 2, "-s", 0.2, server.url("/silent")))
+        assert sent.outcomes == {"read timeout": 4}
+        sent = runner.run(send("-n", 4, "-c", 2, server.url("/large")))
+        assert sent.outcomes == {"ok": 4}
+        sent = runner.run(send("-n", 4, "-c", 2, "http://127.0.0.1:1/"))
+        assert sent.outcomes == {"refused": 4}
 
 
 # Is it the client that is slow?
@@ -525,30 +536,36 @@ def client_of_a_run(server, hindered, milliseconds):
 
         if hindered:
             burn()
-        url = server.url(f"/slow?ms={milliseconds}")
-        options = loadgen.parse_arguments(["-n", "3", "-c", "3", url])
-        load = load_from(options, url)
-        return await Run(load, Target(url, load), silent).go()
+        return await send("-n", 3, "-c", 3, server.url(f"/slow?ms={milliseconds}"))
 
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        record = runner.run(run())
-    assert record["outcomes"] == {"ok": 3}
-    latency_ms = sorted((record["requests"]["end"] - record["requests"]["start"]) / 1000)
-    return record["client"], percentile(latency_ms, 50)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        sent = runner.run(run())
+    assert sent.outcomes == {"ok": 3}
+    return sent.client, percentile(sorted(sent.requests.latency_ms), 50)
 
 
 def test_a_client_that_is_held_up_doubts_itself(server):
     client, p50_ms = client_of_a_run(server, hindered=True, milliseconds=500)
-    assert client["loop_lag_max_ms"] > 30
-    assert any("event loop ran" in doubt for doubt in doubts(client, p50_ms)[1])
+    assert client.loop_lag_max_ms > 30
+    assert any("event loop ran" in doubt for doubt in doubts_of_client(client, p50_ms))
 
 
 def test_a_client_that_is_not_held_up_does_not(server):
     client, p50_ms = client_of_a_run(server, hindered=False, milliseconds=2000)
-    assert doubts(client, p50_ms) == (False, [])
+    assert (client_was_the_limit(client), doubts_of_client(client, p50_ms)) == (False, [])
 
 
-CALM = {"seconds": 2.0, "busiest_second_share": 0.3, "loop_lag_p99_ms": 1.0}
+CALM = ClientCost(
+    seconds=2.0,
+    cpu_seconds=0.6,
+    cpu_share=0.3,
+    busiest_second_share=0.3,
+    loop_lag_p99_ms=1.0,
+    loop_lag_max_ms=1.0,
+    python="3.11",
+    aiohttp="3",
+    loop="uvloop",
+)
 
 
 @pytest.mark.parametrize(
@@ -556,19 +573,18 @@ CALM = {"seconds": 2.0, "busiest_second_share": 0.3, "loop_lag_p99_ms": 1.0}
     [
         (CALM, 100.0, False, 0),
         (CALM, None, False, 0),
-        ({**CALM, "busiest_second_share": 0.69}, 100.0, False, 0),
-        ({**CALM, "busiest_second_share": 0.70}, 100.0, False, 1),
-        ({**CALM, "busiest_second_share": 0.90}, 100.0, True, 1),
-        ({**CALM, "loop_lag_p99_ms": 5.0}, 100.0, False, 0),
-        ({**CALM, "loop_lag_p99_ms": 5.1}, 100.0, False, 1),
-        ({**CALM, "busiest_second_share": 1.0, "loop_lag_p99_ms": 50.0}, 100.0, True, 2),
-        ({**CALM, "busiest_second_share": 1.0, "seconds": 0.4}, 100.0, False, 0),
-        ({**CALM, "loop_lag_p99_ms": 50.0}, None, False, 0),
+        (replace(CALM, busiest_second_share=0.69), 100.0, False, 0),
+        (replace(CALM, busiest_second_share=0.70), 100.0, False, 1),
+        (replace(CALM, busiest_second_share=0.90), 100.0, True, 1),
+        (replace(CALM, loop_lag_p99_ms=5.0), 100.0, False, 0),
+        (replace(CALM, loop_lag_p99_ms=5.1), 100.0, False, 1),
+        (replace(CALM, busiest_second_share=1.0, loop_lag_p99_ms=50.0), 100.0, True, 2),
+        (replace(CALM, busiest_second_share=1.0, seconds=0.4), 100.0, False, 0),
+        (replace(CALM, loop_lag_p99_ms=50.0), None, False, 0),
     ],
 )
 def test_doubts(client, p50_ms, invalid, number):
-    found_invalid, said = doubts(client, p50_ms)
-    assert (found_invalid, len(said)) == (invalid, number)
+    assert (client_was_the_limit(client), len(doubts_of_client(client, p50_ms))) == (invalid, number)
 
 
 def test_the_busiest_second_is_found_among_calm_ones():
@@ -586,12 +602,12 @@ def watched(seconds, stalls):
     for number in range(round(seconds / TICK)):
         watch._due = 0.0
         watch._note_lag(0.05 if number < stalls else 0.0005)
-    return watch.as_record()
+    return watch.cost("", "", "")
 
 
 def test_lag_is_of_all_ticks_not_only_of_the_late_ones():
-    assert watched(10.0, 0)["loop_lag_max_ms"] == 0
+    assert watched(10.0, 0).loop_lag_max_ms == 0
     once = watched(10.0, 1)
-    assert once["loop_lag_max_ms"] == pytest.approx(49)
-    assert once["loop_lag_p99_ms"] == 0
-    assert watched(10.0, 20)["loop_lag_p99_ms"] == pytest.approx(49)
+    assert once.loop_lag_max_ms == pytest.approx(49)
+    assert once.loop_lag_p99_ms == 0
+    assert watched(10.0, 20).loop_lag_p99_ms == pytest.approx(49)

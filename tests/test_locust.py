@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from common.client.load import parse_line
+from common.client.options import parse_line
 from common.running import by_locust
-from common.serving.process import free_port
+from common.serving.ports import free_port
 from tests.processes import ROOT, TINY, Program, changed, copy_tree, get, one_line, run
 
 FORM = changed(('"body": b"ok"', '"body": b"ok" if scope["method"] == "POST" else b"no"'), ("--expect ok", "-d 'a=1&b=2' --expect ok"))
@@ -59,12 +59,14 @@ def test_the_declared_load_is_sent(tree, name):
 
 
 def test_a_ramp_says_itself_to_locust():
-    words = by_locust.command(parse_line("--users 100 --spawn-rate 10 -t 30 --expect 'a b' /x/?y=1"), "http://h:1", Path("/r"), web=False)
+    words = by_locust.locust_command(
+        parse_line("--users 100 --spawn-rate 10 -t 30 --expect 'a b' /x/?y=1"), "http://h:1", Path("/r"), web=False
+    )
     said = dict(itertools.pairwise(words))
     assert (said["--users"], said["--spawn-rate"], said["--run-time"]) == ("100", "10", "30s")
     assert (said["--host"], said["--path"], said["--expect"]) == ("http://h:1", "/x/?y=1", "a b")
     assert "--headless" in words
-    assert "--headless" not in by_locust.command(parse_line("-n 5 -c 5 /"), "http://h:1", Path("/r"), web=True)
+    assert "--headless" not in by_locust.locust_command(parse_line("-n 5 -c 5 /"), "http://h:1", Path("/r"), web=True)
 
 
 def test_without_locust_it_is_one_line(tree):

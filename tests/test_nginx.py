@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from common.serving.process import NotInstalled, Process
+from common.cli import NotInstalled
+from common.serving.process import Process
 from tests.processes import TAIL, TINY, Program, changed, copy_tree, one_line, records, run
 
 PROXIED = changed(
@@ -116,8 +117,8 @@ def test_a_server_behind_it_is_measured(tree, name):
     program = run(tree, f"scenarios/{name}.py")
     assert program.process.returncode == 0, program.stderr
     [load] = records(tree)[name]["loads"]
-    assert load["outcomes"] == {"ok": 20}
-    assert load["server"].startswith("nginx")
+    assert load["sent"]["outcomes"] == {"ok": 20}
+    assert load["sent"]["server"].startswith("nginx")
     assert "nginx" in load["cpu_seconds_beside"]
 
 
@@ -141,7 +142,7 @@ def test_a_server_that_dies_behind_it_is_found_out(tree):
     assert program.process.returncode == 1
     assert "dies ended with exit code 3" in program.stderr
     [load] = records(tree)["dies"]["loads"]
-    assert load["outcomes"]["ok"] >= 1
+    assert load["sent"]["outcomes"]["ok"] >= 1
 
 
 def test_it_may_die_in_the_middle_of_a_load(tree):
@@ -171,7 +172,6 @@ def test_nothing_of_it_is_left_when_the_driver_is_killed(tree):
 WITHOUT_NGINX = """
 import shutil, sys
 from common import bench, suite
-from common.serving import process
 which = shutil.which
 shutil.which = lambda program, path=None: None if program == "nginx" else which(program, path=path)
 """

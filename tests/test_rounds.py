@@ -1,6 +1,5 @@
 """Several rounds: their order, their intervals, what is left out of them, and a small run of two."""
 
-import io
 import json
 import random
 import signal
@@ -15,22 +14,21 @@ import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from processes import TINY, Program, copy_tree, one_line, records, run
-from rich.console import Console
 from scipy import stats as scipy_stats
-from test_suite import made_up
 
 from benchmarks import false_positives
-from common.report.many_rounds import tables
-from common.report.tables import comparisons
 from common.results import files
-from common.results.comparison import AGAIN
+from common.results.facts import Noise
 from common.results.intervals import estimate, no_difference_shown, ratio
+from common.results.record import ScenarioRun
 from common.running import noise
-from common.running.rounds import turns
+from common.running.rounds import plan_turns
 from common.serving import cores
 from common.serving.scenario import Scenario
 from common.suite import exit_code
+from tests.made_up import make_run
+from tests.processes import TINY, Program, copy_tree, one_line, records, run
+from tests.test_suite import one_second, printed
 
 rates = some.lists(some.floats(1, 1e6), min_size=3, max_size=20)
 
@@ -88,55 +86,59 @@ def test_recorded_runs_seldom_differ_from_each_other(figure):
     assert 0 < differing / 2000 <= 0.06
 
 
+NO_BASELINES = {"tests": [], "other": []}
+
+
 def scenario(name: str, study: str = "tests") -> Scenario:
     return Scenario(path=Path(f"scenarios/{name}.py").resolve(), question="", study=study, server="", ports={}, load=["/"])
 
 
 def test_every_round_has_every_scenario_once_and_a_control_of_each_study():
-    planned = turns([scenario("a"), scenario("b"), scenario("c", "other")], 5, seed=3)
+    three = [scenario("a"), scenario("b"), scenario("c", "other")]
+    planned = plan_turns(three, 5, 3, NO_BASELINES)
     for number in range(1, 6):
-        labels = sorted(turn.label for turn in planned if turn.round == number)
-        assert labels == ["a", f"a{AGAIN}", "b", "c", f"c{AGAIN}"]
-    assert planned == turns([scenario("a"), scenario("b"), scenario("c", "other")], 5, seed=3)
-    assert planned != turns([scenario("a"), scenario("b"), scenario("c", "other")], 5, seed=4)
+        turns = sorted((turn.scenario.name, turn.control) for turn in planned if turn.round == number)
+        assert turns == [("a", False), ("a", True), ("b", False), ("c", False), ("c", True)]
+    assert planned == plan_turns(three, 5, 3, NO_BASELINES)
+    assert planned != plan_turns(three, 5, 4, NO_BASELINES)
     assert len({(turn.folder, turn.scenario.name) for turn in planned}) == len(planned)  # no record overwrites another
+
+
+def test_the_control_is_the_first_baseline_of_its_study_that_runs():
+    planned = plan_turns([scenario("a"), scenario("b"), scenario("c")], 1, 3, {"tests": ["missing", "c", "a"]})
+    assert [turn.scenario.name for turn in planned if turn.control] == ["c"]
 
 
 def test_one_round_goes_by_name_and_sends_the_controls_first_load_again():
     two, alone = replace(scenario("a"), load=["-n 5 /", "-n 6 /"], latencies_ms=[0, 100]), scenario("c", "other")
-    planned = turns([two, scenario("b"), alone], 1, seed=3)
-    assert [turn.label for turn in planned] == ["a", "b", "c", f"a{AGAIN}"]
+    planned = plan_turns([two, scenario("b"), alone], 1, 3, NO_BASELINES)
+    assert [(turn.scenario.name, turn.control) for turn in planned] == [("a", False), ("b", False), ("c", False), ("a", True)]
     assert (planned[0].scenario.load, planned[0].scenario.latencies_ms) == (["-n 5 /", "-n 6 /"], [0, 100])
     assert (planned[3].scenario.load, planned[3].scenario.latencies_ms) == (["-n 5 /"], [0])
     assert len({(turn.folder, turn.scenario.name) for turn in planned}) == len(planned)
 
 
 def test_one_round_says_what_two_equal_runs_differ_by():
-    console = Console(file=io.StringIO(), width=200)
-    console.print(*comparisons([*of_rounds("a", [100]), *of_rounds("b", [200]), *of_rounds(f"a{AGAIN}", [110])]))
-    text = console.file.getvalue()
-    assert "A/A  a twice: 1.10x (one run each: so much is chance)" in text
-    assert text.count(AGAIN) == 0  # it has no row
+    text = shown(of_rounds("a", [100]), of_rounds("b", [200]), of_rounds("a", [110], control=True))
+    assert "A/A  a twice: 1.10x (single runs: a difference this size is noise)" in text
+    assert [line.split()[0] for line in text.splitlines()][2:] == ["b", "a", "A/A"]  # it has no row
 
 
-def of_rounds(name: str, rates: list[int], contaminated: str = "", busiest: float = 0.2, fault: str = "") -> list[dict]:
-    results = []
-    for rate in rates:
-        result = {**made_up(name.removesuffix(AGAIN), rate, busiest), "label": name}
-        result["loads"][0] |= {"noise": {"contaminated": contaminated}, "fault": fault, "server_cost": None}
-        results.append(result)
-    return results
+def of_rounds(
+    name: str, rates: list[int], contaminated: str = "", busiest: float = 0.2, fault: str = "", control: bool = False
+) -> list[ScenarioRun]:
+    about = {"noise": Noise(available=True, contaminated=contaminated), "fault": fault}
+    return [make_run(name, *one_second(name, rate, busiest, **about).loads, control=control) for rate in rates]
 
 
-def shown(*results: list[dict]) -> str:
-    console = Console(file=io.StringIO(), width=200)
-    for table in tables([result for part in results for result in part]):
-        console.print(table)
-    return console.file.getvalue()
+def shown(*runs: list[ScenarioRun]) -> str:
+    return "\n".join(printed(*[run for part in runs for run in part]))
 
 
 def test_the_table_has_intervals_ratios_and_the_control():
-    text = shown(of_rounds("a", [100, 104, 98, 101]), of_rounds("b", [200, 210, 190, 205]), of_rounds(f"a{AGAIN}", [101, 99, 103, 100]))
+    text = shown(
+        of_rounds("a", [100, 104, 98, 101]), of_rounds("b", [200, 210, 190, 205]), of_rounds("a", [101, 99, 103, 100], control=True)
+    )
     lines = [line.split() for line in text.splitlines()]
     assert [line[0] for line in lines[2:4]] == ["b", "a"]
     assert "[" in text.splitlines()[2]
@@ -145,8 +147,8 @@ def test_the_table_has_intervals_ratios_and_the_control():
 
 
 def test_a_control_that_differs_is_not_passed_over():
-    text = shown(of_rounds("a", [100, 104, 98, 101]), of_rounds(f"a{AGAIN}", [201, 199, 203, 200]))
-    assert "A DIFFERENCE, where there is none: doubt this table" in text
+    text = shown(of_rounds("a", [100, 104, 98, 101]), of_rounds("a", [201, 199, 203, 200], control=True))
+    assert "these identical runs differ significantly: don't trust this table" in text
 
 
 @pytest.mark.parametrize(
@@ -156,7 +158,8 @@ def test_a_control_that_differs_is_not_passed_over():
 def test_spoilt_runs_are_left_out_and_said(spoilt, why):
     text = shown(of_rounds("a", [100, 104, 98]), of_rounds("a", [900, 910], **spoilt))
     assert f"left out: 2 runs of a ({why})" in text
-    assert text.splitlines()[2].split()[1] == "3"
+    head, row = text.splitlines()[1:3]
+    assert row[: head.index("runs") + 4].split()[-1] == "3"
 
 
 BEFORE = {"busy": 100.0, "stolen": 1.0, "all": 1000.0}
@@ -172,11 +175,11 @@ BEFORE = {"busy": 100.0, "stolen": 1.0, "all": 1000.0}
     ],
 )
 def test_the_rule_of_contamination(after, own, contaminated):
-    assert bool(noise.between(BEFORE, after, own)["contaminated"]) is contaminated
+    assert bool(noise.compare(BEFORE, after, own).contaminated) is contaminated
 
 
 def test_a_system_that_says_nothing_is_said():
-    assert noise.between({}, {}, 1.0) == {"available": False, "contaminated": ""}
+    assert noise.compare({}, {}, 1.0) == Noise(available=False, contaminated="")
 
 
 def test_cores_are_shared_out_whole(monkeypatch):
@@ -187,7 +190,11 @@ def test_cores_are_shared_out_whole(monkeypatch):
 
 @pytest.mark.parametrize(("statuses", "code"), [({"ok"}, 0), ({"ok", "skipped"}, 0), ({"skipped"}, 77), ({"ok", "failed"}, 1)])
 def test_the_exit_code_of_a_suite(statuses, code):
-    assert exit_code(statuses) == code
+    assert exit_code([make_run("one", status=status) for status in statuses], {}) == code
+
+
+def test_a_scenario_that_cannot_be_read_fails_the_suite():
+    assert exit_code([make_run("one")], {"two": "scenarios/two.py:1: invalid syntax"}) == 1
 
 
 def test_two_rounds_of_two(tmp_path):
@@ -212,17 +219,17 @@ def test_a_run_that_was_stopped_goes_on(tmp_path):
         assert program.finish() == 130
     directory = next((tree / "results").iterdir())
     assert f"--resume results/{directory.name}" in program.stderr
-    before = {path: path.read_bytes() for path in directory.rglob("*.json.gz") if files.load(path)["status"] == "ok"}
+    before = {path: path.read_bytes() for path in directory.rglob("*.json.gz") if files.read(path, ScenarioRun).status == "ok"}
     assert 1 <= len(before) < 6
     program = run(tree, "-m", "common.suite", "--resume", str(directory))
     assert program.process.returncode == 0, program.stderr
-    found = files.read_directory(directory)
-    planned = turns([scenario("one"), scenario("two")], 2, seed=3)
-    assert {(one["label"], one["round"]) for one in found} == {(turn.label, turn.round) for turn in planned}
-    assert len(found) == len(planned)
-    assert {one["status"] for one in found} == {"ok"}
-    assert {one["seed"] for one in found} == {3}
-    assert {load["load"]["requests"] for one in found for load in one["loads"]} == {7}
+    runs = files.read_directory(directory)
+    planned = plan_turns([scenario("one"), scenario("two")], 2, 3, NO_BASELINES)
+    assert {(run.scenario, run.control, run.round) for run in runs} == {(turn.scenario.name, turn.control, turn.round) for turn in planned}
+    assert len(runs) == len(planned)
+    assert {run.status for run in runs} == {"ok"}
+    assert {run.seed for run in runs} == {3}
+    assert {load.sent.load.requests for run in runs for load in run.loads} == {7}
     assert {path: path.read_bytes() for path in before} == before
     assert "A/A  one twice" in program.stdout
 
@@ -242,7 +249,7 @@ def test_a_run_that_was_stopped_before_its_first_record_goes_on(tmp_path):
     path.unlink()
     program = run(tree, "-m", "common.suite", "--resume", str(path.parent))
     assert program.process.returncode == 0, program.stderr
-    assert records(tree)["one"]["loads"][0]["outcomes"] == {"ok": 7}
+    assert records(tree)["one"]["loads"][0]["sent"]["outcomes"] == {"ok": 7}
 
 
 def test_only_a_run_of_the_suite_can_go_on(tmp_path):
@@ -260,7 +267,7 @@ def test_the_server_has_cores_of_its_own_unless_told(tmp_path):
     assert pinned == ({"server": server, "others": others} if others else None)
     run(tree, "scenarios/one.py", "--no-pin")
     newest = max((tree / "results").rglob("*.json.gz"), key=lambda path: path.stat().st_mtime)
-    assert files.load(newest)["loads"][0]["pinned"] is None
+    assert files.read(newest, ScenarioRun).loads[0].pinned is None
 
 
 def test_what_is_measured_runs_on_the_cores_that_the_record_names(tmp_path):

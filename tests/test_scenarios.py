@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from common.client import load
 from common.client.outcomes import OK
 from common.serving import scenario
-from common.serving.process import is_free
+from common.serving.ports import is_free
 from tests.processes import Program, copy_tree, get, one_line, records, run
 
 FILES = {path.stem: path for path in scenario.files()}
@@ -53,7 +52,7 @@ def faults(path: Path) -> list[str]:
     bound = {"{host}", "{port}"} if declared.nginx is None else {"{socket}"}
     if not bound <= set(declared.server.replace(":", " ").split()) or (declared.nginx is not None and "{socket}" not in declared.nginx):
         found.append("binds a fixed address")
-    if not all(load.parse_line(line).expect for line in declared.load + declared.load_full):
+    if not all(load.expect for load in declared.loads + declared.loads_full):
         found.append("a load without --expect")
     for node in ast.walk(above_the_tail(tree)):
         match node:
@@ -166,17 +165,17 @@ def check_run(program: Program, record: dict) -> None:
     assert record["source"]
     for entry in record["loads"]:
         assert entry["fault"] == ""
-        assert entry["server_cost"]["cpu_seconds"] >= 0
-        assert entry["server_cost"]["peak_memory_bytes"] > 10 * 2**20
-        assert entry["server_cost"]["peak_threads"] >= 1
+        assert entry["cost"]["cpu_seconds"] >= 0
+        assert entry["cost"]["peak_memory_bytes"] > 10 * 2**20
+        assert entry["cost"]["peak_threads"] >= 1
         assert "{" not in " ".join(entry["command"])
         assert set(entry["warm_up"]["outcomes"]) == {"ok"}
 
 
 def check_sizes(record: dict, loads: int, warm_up: int) -> None:
     assert [entry["warm_up"]["outcomes"] for entry in record["loads"]] == [{"ok": warm_up}] * loads
-    assert [entry["outcomes"] for entry in record["loads"]] == [{"ok": REQUESTS}] * loads
-    assert all(len(entry["requests"]["outcome"]) == REQUESTS for entry in record["loads"])
+    assert [entry["sent"]["outcomes"] for entry in record["loads"]] == [{"ok": REQUESTS}] * loads
+    assert all(len(entry["sent"]["requests"]["outcome"]) == REQUESTS for entry in record["loads"])
 
 
 @every_scenario
@@ -189,9 +188,9 @@ def test_runs(name, tree, finished):
     if name not in WITH_TABLES:
         check_sizes(saved, len(declared.load), declared.warm_up)
     for entry in saved["loads"]:
-        assert set(entry["outcomes"]) <= {"ok", "cut off"}
-        assert entry["outcomes"]["ok"] >= 1
-        assert bool(entry["published"]) == any(row["path"] == entry["path"] for row in declared.published)
+        assert set(entry["sent"]["outcomes"]) <= {"ok", "cut off"}
+        assert entry["sent"]["outcomes"]["ok"] >= 1
+        assert bool(entry["published"]) == any(row["path"] == entry["sent"]["path"] for row in declared.published)
         assert set(entry["counted_in_log"]) == set(declared.count_in_log)
         assert entry["size"] == "declared"
         assert bool(entry["postgres"]) == (declared.tables is not None)
@@ -210,18 +209,18 @@ def test_every_right_answer_is_demanded():
 
 def expected(study: str) -> set[str | None]:
     declared = [scenario.read(path) for path in FILES.values()]
-    return {load.parse_line(line).expect for one in declared if one.study == study for line in one.load}
+    return {load.expect for one in declared if one.study == study for load in one.loads}
 
 
 def test_added_latency_delays_every_answer_and_every_query(tree, finished):
     for name in WITH_TABLES:
         for entry in records(tree)[name]["loads"]:
-            rows = zip(*(entry["requests"][column] for column in ("start", "end", "outcome")), strict=True)
+            rows = zip(*(entry["sent"]["requests"][column] for column in ("start", "end", "outcome")), strict=True)
             fastest_ms = min(end - start for start, end, outcome in rows if outcome == OK) / 1000
-            delayed = 1 if entry["path"] == "/cpu/" else 6  # the answer; TCP's handshake, two words of SCRAM's and the query
+            delayed = 1 if entry["sent"]["path"] == "/cpu/" else 6  # the answer; TCP's handshake, two words of SCRAM's and the query
             if name == POOLED:
                 delayed = 2  # the answer and the query
-            assert fastest_ms >= entry["latency_ms"] * delayed, (name, entry["path"])
+            assert fastest_ms >= entry["latency_ms"] * delayed, (name, entry["sent"]["path"])
             beside = set(entry["cpu_seconds_beside"])
             assert ("the relay to PostgreSQL" in beside) == ("the relay to the client" in beside) == (entry["latency_ms"] > 0)
             assert ("nginx" in beside) == (name.startswith("nginx"))
@@ -293,7 +292,7 @@ def test_suite_serves_many_at_once(tree, studies_ports):
                 missing.append(f"{declared.name} skipped: ")
                 continue
             ports += declared.ports.values()
-            first = load.parse_line(declared.load[0])
+            first = declared.loads[0]
             assert first.expect.replace("1000000", "1000") in get(f"http://127.0.0.1:{declared.ports['port']}{first.target}")[1]
             if "stats" in declared.ports:
                 assert stats(declared.ports["stats"])["workers"]

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.cli import UsageError
 from common.client import schedule
-from common.client.load import LoadError, parse_line
+from common.client.options import parse_line
 
 STAGES = st.lists(st.tuples(st.floats(0.05, 20), st.floats(0.05, 200)), min_size=1, max_size=5).map(tuple)
 
@@ -55,5 +56,5 @@ def test_sums_of_fractions_are_whole():
 def test_what_are_no_stages_is_refused(text):
     with pytest.raises(ValueError, match=r".*"):
         schedule.parse(text)
-    with pytest.raises(LoadError, match="are no stages"):
+    with pytest.raises(UsageError, match="are no stages"):
         parse_line(f"--stages='{text}' /")

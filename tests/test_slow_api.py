@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from common.serving import services
-from common.serving.process import free_port
+from common.serving.ports import free_port
 from common.serving.slow_api import COUNTRIES
 from tests.processes import get
 

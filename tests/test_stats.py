@@ -1,4 +1,4 @@
-"""Are the figures right, on records that were made up?"""
+"""Are the metrics right, on records that were made up?"""
 
 import numpy as np
 import pytest
@@ -6,10 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.client import percentiles
-from common.client.outcomes import NUMBER, OUTCOMES, Outcomes, failures, tally
+from common.client.load import Load
+from common.client.outcomes import OUTCOMES
+from common.client.sent import Sent
 from common.report import ab
-from common.results import files, timeline
-from common.results.metrics import Summary
+from common.results import files
+from common.results.metrics import Metrics
+from common.results.record import ScenarioRun
+from common.results.timeline import slice_load
+from tests.made_up import make_measured, make_requests, make_run, make_sent
 
 
 @given(
@@ -44,75 +49,44 @@ ROWS = [  # start, connected, sent, first byte, end in seconds; outcome, status,
 ]
 
 
-def made_up(rows, seconds, **load):
-    outcomes = Outcomes()
-    for *moments, outcome, status, body, received in rows:
-        outcomes.add(
-            *[moment + 100.0 if moment or place < 3 else 0.0 for place, moment in enumerate(moments)],
-            NUMBER[outcome],
-            status,
-            body,
-            received,
-        )
-    return {
-        "load": {"requests": None, "concurrency": 2, "spawn_rate": None, "seconds": None, "keep_alive": True, **load},
-        "seconds": seconds,
-        "connections": 2,
-        "kept_alive": 3,
-        "stopped": "",
-        "server": "",
-        "host": "h",
-        "port": 80,
-        "path": "/",
-        "body_bytes": 0,
-        "outcomes": tally(outcomes.facts["outcome"]),
-        "outcome_names": list(OUTCOMES),
-        "requests": outcomes.since(100.0),
-        "client": {
-            "seconds": seconds,
-            "cpu_share": 0.1,
-            "busiest_second_share": 0.1,
-            "loop_lag_p99_ms": 0.0,
-            "loop_lag_max_ms": 0.0,
-            "loop": "asyncio",
-        },
-    }
+def sent(rows, seconds, **load) -> Sent:
+    load = Load(target="/", **{"requests": None, "concurrency": 2, "keep_alive": True, **load})
+    return make_sent(make_requests(rows), load, seconds)
 
 
-def test_the_summary_of_a_load():
-    load = made_up(ROWS, 2.03)
-    summary = Summary(load)
-    assert (summary.sent, summary.ok, summary.failed, summary.cut_off, summary.complete) == (6, 3, 2, 1, 5)
-    assert summary.per_second == pytest.approx(3 / 2.03)
-    assert summary.total.tolist() == [200.0, 400.0, 800.0]
-    assert summary.connect.tolist() == [0.0, 10.0, 20.0]
-    assert summary.processing.tolist() == [190.0, 380.0, 800.0]
-    assert summary.waiting.tolist() == [80.0, 170.0, 590.0]
-    assert (summary.length, summary.shortest, summary.longest) == (10, 10, 12)
-    assert (summary.body_bytes, summary.received_bytes) == (37, 352)
-    assert summary.send_skew_ms == pytest.approx(10.0)
-    assert summary.latency(50) == 400.0
-    text = ab.ab_report(load)
+def test_the_metrics_of_a_load():
+    metrics = Metrics(sent(ROWS, 2.03))
+    assert (metrics.started, metrics.ok, metrics.failed, metrics.cut_off, metrics.complete) == (6, 3, 2, 1, 5)
+    assert metrics.per_second == pytest.approx(3 / 2.03)
+    assert metrics.latencies.tolist() == [200.0, 400.0, 800.0]
+    assert metrics.connecting.tolist() == [0.0, 10.0, 20.0]
+    assert metrics.processing.tolist() == [190.0, 380.0, 800.0]
+    assert metrics.waiting.tolist() == [80.0, 170.0, 590.0]
+    assert metrics.lengths == (10, 10, 12)
+    assert (metrics.body_bytes, metrics.received_bytes) == (37, 352)
+    assert metrics.send_skew_ms == pytest.approx(10.0)
+    assert metrics.latency(50) == 400.0
+    text = ab.text(sent(ROWS, 2.03))
     assert "3 requests on a reused one" in text
     assert "(Connect: 1, Receive: 0, Length: 0, Exceptions: 1)" in text
 
 
 def test_a_load_of_failures_has_no_times():
-    load = made_up(ROWS[4:5], 1.0)
-    summary = Summary(load)
-    assert (summary.ok, summary.failed, summary.latency(99)) == (0, 1, None)
-    assert "No request was answered as it should be" in ab.ab_report(load)
+    failed = sent(ROWS[4:5], 1.0)
+    metrics = Metrics(failed)
+    assert (metrics.ok, metrics.failed, metrics.latency(99)) == (0, 1, None)
+    assert "No request was answered as it should be" in ab.text(failed)
 
 
 def test_a_load_of_nothing():
-    load = made_up([], 0.5)
-    assert Summary(load).sent == 0
-    assert "none (of 0 sent)" in ab.ab_report(load)
-    assert [(part.sent, part.ok, part.failed) for part in timeline.slices(load)] == [(0, 0, 0)]
+    nothing = sent([], 0.5)
+    assert Metrics(nothing).started == 0
+    assert "none (of 0 sent)" in ab.text(nothing)
+    assert [(part.sent, part.ok, part.failed) for part in slice_load(nothing)] == [(0, 0, 0)]
 
 
 def test_the_timeline_second_by_second():
-    parts = timeline.slices(made_up(ROWS, 2.03))
+    parts = slice_load(sent(ROWS, 2.03))
     assert [(part.second, part.sent, part.ok, part.failed, part.p50_ms, part.p95_ms) for part in parts] == [
         (0, 5, 2, 1, 200.0, 400.0),
         (1, 1, 1, 1, 800.0, 800.0),
@@ -120,7 +94,7 @@ def test_the_timeline_second_by_second():
 
 
 def test_the_users_of_a_ramp():
-    parts = timeline.slices(made_up(ROWS, 4.0, concurrency=5, spawn_rate=2.0))
+    parts = slice_load(sent(ROWS, 4.0, concurrency=5, spawn_rate=2.0))
     assert [part.users for part in parts] == [2, 4, 5, 5]
 
 
@@ -130,55 +104,58 @@ MOMENTS = st.tuples(st.floats(0, 50), st.floats(0, 20), st.sampled_from(OUTCOMES
 @given(st.lists(MOMENTS, max_size=40), st.integers(1, 7))
 def test_a_timeline_leaves_nothing_out(moments, width):
     rows = [(start, start, start, 0.0, start + took, outcome, 0, 0, 0) for start, took, outcome in moments]
-    load = made_up(rows, max((row[4] for row in rows), default=1.0))
-    parts = timeline.slices(load, width)
+    load = sent(rows, max((row[4] for row in rows), default=1.0))
+    parts = slice_load(load, width)
     assert sum(part.due for part in parts) == len(rows)
-    assert sum(part.sent for part in parts) == len(rows) - load["outcomes"].get("unsent", 0)
-    assert sum(part.ok for part in parts) == load["outcomes"].get("ok", 0)
-    assert sum(part.failed for part in parts) == failures(load["outcomes"])
+    assert sum(part.sent for part in parts) == len(rows) - load.outcomes.get("unsent", 0)
+    assert sum(part.ok for part in parts) == load.outcomes.get("ok", 0)
+    assert sum(part.failed for part in parts) == load.failed
 
 
 def test_a_long_timeline_is_printed_in_few_lines():
-    assert len(timeline.lines(made_up(ROWS, 3600.0))) <= timeline.LINES + 2
+    lines = ab.timeline(sent(ROWS, 3600.0, spawn_rate=1.0))
+    assert lines[0] == "Timeline (each line 120 s)"
+    assert len(lines) <= ab.TIMELINE_LINES + 3  # two above, an empty one below
 
 
 def test_a_record_is_read_as_it_was_saved(tmp_path):
-    load = made_up(ROWS, 2.03)
-    files.save(tmp_path / "deep" / "record.json", load)
-    read = files.load(tmp_path / "deep" / "record.json")
-    assert ab.ab_report(read) == ab.ab_report(load)
+    load = sent(ROWS, 2.03)
+    files.write(tmp_path / "deep" / "record.json", load)
+    read = files.read(tmp_path / "deep" / "record.json", Sent)
+    assert ab.text(read) == ab.text(load)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["record.json"]
 
 
 def test_a_compressed_record_is_read_as_it_was_saved_and_smaller(tmp_path):
-    load = made_up(ROWS * 100, 2.03)
+    load = make_measured(sent(ROWS * 100, 2.03))
     for name in ("plain.json", "small.json.gz"):
-        files.save(tmp_path / name, {"loads": [load]})
-    plain, small = (files.load(tmp_path / name) for name in ("plain.json", "small.json.gz"))
-    assert ab.ab_report(small["loads"][0]) == ab.ab_report(plain["loads"][0]) == ab.ab_report(load)
+        files.write(tmp_path / name, make_run("one", load))
+    plain, small = (files.read(tmp_path / name, ScenarioRun) for name in ("plain.json", "small.json.gz"))
+    assert ab.scenario_text("one", small.loads[0]) == ab.scenario_text("one", plain.loads[0]) == ab.scenario_text("one", load)
     assert (tmp_path / "small.json.gz").stat().st_size * 5 < (tmp_path / "plain.json").stat().st_size
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-20], lambda content: b"no gzip", lambda content: content[:30] + b"x" * 30])
 def test_a_damaged_record_is_named(damage, tmp_path):
     path = tmp_path / "one.json.gz"
-    files.save(path, made_up(ROWS, 2.03))
+    files.write(path, sent(ROWS, 2.03))
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(files.RecordError, match="one"):
-        files.load(path)
+        files.read(path, Sent)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         *(("{", "is not JSON"), ("[]", "no version"), ("{}", "no version"), ('{"version": 0}', "reads version")),
-        (f'{{"version": {files.VERSION}}}', "is damaged"),
-        (f'{{"version": {files.VERSION}, "loads": [{{"requests": {{"start": "x"}}}}]}}', "is damaged"),
+        (f'{{"version": {files.VERSION}}}', "is not a record of a load"),
+        (f'{{"version": {files.VERSION}, "kind": "load"}}', "is damaged"),
+        (f'{{"version": {files.VERSION}, "kind": "load", "requests": {{"start": "x"}}}}', "is damaged"),
     ],
 )
 def test_what_is_not_a_record_is_named(text, said, tmp_path):
     (tmp_path / "record.json").write_text(text)
     with pytest.raises(files.RecordError, match=said):
-        files.load(tmp_path / "record.json")
+        files.read(tmp_path / "record.json", Sent)
     with pytest.raises(files.RecordError, match="cannot read"):
-        files.load(tmp_path / "none.json")
+        files.read(tmp_path / "none.json", Sent)

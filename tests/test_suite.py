@@ -7,8 +7,10 @@ import time
 import pytest
 from rich.console import Console
 
-from common.client.outcomes import NUMBER, OK
-from common.report.tables import comparisons
+from common.report.tables import draw_comparison
+from common.results.comparison import compare_loads
+from common.results.record import ScenarioRun
+from tests.made_up import make_client, make_measured, make_requests, make_run, make_sent
 from tests.processes import TAIL, TINY, Program, changed, copy_tree, one_line, records, run
 
 
@@ -113,7 +115,7 @@ def test_the_suite_goes_on_after_each_fault(broken):
     program, saved = broken
     assert program.process.returncode == 1
     assert saved["z_good"]["status"] == "ok"
-    assert saved["z_good"]["loads"][0]["outcomes"] == {"ok": 20}
+    assert saved["z_good"]["loads"][0]["sent"]["outcomes"] == {"ok": 20}
     assert "driver" not in program.stderr
     assert "common/suite.py" not in program.stderr
     assert "z_good" in program.stdout.rpartition("tests · GET /")[2]
@@ -123,10 +125,11 @@ def test_a_server_that_dies_leaves_what_was_measured(broken):
     _, saved = broken
     [load] = saved["dies"]["loads"]
     assert saved["dies"]["status"] == "failed"
-    assert 0 < load["outcomes"]["ok"] <= 20
-    assert sum(load["outcomes"].values()) == len(load["requests"]["outcome"])
-    assert load["stopped"] == "cancelled"
-    assert load["seconds"] < 10
+    sent = load["sent"]
+    assert 0 < sent["outcomes"]["ok"] <= 20
+    assert sum(sent["outcomes"].values()) == len(sent["requests"]["outcome"])
+    assert sent["stopped"] == "cancelled"
+    assert sent["seconds"] < 10
 
 
 def test_a_scenario_alone_says_why_it_was_skipped(broken, tmp_path):
@@ -230,62 +233,44 @@ def test_copies_of_one_name_keep_records_of_their_own(tmp_path):
 def test_a_load_that_quick_cuts_off_is_said(tmp_path):
     slow = changed(("    asked += 1\n", "    asked += 1\n    await asyncio.sleep(0.2)\n"), ("-n 20 -c 2", "-n 500 -c 2"))
     tree = copy_tree(tmp_path, {"slow": slow})
-    program = run(tree, "-c", "import sys; from common import bench, suite; bench.QUICK_SECONDS = 1.0; sys.exit(suite.main([]))")
+    shortly = "import sys; from common import suite; from common.running import sizing; sizing.QUICK_SECONDS = 1.0"
+    program = run(tree, "-c", f"{shortly}; sys.exit(suite.main([]))")
     assert program.process.returncode == 0, program.stderr
     assert "the load was cut off at 1 s; --full sends all of it" in program.stdout
     [load] = records(tree)["slow"]["loads"]
-    assert load["stopped"] == "cut off"
+    assert load["sent"]["stopped"] == "cut off"
     assert load["size"] == "quick"
 
 
-def made_up(name: str, per_second: int, busiest: float = 0.2, study: str = "tests", line: str = "-n 9 /") -> dict:
-    """A record of one second in which so many were answered."""
-    moments = list(range(0, 1000 * per_second, 1000))
-    load = {
-        "line": line,
-        "description": line,
-        "latency_ms": 0,
-        "fault": "",
-        "noise": {"contaminated": ""},
-        "load": {"concurrency": 1, "spawn_rate": None, "requests": per_second},
-        "least_seconds": None,
-        "seconds": 1.0,
-        "outcomes": {"ok": per_second},
-        "server_cost": None,
-        "pinned": None,
-        "cpu_seconds_beside": {},
-        "client": {"seconds": 1.0, "cpu_seconds": 0.1, "busiest_second_share": busiest, "loop_lag_p99_ms": 0.0},
-        "requests": {
-            **{moment: moments for moment in ("start", "connected", "sent", "first_byte", "end")},
-            "outcome": [NUMBER["ok"]] * per_second,
-            **{fact: [0] * per_second for fact in ("status", "body_bytes", "received_bytes")},
-        },
-    }
-    assert NUMBER["ok"] == OK
-    return {"scenario": name, "label": name, "round": 1, "study": study, "loads": [load]}
+def one_second(name: str, per_second: int, busiest: float = 0.2, study: str = "tests", line: str = "-n 9 /", **more) -> ScenarioRun:
+    """A run of one second in which so many were answered, each in the millisecond that it had for itself."""
+    moments = [place / 1000 for place in range(per_second)]
+    requests = make_requests([(moment, moment, moment, moment, moment, "ok", 0, 0, 0) for moment in moments])
+    sent = make_sent(requests, line, client=make_client(busiest=busiest))
+    return make_run(name, make_measured(sent, **{"cost": None, **more}), study=study)
 
 
-def printed(*results: dict) -> list[str]:
+def printed(*runs: ScenarioRun) -> list[str]:
     console = Console(file=io.StringIO(), width=140)
-    for table in comparisons(list(results)):
-        console.print(table)
+    for comparison in compare_loads(runs):
+        console.print(draw_comparison(comparison))
     return console.file.getvalue().splitlines()
 
 
 def test_the_best_comes_first():
-    lines = printed(made_up("middling", 20), made_up("worst", 3), made_up("best", 100))
+    lines = printed(one_second("middling", 20), one_second("worst", 3), one_second("best", 100))
     assert [line.split()[0] for line in lines] == ["tests", "scenario", "best", "middling", "worst"]
-    assert [line.split()[1] for line in lines[2:]] == ["100.0", "20.0", "3.0"]
+    assert [line.split()[1] for line in lines[2:]] == ["100", "20.0", "3.00"]
 
 
 def test_what_shows_the_client_has_no_rank():
-    lines = printed(made_up("honest", 20), made_up("bound", 100, busiest=0.95), made_up("other", 50))
+    lines = printed(one_second("honest", 20), one_second("bound", 100, busiest=0.95), one_second("other", 50))
     assert [line.split()[0] for line in lines[2:]] == ["other", "honest", "bound:"]
-    assert lines[-1].strip() == "bound: client-bound, at least 100.0 req/s"
+    assert lines[-1].strip() == "bound: client-bound, at least 100 req/s"
 
 
 def test_other_studies_and_loads_have_tables_of_their_own():
-    lines = printed(made_up("one", 5), made_up("two", 6, study="other"), made_up("three", 7, line="-n 8 /"), made_up("four", 8))
+    lines = printed(one_second("one", 5), one_second("two", 6, study="other"), one_second("three", 7, line="-n 8 /"), one_second("four", 8))
     assert [line.split()[0] for line in lines if not line.startswith("scenario")] == [
         *("tests", "four", "one"),
         *("other", "two"),
@@ -308,4 +293,4 @@ def test_the_slow_api_is_there_for_who_needs_it(tmp_path):
     asks = changed(('[(b"content-length", b"2")]', "[]"), source=asks)
     tree = copy_tree(tmp_path, {"asks": asks})
     assert suite(tree).process.returncode == 0
-    assert records(tree)["asks"]["loads"][0]["outcomes"] == {"ok": 20}
+    assert records(tree)["asks"]["loads"][0]["sent"]["outcomes"] == {"ok": 20}

@@ -8,10 +8,11 @@ import pytest
 
 from benchmarks.truth import BUSY_MS, CASES, SLOWED, Figure, Lab, percentiles, show
 from common.client.percentiles import percentile
-from common.client.selfwatch import doubts
-from common.results.metrics import Summary
-from tests.made_up import open_load
-from tests.processes import Program, changed, copy_tree, records
+from common.results import files
+from common.results.bottleneck import doubts_of_client
+from common.results.metrics import Metrics
+from tests.made_up import make_open
+from tests.processes import Program, changed, copy_tree
 
 TIMES = (50, 90)  # percents whose times are compared: of few requests the last one is chance
 FAR_MS, TRIES = 15.0, 5  # a machine that is busy with other tests holds a client up now and then
@@ -29,10 +30,10 @@ def test_percentiles_are_those_that_the_server_applied(path, words, lab):
     """Never less, and in one of a few runs hardly more: other programs can only add."""
     added = []
     for _ in range(TRIES):
-        load = lab.fire(path, *words, "-k")
+        metrics = Metrics(lab.fire(path, *words, "-k"))
         truth = lab.applied()
-        assert len(truth) == Summary(load).ok == 100
-        added.append([Summary(load).latency(percent) - percentile(truth, percent) for percent in TIMES])
+        assert len(truth) == metrics.ok == 100
+        added.append([metrics.latency(percent) - percentile(truth, percent) for percent in TIMES])
         assert min(added[-1]) >= -0.5
         if max(added[-1]) <= FAR_MS:
             return
@@ -51,23 +52,23 @@ def test_the_delays_are_the_same_in_every_run(lab):
 
 def test_a_stall_counts_for_all_that_were_due_in_it(lab):
     """At 50 a second 50 of 150 are due while it lasts: evenly, they wait for what is left of it."""
-    summary = Summary(lab.fire("/stall/50", "--rate", 50, "-n", 150, "-k"))
-    assert summary.latency(50) <= 200
-    assert 950 <= summary.latency(100) <= 1300
-    assert 400 <= percentile(summary.total, 100 * 125 / 150) <= 800
-    slow = summary.total[-50:]
+    metrics = Metrics(lab.fire("/stall/50", "--rate", 50, "-n", 150, "-k"))
+    assert metrics.latency(50) <= 200
+    assert 950 <= metrics.latency(100) <= 1300
+    assert 400 <= percentile(metrics.latencies, 100 * 125 / 150) <= 800
+    slow = metrics.latencies[-50:]
     assert all(later - earlier <= 120 for earlier, later in pairwise(slow))
-    closed = Summary(lab.fire("/stall/50", "-n", 150, "-k"))
+    closed = Metrics(lab.fire("/stall/50", "-n", 150, "-k"))
     assert closed.latency(100) >= 990
-    assert closed.latency(99) <= summary.latency(90)
+    assert closed.latency(99) <= metrics.latency(90)
 
 
 @pytest.mark.parametrize("keep", [[], ["-k"]])
 @pytest.mark.parametrize("words", [("-n", 100, "-c", 7), ("--rate", 200, "-n", 100)], ids=["closed", "open"])
 def test_failures_are_counted_exactly(words, keep, lab):
-    assert lab.fire("/fail/7", *words, *keep)["outcomes"] == {"ok": 86, "non-2xx": 14}
-    found = lab.fire("/reset/7", *words, *keep)["outcomes"]
-    assert (found.pop("ok"), sum(found.values()), set(found) <= {"reset", "disconnected"}) == (86, 14, True)
+    assert lab.fire("/fail/7", *words, *keep).outcomes == {"ok": 86, "non-2xx": 14}
+    outcomes = lab.fire("/reset/7", *words, *keep).outcomes
+    assert (outcomes.pop("ok"), sum(outcomes.values()), set(outcomes) <= {"reset", "disconnected"}) == (86, 14, True)
 
 
 def test_cpu_time_is_what_each_request_used(lab, monkeypatch):
@@ -88,14 +89,14 @@ def test_cpu_time_of_a_scenario_is_what_each_request_used(tmp_path):
     with ExitStack() as running:
         for program in [running.enter_context(Program(tree, f"scenarios/{name}.py")) for name in sources]:
             assert program.finish() == 0, program.stderr
-    used = {name: Summary(record["loads"][0]).cpu_ms for name, record in records(tree).items()}
+    used = {run.scenario: run.loads[0].metrics.cpu_ms for run in files.read_directory(tree / "results")}
     assert used["spins"] - used["plain"] == pytest.approx(20, rel=0.1)
 
 
 def test_a_client_that_is_slowed_is_indicted(lab):
-    load = lab.fire("/100", "--rate", 500, "-n", 600, "-k", program=("-c", SLOWED))
-    assert doubts(load["client"], Summary(load).latency(50))[1]
-    assert Summary(load).late > 0
+    sent = lab.fire("/100", "--rate", 500, "-n", 600, "-k", program=("-c", SLOWED))
+    assert doubts_of_client(sent.client, Metrics(sent).latency(50))
+    assert Metrics(sent).late > 0
 
 
 def test_what_is_not_within_is_shown(capsys):
@@ -111,7 +112,7 @@ def test_what_is_not_within_is_shown(capsys):
 
 
 def test_nothing_answered_is_never_within():
-    none_ok = open_load([(0.0, 0.0, 0.1, "reset")], 1.0, [[1.0, 1.0]])
+    none_ok = make_open([(0.0, 0.0, 0.1, "reset")], 1.0, [[1.0, 1.0]])
     [answered, *times] = percentiles("none", [1.0] * 9, none_ok)
     assert answered.error == -9
     assert all(math.isnan(figure.reported) for figure in times)

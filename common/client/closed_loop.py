@@ -1,67 +1,69 @@
 """The closed loop: each user sends its next request when the last has its outcome, so a slow server slows its load."""
 
-from array import array
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from time import perf_counter
-from typing import TYPE_CHECKING
 
-from common.client.user import User
-
-if TYPE_CHECKING:
-    from common.client.sender import Run
+from common.client.load import Load
+from common.client.sent import CUT_OFF
+from common.client.user import NewUser, User
 
 
-class Closed:
-    def __init__(self, run: "Run") -> None:
-        load = run.load
-        self.run = run
-        self.users = [User(run, self.ended) for _ in range(load.concurrency)]
+class ClosedLoop:
+    due = None  # a schedule's; here nothing is due before it starts
+
+    def __init__(self, load: Load, new_user: NewUser, over: Callable[[], None], stop: Callable[[str], None]) -> None:
+        self._load = load
+        self._over = over
+        self._stop = stop
+        self.users = [new_user(self._ended) for _ in range(load.concurrency)]
         self._left: Iterator[int] = iter(range(load.requests)) if load.requests is not None else iter(int, 1)
-        self._arrived = 0
+        self._arrived = self._at_work = 0
 
-    def begin(self) -> None:
-        load = self.run.load
-        if load.seconds is not None:
-            self.run.loop.call_later(load.seconds, self.run.stop, "cut off")
-        if load.spawn_rate is None:
+    def begin(self, zero: float) -> None:
+        self._zero = zero
+        self._loop = asyncio.get_running_loop()
+        if self._load.seconds is not None:
+            self._loop.call_later(self._load.seconds, self._stop, CUT_OFF)
+        if self._load.spawn_rate is None:
             for user in self.users:  # the barrier opens
-                self._next(user)
+                self._arrive(user)
         else:
-            self._arrive()
+            self._bring_users()
 
-    def ended(self, user: User) -> None:
-        run = self.run
-        if run.stopped:
-            return
-        for _ in self._left:
-            user.start()
-            return
-        user.drop_connection()
-        if len(run.outcomes) == run.load.requests:
-            run.over()
+    def end(self) -> None:
+        """Start no more."""
+        self._left = iter(())
+        self._arrived = len(self.users)
 
     def seconds(self, last_end: float) -> float:
         return last_end
 
-    def columns(self) -> dict[str, "array[float]"]:
-        return {}
-
     def progress(self, elapsed: float) -> str:
-        load = self.run.load
+        load = self._load
         return f"of {load.requests:,}" if load.requests is not None else f"in {elapsed:.0f} of {load.seconds:.0f} s"
 
-    def _next(self, user: User) -> None:
+    def _ended(self, user: User) -> None:
         for _ in self._left:
             user.start()
             return
+        user.drop_connection()
+        self._at_work -= 1
+        if not self._at_work:
+            self._over()
 
-    def _arrive(self) -> None:
+    def _arrive(self, user: User) -> None:
+        for _ in self._left:
+            self._at_work += 1
+            user.start()
+            return
+
+    def _bring_users(self) -> None:
         """A ramp's users: one every 1/R seconds, the first at once."""
-        run = self.run
-        rate = run.load.spawn_rate or 1.0
-        due = min(len(self.users), 1 + int((perf_counter() - run.zero) * rate))
-        while self._arrived < due and not run.stopped:
+        rate = self._load.spawn_rate or 1.0
+        due = min(len(self.users), 1 + int((perf_counter() - self._zero) * rate))
+        while self._arrived < due:
             self._arrived += 1
-            self._next(self.users[self._arrived - 1])
-        if self._arrived < len(self.users) and not run.stopped:
-            run.loop.call_later(max(0.0, run.zero + self._arrived / rate - perf_counter()), self._arrive)
+            self._arrive(self.users[self._arrived - 1])
+        if self._arrived < len(self.users):
+            self._loop.call_later(max(0.0, self._zero + self._arrived / rate - perf_counter()), self._bring_users)

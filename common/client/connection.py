@@ -2,107 +2,192 @@
 
 aiohttp's `ClientSession` retries and hides connecting; one layer below it, its C
 parser turns bytes into responses and nothing else. All that depends on that layer
-(`HttpResponseParser`, its messages and its payload streams) is in this class, and
+(`HttpResponseParser`, its messages and its payload streams) is in this file, and
 aiohttp is pinned exactly: tests/test_connection.py fails by name if it changes.
 """
 
 import asyncio
+import errno
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from aiohttp.http import HttpResponseParser
 from aiohttp.http_exceptions import HttpProcessingError
 
+from common.client.request import Request
+from common.client.wire import Wire, Wires
+
+CLIENT_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
 NO_BODY = (204, 304)
 NEVER_PAUSE = 2**30  # bytes: bodies are drained as they arrive, so the parser need not stop for them
 
 
-class Owner(Protocol):
-    """Who is told what becomes of a request: one call of `answered` or `failed` for each `send`."""
+class Head(NamedTuple):
+    """What the parser made of an answer whose head says how long its body is."""
 
-    def connected(self, connection: "Connection") -> None: ...
+    message: Any
+    status: int
+    length: int  # of the body
+    reusable: bool
+
+
+# The answers of a benchmark begin with the same bytes again and again (Date changes once a second), and what
+# the parser makes of such a head follows from its bytes alone: one that was seen is not parsed again.
+END_OF_HEAD = b"\r\n\r\n"
+HEADS: dict[bytes, Head] = {}
+MOST_HEADS = 256
+
+
+class Owner(Protocol):
+    """Who is told what becomes of each request: `answered` or `failed`, once."""
+
+    connections: int  # made
+
     def answered(self, connection: "Connection", now: float) -> None: ...
     def failed(self, connection: "Connection", outcome: str, now: float) -> None: ...
 
 
 class Connection(asyncio.Protocol):
-    # What the parser asks of the protocol that it feeds.
-    connected = True
+    """Made for a request, which it sends as soon as it is open; `send` sends the next."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner, method: str = "GET", keep_body: bool = False) -> None:
+    __slots__ = (
+        "_between_answers",
+        "_chunks",
+        "_loop",
+        "_message",
+        "_opening",
+        "_owner",
+        "_parser",
+        "_payload",
+        "_request",
+        "_transport",
+        "_waiting",
+        "body",
+        "body_bytes",
+        "connected_at",
+        "first_byte",
+        "received",
+        "reusable",
+        "sent",
+        "status",
+    )
+
+    connected = True  # the parser asks it of the protocol that it feeds
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, request: Request, owner: Owner) -> None:
         self._loop = loop
+        self._request = request
         self._owner = owner
-        self._head_only = method == "HEAD"
-        self._keep_body = keep_body
+        self._transport: Any = None
+        self._opening: asyncio.Task[None] | None = None
         self._parser: Any = None
-        self._message: Any = None
-        self._payload: Any = None
-        self._chunks: list[bytes] = []
-        self._waiting = False
-        self._unsent = False
-        self.transport: Any = None
-        self.reusable = False
-        self.sent = self.first_byte = 0.0
-        self.received = self.body_bytes = 0
-
-    @property
-    def status(self) -> int:
-        return self._message.code if self._message is not None else 0
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(self._chunks)
-
-    def header(self, name: str) -> str:
-        return self._message.headers.get(name, "") if self._message is not None else ""
-
-    def send(self, request: bytes) -> None:
-        if self._parser is None:
-            self._parser = HttpResponseParser(
-                self,  # type: ignore[arg-type]  # it needs pause_reading, resume_reading, connected: no more
-                self._loop,
-                NEVER_PAUSE,
-                response_with_body=not self._head_only,
-                read_until_eof=True,
-                auto_decompress=False,
-            )
-        self._message = self._payload = None
-        self._chunks.clear()
-        self.received = self.body_bytes = 0
+        self._between_answers = not request.head_only  # the parser, for certain: a known answer may pass it by
         self._waiting = True
-        self.transport.write(request)
+        self.reusable = False
+        self.connected_at = self.sent = 0.0
+        self.received = 0
+        self.body = b""  # of a complete answer, if something is expected in it
+
+    def open(self, wires: Wires | None) -> None:
+        """As a wire, or else as a transport of the loop."""
+        if wires is None:
+            self._opening = self._loop.create_task(self._open())
+            return
+        try:
+            self._transport = Wire(wires, self._request.family, self._request.socket_address, self)
+            self._transport.connect()
+        except OSError as error:
+            self._transport = None
+            self._loop.call_soon(self.connection_lost, error)  # not at once: who hears of it may begin another request
+
+    async def _open(self) -> None:
+        request = self._request
+        host = request.host if request.tls else None
+        try:
+            await self._loop.create_connection(lambda: self, request.address, request.port, ssl=request.tls, server_hostname=host)
+        except OSError as error:
+            self._opening = None
+            self.connection_lost(error)
+
+    def send(self) -> None:
+        self.received = 0
+        self._waiting = True
+        self._transport.write(self._request.bytes)
         self.sent = perf_counter()
 
     def close(self) -> None:
         """Give the connection up: nothing more is heard of it."""
         self._waiting = False
-        self._parser = self._payload = None  # they point back at this object
-        if self.transport is not None:
-            self.transport.abort()
+        self._parser = None  # it points back at this object
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
+
+    def header(self, name: str) -> str:
+        """Of the last answer."""
+        return str(self._message.headers.get(name, ""))
 
     # What asyncio calls
 
     def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        transport.set_write_buffer_limits(0)
-        self._owner.connected(self)
+        if self._waiting:
+            transport.set_write_buffer_limits(0)  # so that what is written is handed to the system at once
+            self.begin(transport)
+        else:
+            transport.abort()
 
-    def pause_writing(self) -> None:
-        self._unsent = True
+    def begin(self, transport: Any) -> None:
+        self.connected_at = perf_counter()
+        self._transport = transport
+        self._owner.connections += 1
+        self.send()
 
     def resume_writing(self) -> None:
-        if self._unsent:
-            self._unsent = False
-            self.sent = perf_counter()
+        self.sent = perf_counter()  # only now is the last of it handed over
 
     def data_received(self, data: bytes) -> None:
         now = perf_counter()
+        if self._between_answers and self._waiting:
+            head, end, body = data.partition(END_OF_HEAD)
+            known = HEADS.get(head)
+            if known is not None and known.length == len(body) and end:
+                self.first_byte = now
+                self.received = len(data)
+                self._message, self.status, self.body_bytes, self.reusable = known
+                if self._request.expect is not None:
+                    self.body = body
+                self._waiting = False
+                self._owner.answered(self, now)
+                return
+        self._parse(data, now)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Or never made."""
+        self.reusable = False
+        self._transport = None
+        if not self._waiting:
+            self._parser = None  # it points back at this object
+            return
+        now = perf_counter()
+        if isinstance(error, OSError):
+            self._fail("reset" if self.connected_at else connect_outcome(error), now)
+        elif self.received and self._ends_with_connection():
+            self._complete(now, clean=False)
+        else:
+            self._fail("disconnected", now)
+
+    # What is not known is parsed
+
+    def _parse(self, data: bytes, now: float) -> None:
         if not self._waiting:  # bytes that nobody asked for
             self.reusable = False
             self.close()
             return
         if not self.received:
             self.first_byte = now
+            self._begin_to_parse()
         self.received += len(data)
         try:
             messages, upgraded, rest = self._parser.feed_data(data)
@@ -114,6 +199,7 @@ class Connection(asyncio.Protocol):
                 continue  # it only announces a response to come
             if self._message is None:
                 self._message, self._payload = message, payload
+                self.status = message.code
             else:
                 rest = data  # a second response, to no request
         payload = self._payload
@@ -121,34 +207,62 @@ class Connection(asyncio.Protocol):
             return
         self.body_bytes = payload.total_bytes
         ended = payload.is_eof()
-        if self._keep_body:
+        if self._request.expect is not None:
             self._chunks.append(payload.read_nowait())
         elif not ended:
             payload.read_nowait()  # drained, or a large body would be kept whole
-        if ended or self._head_only or self._message.code in NO_BODY or upgraded:
-            self._complete(now, clean=ended and not upgraded and not rest)
+        if ended or self._request.head_only or self.status in NO_BODY or upgraded:
+            clean = ended and not upgraded and not rest
+            if clean and self.received == len(data):
+                self._remember(data)
+            self._complete(now, clean)
         elif payload.exception() is not None:
             self._fail("malformed", now)
 
-    def connection_lost(self, error: Exception | None) -> None:
-        now = perf_counter()
-        self.reusable = False
-        self.transport = None
-        if not self._waiting:
-            return
-        if isinstance(error, OSError):
-            self._fail("reset", now)
-            return
+    def _begin_to_parse(self) -> None:
+        if self._parser is None:
+            self._parser = HttpResponseParser(
+                self,  # type: ignore[arg-type]  # it needs pause_reading, resume_reading, connected: no more
+                self._loop,
+                NEVER_PAUSE,
+                response_with_body=not self._request.head_only,
+                read_until_eof=True,
+                auto_decompress=False,
+            )
+        self._between_answers = False
+        self._message = self._payload = None
+        self._chunks: list[bytes] = []
+        self.status = self.body_bytes = 0
+
+    def _ends_with_connection(self) -> bool:
         try:
             self._parser.feed_eof()
         except HttpProcessingError:
-            self._fail("disconnected", now)
-            return
-        payload = self._payload
-        if payload is not None and payload.is_eof():
-            self._complete(now, clean=False)
-        else:
-            self._fail("disconnected", now)
+            return False
+        return self._payload is not None and self._payload.is_eof()
+
+    def _remember(self, data: bytes) -> None:
+        """The head of this whole answer, if its own length is all that says where the answer ends."""
+        head, _, body = data.partition(END_OF_HEAD)
+        message, headers = self._message, self._message.headers
+        says_length = "Content-Length" in headers and "Transfer-Encoding" not in headers and len(body) == self.body_bytes
+        if says_length and not message.upgrade and not self._request.head_only:
+            if len(HEADS) >= MOST_HEADS:
+                HEADS.clear()
+            HEADS[head] = Head(message, message.code, len(body), not message.should_close)
+            self._between_answers = True
+
+    def _complete(self, now: float, clean: bool) -> None:
+        self._waiting = False
+        self.reusable = clean and not self._message.should_close
+        self.body = b"".join(self._chunks)
+        if self._request.head_only or self.status in NO_BODY:
+            self._parser = None  # it may still expect a body that never comes
+        self._owner.answered(self, now)
+
+    def _fail(self, outcome: str, now: float) -> None:
+        self._waiting = self.reusable = False
+        self._owner.failed(self, outcome, now)
 
     # What the parser calls
 
@@ -156,13 +270,12 @@ class Connection(asyncio.Protocol):
 
     def resume_reading(self, resume_parser: bool = True) -> None: ...
 
-    def _complete(self, now: float, clean: bool) -> None:
-        self._waiting = False
-        self.reusable = clean and not self._message.should_close
-        if self._head_only or self._message.code in NO_BODY:
-            self._parser = None  # it may still expect a body that never comes
-        self._owner.answered(self, now)
 
-    def _fail(self, outcome: str, now: float) -> None:
-        self._waiting = False
-        self._owner.failed(self, outcome, now)
+def connect_outcome(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "refused"
+    if error.errno in CLIENT_RESOURCES:
+        return "client resource"
+    if isinstance(error, ConnectionResetError | BrokenPipeError):
+        return "reset"
+    return "unreachable"

@@ -1,37 +1,51 @@
-"""Where a load goes: one address, and the bytes of its request, prepared once."""
+"""The one request that a load repeats: where it goes, its bytes, prepared once, and what counts as its answer."""
 
 import socket
 import ssl
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from common.client.load import Load, LoadError
+from common.cli import UsageError
+from common.client.load import Load
+from common.client.outcomes import MISMATCH, NON_2XX, OK
 
 
-class Target:
+class Request:
     def __init__(self, url: str, load: Load) -> None:
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise LoadError(f"not a URL: {url!r} ({error})") from None
+            raise UsageError(f"not a URL: {url!r} ({error})") from None
         if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-            raise LoadError(f"not a URL with scheme and host: {url!r}; write http://127.0.0.1:8000/")
+            raise UsageError(f"not a URL with scheme and host: {url!r}; write http://127.0.0.1:8000/")
         if not url.isascii() or any(mark <= " " for mark in url):
-            raise LoadError(f"not a URL that can be sent: {url!r}; percent-encode blanks and letters beyond ASCII")
+            raise UsageError(f"not a URL that can be sent: {url!r}; percent-encode blanks and letters beyond ASCII")
         self.url = url
         self.host = parts.hostname
         self.port = port or (443 if parts.scheme == "https" else 80)
         self.path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self.method = load.method
+        self.head_only = load.method == "HEAD"  # its answers say how long their body is, and have none
+        self.keep_alive = load.keep_alive
+        self.expect = load.expect.encode(errors="surrogateescape") if load.expect is not None else None
         self.body = Path(load.body_file).read_bytes() if load.body_file is not None else (load.form or "").encode()
-        self.request = self._prepare(parts.netloc.rpartition("@")[2], load)
+        self.bytes = self._prepare(parts.netloc.rpartition("@")[2], load)
         self.tls: ssl.SSLContext | None = None
         if parts.scheme == "https":
             self.tls = ssl.create_default_context()
             self.tls.check_hostname = False  # as ab: a load test is not about certificates
             self.tls.verify_mode = ssl.CERT_NONE
-        self.address = self._resolve()
+        self.family, self.socket_address = self._resolve()
+        self.address = str(self.socket_address[0])
+
+    def judge(self, status: int, body: bytes) -> int:
+        """The outcome of a complete answer."""
+        if not 200 <= status < 300:
+            return NON_2XX
+        return OK if self.expect is None or self.expect in body else MISMATCH
 
     def _prepare(self, host: str, load: Load) -> bytes:
         headers = {"host": ("Host", host), "user-agent": ("User-Agent", "django-sync-or-async"), "accept": ("Accept", "*/*")}
@@ -47,14 +61,16 @@ class Target:
         lines = [f"{load.method} {self.path} HTTP/1.1", *(f"{name}: {value}" for name, value in (*headers.values(), *own))]
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + self.body
 
-    def _resolve(self) -> str:
-        """One address for every request: the first of the name's that lets us connect."""
+    def _resolve(self) -> tuple[int, tuple[Any, ...]]:
+        """One address for every request, and its family: the first of the name's that lets us connect."""
         try:
-            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            entries = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise LoadError(f"no address for host {self.host!r}: {getattr(error, 'strerror', None) or 'not a host name'}") from None
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        for address in addresses if len(addresses) > 1 else []:
-            with suppress(OSError), socket.create_connection((address, self.port), timeout=1):
-                return address
-        return addresses[0]
+            raise UsageError(f"no address for host {self.host!r}: {getattr(error, 'strerror', None) or 'not a host name'}") from None
+        places = list(dict.fromkeys((int(family), address) for family, _, _, _, address in entries))
+        for family, address in places if len(places) > 1 else []:
+            with suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as attempt:
+                attempt.settimeout(1)
+                attempt.connect(address)
+                return family, address
+        return places[0]

@@ -24,7 +24,7 @@ def stage(text: str) -> tuple[float, float]:
 
 def words(stages: Stages) -> str:
     """What `parse` reads as the same stages."""
-    return ",".join(f"{seconds}s@{rate}" for seconds, rate in stages)
+    return ",".join(f"{float(seconds)}s@{float(rate)}" for seconds, rate in stages)
 
 
 def length(stages: Iterable[Iterable[float]]) -> float:

@@ -9,15 +9,13 @@ import asyncio
 import time
 from array import array
 from collections.abc import Callable
-from typing import Any
+
+from common.client.sent import ClientCost
 
 TICK = 0.010
 GRAIN = 0.001  # a timer is late by up to this much on an idle loop: not counted as lag
 SAMPLE = 0.25
 SAMPLES_IN_A_SECOND = round(1 / SAMPLE)
-WARN_SHARE, INVALID_SHARE = 0.70, 0.90
-WARN_LAG_OF_P50 = 0.05
-LEAST_SECONDS = 0.5  # of a run whose CPU share says anything
 
 
 class SelfWatch:
@@ -59,33 +57,23 @@ class SelfWatch:
     def _sample(self) -> None:
         self._samples.append((time.perf_counter(), time.process_time()))
 
-    def as_record(self) -> dict[str, Any]:
+    def cost(self, python: str, aiohttp: str, loop: str) -> ClientCost:
         (first_wall, first_cpu), (last_wall, last_cpu) = self._samples[0], self._samples[-1]
         lags = sorted(self._lags)
-        return {
-            "seconds": round(last_wall - first_wall, 6),
-            "cpu_seconds": round(last_cpu - first_cpu, 6),
-            "cpu_share": round((last_cpu - first_cpu) / (last_wall - first_wall), 4),
-            "busiest_second_share": round(busiest(self._samples), 4),
-            "loop_lag_p99_ms": round(lags[-1 - len(lags) // 100] * 1000, 3),
-            "loop_lag_max_ms": round(lags[-1] * 1000, 3),
-        }
+        return ClientCost(
+            seconds=round(last_wall - first_wall, 6),
+            cpu_seconds=round(last_cpu - first_cpu, 6),
+            cpu_share=round((last_cpu - first_cpu) / (last_wall - first_wall), 4),
+            busiest_second_share=round(busiest(self._samples), 4),
+            loop_lag_p99_ms=round(lags[-1 - len(lags) // 100] * 1000, 3),
+            loop_lag_max_ms=round(lags[-1] * 1000, 3),
+            python=python,
+            aiohttp=aiohttp,
+            loop=loop,
+        )
 
 
 def busiest(samples: list[tuple[float, float]]) -> float:
     """The largest share of a core over a second (over all, where there is less than one)."""
     span = min(SAMPLES_IN_A_SECOND, len(samples) - 1)
     return max((cpu - cpu0) / (wall - wall0) for (wall0, cpu0), (wall, cpu) in zip(samples, samples[span:], strict=False))
-
-
-def doubts(client: dict[str, Any], p50_ms: float | None) -> tuple[bool, list[str]]:
-    """Is the run invalid, and what is to be doubted in it?"""
-    share = client["busiest_second_share"] if client["seconds"] >= LEAST_SECONDS else 0.0
-    lag = client["loop_lag_p99_ms"]
-    said = []
-    if share >= WARN_SHARE:
-        fate = "the run is INVALID: it shows the client's limit" if share >= INVALID_SHARE else "near its limit"
-        said.append(f"the client used {share:.0%} of a core in its busiest second; {fate}")
-    if p50_ms is not None and lag > WARN_LAG_OF_P50 * p50_ms:
-        said.append(f"the client's event loop ran {lag:.1f} ms late (p99), over 5 % of the median response time")
-    return share >= INVALID_SHARE, said

@@ -7,77 +7,90 @@ answered.
 import asyncio
 import gc
 import platform
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from time import perf_counter
-from typing import Any
 
 from common.client import percentiles
-from common.client.closed_loop import Closed
+from common.client.closed_loop import ClosedLoop
+from common.client.ledger import Ledger
 from common.client.load import Load
-from common.client.open_loop import Arrivals
-from common.client.outcomes import OK, OUTCOMES, Outcomes, tally
+from common.client.open_loop import OpenLoop
+from common.client.outcomes import OUTCOMES, UNSENT, tally
 from common.client.progress import Tell, silent
-from common.client.request import Target
+from common.client.request import Request
 from common.client.selfwatch import SelfWatch
+from common.client.sent import Sent
+from common.client.user import User
+from common.client.wire import HAVE_EPOLL, Wires
 
 MOST_LOOKED_AT = 500  # answers, for one line of progress
 
 
-class Run:
+class Sender:
     """One load, sent once: from its start to the last outcome or the end of the time."""
 
-    def __init__(self, load: Load, target: Target, tell: Tell) -> None:
-        self.load = load
-        self.target = target
-        self.request = target.request
-        self.expect = load.expect.encode(errors="surrogateescape") if load.expect is not None else None
-        self.loop = asyncio.get_running_loop()
-        self.outcomes = Outcomes()
-        self.connections = 0
-        self.kept_alive = 0  # answers that left their connection fit for another request
-        self.failures = 0  # so far, for the eye only
-        self.first_answer: dict[str, str] | None = None
-        self.stopped = ""
-        self.pace: Closed | Arrivals = Arrivals(self) if load.is_open else Closed(self)
-        self._over: asyncio.Future[None] = self.loop.create_future()
+    def __init__(self, load: Load, request: Request, tell: Tell) -> None:
+        self._load = load
+        self._request = request
         self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._ledger = Ledger()
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._stopped = ""
+        self._wires = Wires(self._loop) if HAVE_EPOLL and request.tls is None and not request.keep_alive else None
+        self._pace = (
+            OpenLoop(load, self._new_user, self._note_unsent, self._end, self.stop)
+            if load.is_open
+            else ClosedLoop(load, self._new_user, self._end, self.stop)
+        )
+        self._watch = SelfWatch(self._loop, self._show_progress)
         self._sample = (0, 0.0)  # requests done and seconds gone, when last told
-        self._watch = SelfWatch(self.loop, self._show_progress)
 
-    async def go(self) -> dict[str, Any]:
+    async def send(self) -> Sent:
         started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         gc.collect()
         gc.freeze()
         gc.disable()  # a collection in the clock would be lag; the client makes no cycles that last
         self._watch.start()
-        self.zero = perf_counter()
-        self.loop.call_later(self.load.timeout, self._sweep)
-        self.pace.begin()
+        self._zero = perf_counter()
+        self._loop.call_later(self._load.timeout, self._sweep)
+        self._pace.begin(self._zero)
         try:
             await self._over
         finally:
-            now = perf_counter() - self.zero
-            seconds = now if self.stopped else self.pace.seconds(self._last_end() - self.zero)
+            now = perf_counter() - self._zero
+            seconds = now if self._stopped else self._pace.seconds(self._ledger.last_end(self._zero) - self._zero)
             self._watch.stop()
             gc.enable()
             gc.unfreeze()
-            for user in self.pace.users:
+            for user in self._pace.users:
                 user.drop_connection()
+            if self._wires is not None:
+                self._wires.close()
             self._tell("")
-        return self._as_record(started_at, seconds)
+        return self._sent(started_at, seconds)
 
     def stop(self, outcome: str) -> None:
         """End now: what is in flight gets this outcome."""
         if self._over.done():
             return
-        self.stopped = outcome
+        self._stopped = outcome
+        self._pace.end()
         now = perf_counter()
-        for user in self.pace.users:
+        for user in self._pace.users:
             user.fail(outcome, now)
-        self.over()
+        self._end()
 
-    def over(self) -> None:
+    def _new_user(self, ended: Callable[[User], None]) -> User:
+        return User(self._loop, self._wires, self._request, self._ledger, ended)
+
+    def _note_unsent(self) -> None:
+        now = perf_counter()
+        self._ledger.add(now, now, now, 0.0, now, UNSENT, 0, 0, 0)
+
+    def _end(self) -> None:
         if not self._over.done():
             self._over.set_result(None)
 
@@ -85,59 +98,56 @@ class Run:
         """Time out what is overdue; look again when the next could be."""
         now = perf_counter()
         oldest = now
-        for user in self.pace.users:
-            if user.busy and now - user.started >= self.load.timeout:
+        for user in self._pace.users:
+            if user.busy and now - user.started >= self._load.timeout:
                 user.time_out(now)
             elif user.busy:
                 oldest = min(oldest, user.started)
         if not self._over.done():
-            self.loop.call_later(max(0.001, oldest + self.load.timeout - perf_counter()), self._sweep)
+            self._loop.call_later(max(0.001, oldest + self._load.timeout - perf_counter()), self._sweep)
 
     def _show_progress(self) -> None:
         if self._tell is silent:
             return
-        elapsed = perf_counter() - self.zero
-        failed = f", {self.failures:,} failed" if self.failures else ""
-        self._tell(f"{len(self.outcomes):,} {self.pace.progress(elapsed)} requests done{failed}, {elapsed:.1f} s{self._lately(elapsed)}")
+        ledger = self._ledger
+        elapsed = perf_counter() - self._zero
+        failed = f", {ledger.failures:,} failed" if ledger.failures else ""
+        self._tell(f"{len(ledger):,} {self._pace.progress(elapsed)} requests done{failed}, {elapsed:.1f} s{self._lately(elapsed)}")
 
     def _lately(self, elapsed: float) -> str:
         """Since the last sample: what was answered in a second, and the p95 of at most so many of the answers."""
-        seen, (done, then) = len(self.outcomes), self._sample
+        seen, (done, then) = len(self._ledger), self._sample
         self._sample = (seen, elapsed)
-        moments, outcomes = self.outcomes.moments, self.outcomes.facts["outcome"]
-        ok = [number for number in range(max(done, seen - MOST_LOOKED_AT), seen) if outcomes[number] == OK]
-        if not ok or elapsed <= then:
+        latencies = self._ledger.latencies(max(done, seen - MOST_LOOKED_AT), seen)
+        if not latencies or elapsed <= then:
             return ""
-        p95 = percentiles.percentile(sorted(moments["end"][number] - moments["start"][number] for number in ok), 95)
+        p95 = percentiles.percentile(latencies, 95)
         return f" · {(seen - done) / (elapsed - then):,.0f} req/s, p95 {p95 * 1000:,.0f} ms"
 
-    def _last_end(self) -> float:
-        return max(self.outcomes.moments["end"], default=self.zero)
-
-    def _as_record(self, started_at: str, seconds: float) -> dict[str, Any]:
-        module = type(self.loop).__module__.partition(".")[0]
-        return {
-            "description": self.load.describe(),
-            "load": self.load.as_record(),
-            "url": self.target.url,
-            "host": self.target.host,
-            "port": self.target.port,
-            "path": self.target.path,
-            "address": self.target.address,
-            "body_bytes": len(self.target.body),
-            "started_at": started_at,
-            "seconds": round(seconds, 6),
-            "stopped": self.stopped,
-            "server": (self.first_answer or {}).get("server", ""),
-            "connections": self.connections,
-            "kept_alive": self.kept_alive,
-            "outcomes": tally(self.outcomes.facts["outcome"]),
-            "client": {
-                **self._watch.as_record(),
-                "python": platform.python_version(),
-                "aiohttp": version("aiohttp"),
-                "loop": f"uvloop {version('uvloop')}" if module == "uvloop" else "asyncio",
-            },
-            "outcome_names": list(OUTCOMES),
-            "requests": self.outcomes.since(self.zero, self.pace.columns()),
-        }
+    def _sent(self, started_at: str, seconds: float) -> Sent:
+        request, ledger = self._request, self._ledger
+        requests = ledger.since(self._zero, self._pace.due)
+        on_uvloop = type(self._loop).__module__.partition(".")[0] == "uvloop"
+        return Sent(
+            load=self._load,
+            url=request.url,
+            host=request.host,
+            port=request.port,
+            path=request.path,
+            address=request.address,
+            body_bytes=len(request.body),
+            started_at=started_at,
+            seconds=round(seconds, 6),
+            stopped=self._stopped,
+            server=ledger.server or "",
+            connections=sum(user.connections for user in self._pace.users),
+            kept_alive=ledger.kept_alive,
+            outcomes=tally(requests.outcome),
+            outcome_names=OUTCOMES,
+            client=self._watch.cost(
+                python=platform.python_version(),
+                aiohttp=version("aiohttp"),
+                loop=f"uvloop {version('uvloop')}" if on_uvloop else "asyncio",
+            ),
+            requests=requests,
+        )

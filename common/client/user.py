@@ -1,92 +1,71 @@
 """Sends one request after the other over a connection of its own: connects, sends, and names what became of it.
 
-When it sends is said by others: `closed.py` where the last answer brings the next
-request, `arrivals.py` where a schedule does.
+When it sends is said by others: `closed_loop` where the last answer brings the next
+request, `open_loop` where a schedule does.
 """
 
 import asyncio
-import errno
 from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 from common.client.connection import Connection
+from common.client.ledger import Ledger
 from common.client.outcomes import NUMBER, OK
-
-if TYPE_CHECKING:
-    from common.client.sender import Run
-
-CLIENT_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
-NON_2XX, MISMATCH = NUMBER["non-2xx"], NUMBER["body mismatch"]
+from common.client.request import Request
+from common.client.wire import Wires
 
 
 class User:
     """Has one request in flight at most; `ended` is told once of each `start`, when its outcome is noted."""
 
-    def __init__(self, run: "Run", ended: Callable[["User"], None]) -> None:
-        self.run = run
-        self.ended = ended
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        wires: Wires | None,
+        request: Request,
+        ledger: Ledger,
+        ended: Callable[["User"], None],
+    ) -> None:
+        self._loop = loop
+        self._wires = wires
+        self._request = request
+        self._ledger = ledger
+        self._ended = ended
         self.connection: Connection | None = None
-        self.opening: asyncio.Task[None] | None = None
         self.busy = False
+        self.connections = 0  # made
         self.due = 0.0  # when a schedule had meant to start it
-        self.started = self.connected_at = 0.0
+        self.started = 0.0
 
     def start(self) -> None:
-        run = self.run
         self.busy = True
         self.started = perf_counter()
         connection = self.connection
         if connection is not None and connection.reusable:
-            self.connected_at = self.started
-            connection.send(run.request)
+            connection.connected_at = self.started
+            connection.send()
         else:
-            self.drop_connection()
-            self.opening = run.loop.create_task(self.open())
-
-    async def open(self) -> None:
-        run, target = self.run, self.run.target
-        connection = self.connection = Connection(run.loop, self, run.load.method, run.expect is not None)
-        self.connected_at = 0.0
-        try:
-            await run.loop.create_connection(
-                lambda: connection,
-                target.address,
-                target.port,
-                ssl=target.tls,
-                server_hostname=target.host if target.tls else None,
-            )
-        except OSError as error:
-            if connection is self.connection:
-                self.opening = None
-                self.fail(connect_outcome(error), perf_counter())
-
-    def connected(self, connection: Connection) -> None:
-        self.run.connections += 1
-        if self.busy and connection is self.connection:
-            self.opening = None
-            self.connected_at = perf_counter()
-            connection.send(self.run.request)
-        else:
-            connection.close()
+            if connection is not None:
+                connection.close()
+            self.connection = Connection(self._loop, self._request, self)
+            self.connection.open(self._wires)
 
     def answered(self, connection: Connection, now: float) -> None:
-        run = self.run
+        request, ledger = self._request, self._ledger
         status = connection.status
-        if not 200 <= status < 300:
-            outcome = NON_2XX
-        elif run.expect is not None and run.expect not in connection.body:
-            outcome = MISMATCH
-        else:
-            outcome = OK
+        outcome = request.judge(status, connection.body)
         if outcome != OK:
-            run.failures += 1
-        if run.first_answer is None:
-            run.first_answer = {"server": connection.header("Server")}
+            ledger.failures += 1
+        if ledger.server is None:
+            ledger.server = connection.header("Server")
+        if request.keep_alive:
+            ledger.kept_alive += connection.reusable
+        else:
+            connection.reusable = False
         self.busy = False
-        run.outcomes.add(
+        ledger.add(
             self.started,
-            self.connected_at,
+            connection.connected_at,
             connection.sent,
             connection.first_byte,
             now,
@@ -95,60 +74,45 @@ class User:
             connection.body_bytes,
             connection.received,
         )
-        if run.load.keep_alive:
-            run.kept_alive += connection.reusable
-        else:
-            connection.reusable = False
-        self.ended(self)
+        self._ended(self)
 
     def failed(self, connection: Connection, outcome: str, now: float) -> None:
-        self.fail(outcome, now)
+        if connection is self.connection:
+            self.fail(outcome, now)
 
     def fail(self, outcome: str, now: float) -> None:
         """The request in flight ends without a complete answer."""
-        if not self.busy:
+        connection = self.connection
+        if not self.busy or connection is None:
             return
         self.busy = False
-        self.run.failures += 1
-        connection = self.connection
-        sent = connection.sent if connection and self.connected_at else 0.0
-        begun = connection is not None and sent and connection.received
-        self.run.outcomes.add(
+        self._ledger.failures += 1
+        answer = (connection.status, connection.body_bytes, connection.received) if connection.received else (0, 0, 0)
+        self._ledger.add(
             self.started,
-            self.connected_at or now,
-            sent or now,
-            connection.first_byte if begun and connection else 0.0,
+            connection.connected_at or now,
+            connection.sent if connection.connected_at else now,
+            connection.first_byte if connection.received else 0.0,
             now,
             NUMBER[outcome],
-            connection.status if begun and connection else 0,
-            connection.body_bytes if begun and connection else 0,
-            connection.received if begun and connection else 0,
+            *answer,
         )
         self.drop_connection()
-        self.ended(self)
+        self._ended(self)
 
     def time_out(self, now: float) -> None:
-        if not self.connected_at:
+        connection = self.connection
+        if connection is None or not connection.connected_at:
             self.fail("connect timeout", now)
-        elif self.connection is not None and self.connection.received:
+        elif connection.received:
             self.fail("total timeout", now)
         else:
             self.fail("read timeout", now)
 
     def drop_connection(self) -> None:
-        if self.opening is not None:
-            self.opening.cancel()
-            self.opening = None
         if self.connection is not None:
             self.connection.close()
             self.connection = None
 
 
-def connect_outcome(error: OSError) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "refused"
-    if error.errno in CLIENT_RESOURCES:
-        return "client resource"
-    if isinstance(error, ConnectionResetError | BrokenPipeError):
-        return "reset"
-    return "unreachable"
+NewUser = Callable[[Callable[[User], None]], User]  # who is told when its requests end: a user of this load

@@ -1,17 +1,19 @@
-"""What a person reads of one load: ab's report, field by field, from a load's record."""
+"""The ab summary: what a person reads of one load, ab's output field by field."""
 
+import math
 from pathlib import Path
-from typing import Any
 
 from common.client import percentiles
-from common.client.selfwatch import doubts
-from common.results import timeline
-from common.results.bottleneck import limit_of
+from common.client.sent import CUT_OFF, Sent
+from common.results.bottleneck import doubts_of_client
 from common.results.files import RecordError
-from common.results.metrics import LATE_MS, Summary
-from common.results.published import measured, ratio_to
+from common.results.metrics import LATE_MS, Metrics
+from common.results.published import known_metrics, ratio_to_published, stated
+from common.results.record import Measured
+from common.results.timeline import slice_load
 
 PERCENTS = (50, 66, 75, 80, 90, 95, 98, 99)
+TIMELINE_LINES = 30  # more seconds than that are taken together
 # How our outcomes fall into the four kinds of failure that ab tells apart.
 AB_CONNECT = ("refused", "unreachable", "connect timeout")
 AB_RECEIVE = ("reset", "disconnected", "read timeout", "total timeout", "malformed")
@@ -23,209 +25,224 @@ DIFFERENCES = (
 )
 
 
-def ab_report(load: dict[str, Any]) -> str:
-    summary = Summary(load)
-    lines = [
-        *heading(load, summary),
-        *totals(load, summary),
-        "",
-        *connection_times(summary),
-        *served_within(summary),
-        *timeline_of_changes(load),
-        *beyond_ab(load, summary),
-    ]
-    return "\n".join(lines)
+def text(sent: Sent) -> str:
+    """Of a load that the load generator sent by itself."""
+    metrics = Metrics(sent)
+    return "\n".join([*lines_of_ab(metrics), *lines_beyond_ab(metrics), *DIFFERENCES])
 
 
-def scenario_report(name: str, load: dict[str, Any]) -> str:
-    latency = f" · {load['latency_ms']} ms added" if load["latency_ms"] else ""
-    title = f"{name} · {load['description']}{latency}"
-    return "\n".join(["", title, "=" * len(title), ab_report(load), ""])
+def scenario_text(name: str, load: Measured) -> str:
+    """Of a scenario's load, with what its server cost."""
+    latency = f" · {load.latency_ms} ms added" if load.latency_ms else ""
+    title = f"{name} · {load.sent.load.describe()}{latency}"
+    lines = [*lines_of_ab(load.metrics), *lines_beyond_ab(load.metrics, load), *DIFFERENCES]
+    return "\n".join(["", title, "=" * len(title), *lines, ""])
+
+
+def lines_of_ab(metrics: Metrics) -> list[str]:
+    return [*heading(metrics), *totals(metrics), "", *connection_times(metrics), *served_within(metrics), *timeline(metrics.sent)]
 
 
 def field(label: str, value: object) -> str:
     return f"{label + ':':<24}{value}"
 
 
-def heading(load: dict[str, Any], summary: Summary) -> list[str]:
-    varies = "" if summary.shortest == summary.longest else f" (first; they vary from {summary.shortest} to {summary.longest})"
+def heading(metrics: Metrics) -> list[str]:
+    sent = metrics.sent
+    first, shortest, longest = metrics.lengths
+    varies = "" if shortest == longest else f" (first; they vary from {shortest} to {longest})"
     return [
-        field("Server Software", load["server"]),
-        field("Server Hostname", load["host"]),
-        field("Server Port", load["port"]),
+        field("Server Software", sent.server),
+        field("Server Hostname", sent.host),
+        field("Server Port", sent.port),
         "",
-        field("Document Path", load["path"]),
-        field("Document Length", f"{summary.length} bytes{varies}"),
+        field("Document Path", sent.path),
+        field("Document Length", f"{first} bytes{varies}"),
         "",
-        field("Concurrency Level", f"{load['load']['concurrency']}{' (at most: the loop is open)' if summary.is_open else ''}"),
+        field("Concurrency Level", f"{sent.load.concurrency}{' (at most: the loop is open)' if sent.load.is_open else ''}"),
     ]
 
 
-def totals(load: dict[str, Any], summary: Summary) -> list[str]:
-    outcomes = load["outcomes"]
-
-    def of(names: tuple[str, ...]) -> int:
-        return sum(outcomes.get(name, 0) for name in names)
-
+def totals(metrics: Metrics) -> list[str]:
+    sent, load = metrics.sent, metrics.sent.load
     lines = [
-        field("Time taken for tests", f"{summary.seconds:.3f} seconds"),
-        field("Complete requests", summary.complete),
-        field("Failed requests", summary.failed),
+        field("Time taken for tests", f"{metrics.seconds:.3f} seconds"),
+        field("Complete requests", metrics.complete),
+        field("Failed requests", metrics.failed),
     ]
-    if summary.failed:
-        kinds = f"Connect: {of(AB_CONNECT)}, Receive: {of(AB_RECEIVE)}, Length: {of(AB_LENGTH)}, Exceptions: {of(AB_EXCEPTIONS)}"
-        lines.append(f"   ({kinds})")
-    if outcomes.get("non-2xx"):
-        lines.append(field("Non-2xx responses", outcomes["non-2xx"]))
-    if load["load"]["keep_alive"]:
-        lines.append(field("Keep-Alive requests", load["kept_alive"]))
-    lines.append(field("Total transferred", f"{summary.received_bytes} bytes"))
-    if load["body_bytes"]:
-        lines.append(field("Total body sent", summary.sent * load["body_bytes"]))
-    lines.append(field("HTML transferred", f"{summary.body_bytes} bytes"))
-    lines.append(field("Requests per second", f"{summary.per_second:.2f} [#/sec] (mean)"))
-    if summary.ok:
-        apiece = summary.seconds * 1000 / summary.ok
-        if not summary.is_open:  # whose answers bring no requests
-            lines.append(field("Time per request", f"{apiece * load['load']['concurrency']:.3f} [ms] (mean)"))
+    if metrics.failed:
+        kinds = {"Connect": AB_CONNECT, "Receive": AB_RECEIVE, "Length": AB_LENGTH, "Exceptions": AB_EXCEPTIONS}
+        counts = (f"{kind}: {sum(sent.outcomes.get(name, 0) for name in names)}" for kind, names in kinds.items())
+        lines.append(f"   ({', '.join(counts)})")
+    if "non-2xx" in sent.outcomes:
+        lines.append(field("Non-2xx responses", sent.outcomes["non-2xx"]))
+    if load.keep_alive:
+        lines.append(field("Keep-Alive requests", sent.kept_alive))
+    lines.append(field("Total transferred", f"{metrics.received_bytes} bytes"))
+    if sent.body_bytes:
+        lines.append(field("Total body sent", metrics.started * sent.body_bytes))
+    lines.append(field("HTML transferred", f"{metrics.body_bytes} bytes"))
+    lines.append(field("Requests per second", f"{metrics.per_second:.2f} [#/sec] (mean)"))
+    if metrics.ok:
+        apiece = metrics.seconds * 1000 / metrics.ok
+        if not load.is_open:  # whose answers bring no requests
+            lines.append(field("Time per request", f"{apiece * load.concurrency:.3f} [ms] (mean)"))
         lines.append(field("Time per request", f"{apiece:.3f} [ms] (mean, across all concurrent requests)"))
-    if summary.seconds:
-        lines.append(field("Transfer rate", f"{summary.received_bytes / 1024 / summary.seconds:.2f} [Kbytes/sec] received"))
+    if metrics.seconds:
+        lines.append(field("Transfer rate", f"{metrics.received_bytes / 1024 / metrics.seconds:.2f} [Kbytes/sec] received"))
     return lines
 
 
-def connection_times(summary: Summary) -> list[str]:
-    if not summary.ok:
+def connection_times(metrics: Metrics) -> list[str]:
+    if not metrics.ok:
         return []
     lines = ["Connection Times (ms)", f"{'':12}{'min':>10} {'mean':>10}{'[+/-sd]':>10} {'median':>10} {'max':>10}"]
-    rows = {"Late": summary.lateness} if summary.is_open else {}
-    rows |= {"Connect": summary.connect, "Processing": summary.processing, "Waiting": summary.waiting, "Total": summary.total}
+    rows = {"Late": metrics.lateness} if metrics.sent.load.is_open else {}
+    rows |= {"Connect": metrics.connecting, "Processing": metrics.processing, "Waiting": metrics.waiting, "Total": metrics.latencies}
     for label, times in rows.items():
-        figures = (times[0], times.mean(), times.std(ddof=min(1, len(times) - 1)), percentiles.percentile(times, 50), times[-1])
-        low, mean, deviation, middle, high = (f"{figure:.3f}" for figure in figures)
+        numbers = (times[0], times.mean(), times.std(ddof=min(1, len(times) - 1)), percentiles.percentile(times, 50), times[-1])
+        low, mean, deviation, middle, high = (f"{number:.3f}" for number in numbers)
         lines.append(f"{label + ':':<12}{low:>10} {mean:>10}{deviation:>10} {middle:>10} {high:>10}")
     return [*lines, ""]
 
 
-def served_within(summary: Summary) -> list[str]:
-    if not summary.ok:
+def served_within(metrics: Metrics) -> list[str]:
+    if not metrics.ok:
         return ["No request was answered as it should be: there are no times to show.", ""]
     lines = ["Percentage of the requests served within a certain time (ms)"]
-    if summary.is_open:
+    if metrics.sent.load.is_open:
         lines[0] += ", from the intended start and from the send"
     for percent in PERCENTS:
-        few = percentiles.beyond(summary.ok, percent)
+        few = percentiles.beyond(metrics.ok, percent)
         flag = f"  (only {few} beyond)" if few < percentiles.FEW_BEYOND else ""
-        lines.append(f"  {percent}%  {percentiles.percentile(summary.total, percent):.3f}{from_send(summary, percent)}{flag}")
-    return [*lines, f" 100%  {summary.total[-1]:.3f}{from_send(summary, 100)} (longest request)", ""]
+        lines.append(f"  {percent}%  {times_at(metrics, percent)}{flag}")
+    return [*lines, f" 100%  {times_at(metrics, 100)} (longest request)", ""]
 
 
-def from_send(summary: Summary, percent: float) -> str:
-    return f"  {percentiles.percentile(summary.from_send, percent):.3f}" if summary.is_open else ""
+def times_at(metrics: Metrics, percent: float) -> str:
+    """Of an open loop both: from the intended start and from the send."""
+    times = [metrics.latencies, *([metrics.from_send] if metrics.sent.load.is_open else [])]
+    return "  ".join(f"{percentiles.percentile(column, percent):.3f}" for column in times)
 
 
-def timeline_of_changes(load: dict[str, Any]) -> list[str]:
+def timeline(sent: Sent) -> list[str]:
     """Of a ramp, and of an open loop's stages."""
-    changes = load["load"]["spawn_rate"] is not None or load["load"].get("stages")
-    return [*timeline.lines(load), ""] if changes else []
-
-
-def beyond_ab(load: dict[str, Any], summary: Summary) -> list[str]:
-    """What ab does not say."""
-    client = load["client"]
-    outcomes = ", ".join(f"{name} {number:,}" for name, number in load["outcomes"].items()) or "none"
-    lines = [
-        field("Outcomes", f"{outcomes} (of {summary.due:,} {'due' if summary.is_open else 'sent'})"),
-        *of_the_schedule(load, summary),
-        field("Connections", f"{load['connections']:,} created, {summary.reused:,} requests on a reused one"),
-    ]
-    if load["stopped"]:
-        unsent = None if summary.is_open else load["load"]["requests"]
-        missing = f"; {unsent - summary.sent:,} of {unsent:,} were never sent" if unsent else ""
-        lines.append(field("Stopped", f"{load['stopped']} after {summary.seconds:.1f} s with {summary.cut_off:,} in flight{missing}"))
-    if summary.send_skew_ms is not None and not summary.is_open and load["load"]["spawn_rate"] is None:
-        wave = min(summary.sent, load["load"]["concurrency"])
-        lines.append(field("Send skew", f"{summary.send_skew_ms:.1f} ms from the first to the last of the first {wave:,}"))
-    lines.append(
-        field(
-            "Client",
-            f"{client['cpu_share']:.0%} of a core, {client['busiest_second_share']:.0%} in its busiest second; "
-            f"loop late {client['loop_lag_p99_ms']:.1f} ms (p99), {client['loop_lag_max_ms']:.1f} ms (max); {client['loop']}",
-        )
-    )
-    lines += of_the_server(load, summary)
-    lines += published_beside_measured(load, summary)
-    lines += [field("Warning", doubt) for doubt in doubts(client, summary.latency(50))[1]]
-    return [*lines, *DIFFERENCES]
-
-
-def of_the_schedule(load: dict[str, Any], summary: Summary) -> list[str]:
-    """Of an open loop: did the requests start when they were due?"""
-    if not summary.is_open:
+    if sent.load.spawn_rate is None and not sent.load.stages:
         return []
-    late = f"{summary.late:,} of {summary.sent:,} started over {LATE_MS:g} ms after they were due"
-    if summary.sent:
-        late += f" ({percentiles.percentile(summary.lateness, 50):.3f} ms in the median, {summary.lateness[-1]:.3f} at most)"
-    lines = [field("Offered", f"{summary.ideal_per_second:.2f} requests per second, {summary.due:,} due"), field("Late", late)]
-    if summary.unsent:
-        because = f"{load['load']['concurrency']:,} were in flight; percentiles leave them out: raise -c"
-        lines.append(field("Unsent", f"{summary.unsent:,}: {because}"))
+    width = max(1, math.ceil(sent.seconds / TIMELINE_LINES))
+    first = "due" if sent.load.is_open else "users"
+    lines = [
+        "Timeline" + (f" (each line {width} s)" if width > 1 else ""),
+        "".join(f"{word:>10}" for word in ("second", first, "sent", "ok", "failed", "p50 ms", "p95 ms")),
+    ]
+    for part in slice_load(sent, width):
+        p50, p95 = ("-" if value is None else f"{value:.1f}" for value in (part.p50_ms, part.p95_ms))
+        begun = part.due if sent.load.is_open else part.users
+        lines.append("".join(f"{cell:>10}" for cell in (part.second, begun, part.sent, part.ok, part.failed, p50, p95)))
+    return [*lines, ""]
+
+
+def lines_beyond_ab(metrics: Metrics, measured: Measured | None = None) -> list[str]:
+    """What ab does not say."""
+    sent, load, client = metrics.sent, metrics.sent.load, metrics.sent.client
+    outcomes = ", ".join(f"{name} {number:,}" for name, number in sent.outcomes.items()) or "none"
+    lines = [
+        field("Outcomes", f"{outcomes} (of {metrics.due:,} {'due' if load.is_open else 'sent'})"),
+        *lines_of_the_schedule(metrics),
+        field("Connections", f"{sent.connections:,} created, {metrics.reused:,} requests on a reused one"),
+    ]
+    if sent.stopped:
+        asked = None if load.is_open else load.requests
+        missing = f"; {asked - metrics.started:,} of {asked:,} were never sent" if asked else ""
+        lines.append(field("Stopped", f"{sent.stopped} after {metrics.seconds:.1f} s with {metrics.cut_off:,} in flight{missing}"))
+    if metrics.send_skew_ms is not None and not load.is_open and load.spawn_rate is None:
+        wave = min(metrics.started, load.concurrency)
+        lines.append(field("Send skew", f"{metrics.send_skew_ms:.1f} ms from the first to the last of the first {wave:,}"))
+    busy = f"{client.cpu_share:.0%} of a core, {client.busiest_second_share:.0%} in its busiest second"
+    late = f"loop late {client.loop_lag_p99_ms:.1f} ms (p99), {client.loop_lag_max_ms:.1f} ms (max)"
+    lines.append(field("Client", f"{busy}; {late}; {client.loop}"))
+    lines += [*(lines_of_the_size(measured) if measured else []), *lines_of_the_ideal(metrics)]
+    lines += [*lines_of_the_server(measured), *lines_of_the_study(measured)] if measured else []
+    return [*lines, *(field("Warning", doubt) for doubt in doubts_of_client(client, metrics.latency(50)))]
+
+
+def lines_of_the_schedule(metrics: Metrics) -> list[str]:
+    """Of an open loop: did the requests start when they were due?"""
+    load = metrics.sent.load
+    if not load.is_open:
+        return []
+    late = f"{metrics.late:,} of {metrics.started:,} started over {LATE_MS:g} ms after they were due"
+    if metrics.started:
+        late += f" ({percentiles.percentile(metrics.lateness, 50):.3f} ms in the median, {metrics.lateness[-1]:.3f} at most)"
+    lines = [field("Offered", f"{metrics.ideal_per_second:.2f} requests per second, {metrics.due:,} due"), field("Late", late)]
+    if metrics.unsent:
+        because = f"{load.concurrency:,} were in flight; percentiles leave them out: raise -c"
+        lines.append(field("Unsent", f"{metrics.unsent:,}: {because}"))
     return lines
 
 
-def of_the_server(load: dict[str, Any], summary: Summary) -> list[str]:
+def lines_of_the_size(measured: Measured) -> list[str]:
+    load = measured.sent.load
+    if measured.size == "quick" and measured.sent.stopped == CUT_OFF and load.spawn_rate is None:
+        return [field("Quick", f"the load was cut off at {measured.sent.seconds:.0f} s; --full sends all of it")]
+    if measured.size == "quick" and load.is_open:
+        return [field("Quick", "the schedule is shorter than the declared one; --full sends all of it")]
+    return []
+
+
+def lines_of_the_ideal(metrics: Metrics) -> list[str]:
+    if metrics.of_ideal is None:
+        return []
+    is_open = metrics.sent.load.is_open
+    why = "all that was due, in time" if is_open else f"no answer can take less than {metrics.least_seconds:g} s"
+    return [field("Of ideal", f"{metrics.of_ideal:.0%} of {metrics.ideal_per_second:.1f} requests per second ({why})")]
+
+
+def lines_of_the_server(measured: Measured) -> list[str]:
     """What a scenario's run knows of its server."""
-    lines, cost, pinned = [], load.get("server_cost"), load.get("pinned")
-    if load.get("size") == "quick" and load["stopped"] == "cut off" and load["load"]["spawn_rate"] is None:
-        lines.append(field("Quick", f"the load was cut off at {load['seconds']:.0f} s; --full sends all of it"))
-    elif load.get("size") == "quick" and summary.is_open:
-        lines.append(field("Quick", "the schedule is shorter than the declared one; --full sends all of it"))
-    if summary.of_ideal is not None:
-        ideal = f"{summary.of_ideal:.0%} of {summary.ideal_per_second:.1f} requests per second"
-        why = "all that was due, in time" if summary.is_open else f"no answer can take less than {load['least_seconds']:g} s"
-        lines.append(field("Of ideal", f"{ideal} ({why})"))
+    metrics, cost, pinned = measured.metrics, measured.cost, measured.pinned
+    lines = []
     if cost:
-        share = cost["cpu_seconds"] / summary.seconds if summary.seconds else 0.0
+        share = cost.cpu_seconds / metrics.seconds if metrics.seconds else 0.0
         each = ""
-        if summary.cpu_ms and summary.one_core_per_second:
-            room = f"a core has time for {summary.one_core_per_second:,.0f} in a second"
-            each = f"{summary.cpu_ms:.2f} ms per answered request ({room}), "
-        where = f", on core {', '.join(map(str, pinned['server']))} of its own" if pinned else ""
+        if metrics.cpu_ms and metrics.one_core_per_second:
+            room = f"a core has time for {metrics.one_core_per_second:,.0f} in a second"
+            each = f"{metrics.cpu_ms:.2f} ms per answered request ({room}), "
+        where = f", on core {', '.join(map(str, pinned.server))} of its own" if pinned else ""
         lines.append(field("Server CPU", f"{each}{share:.0%} of a core{where}"))
-        lines.append(field("Server memory", f"{summary.peak_mb:.0f} MB at peak ({cost['memory_measure']}), {cost['peak_threads']} threads"))
-        switches = [cost[f"{kind}_switches"] / max(summary.ok, 1) for kind in ("voluntary", "involuntary")]
-        lines.append(field("Context switches", "{:.1f} voluntary, {:.1f} involuntary per answered request".format(*switches)))
-    beside = {name: seconds for name, seconds in load.get("cpu_seconds_beside", {}).items() if seconds > 0.01 * summary.seconds}
+        lines.append(field("Server memory", f"{metrics.peak_mb:.0f} MB at peak ({cost.memory_measure}), {cost.peak_threads} threads"))
+        voluntary, involuntary = (switches / max(metrics.ok, 1) for switches in (cost.voluntary_switches, cost.involuntary_switches))
+        lines.append(field("Context switches", f"{voluntary:.1f} voluntary, {involuntary:.1f} involuntary per answered request"))
+    beside = {name: seconds for name, seconds in measured.cpu_seconds_beside.items() if seconds > 0.01 * metrics.seconds}
     if beside:
-        shares = ", ".join(f"{name} {seconds / summary.seconds:.0%}" for name, seconds in beside.items())
+        shares = ", ".join(f"{name} {seconds / metrics.seconds:.0%}" for name, seconds in beside.items())
         lines.append(field("CPU beside", f"{shares} of a core"))
     if cost:
-        limit = limit_of(load, summary)
-        lines.append(field("Limited by", f"{limit.by}: {limit.because}"))
-    if load.get("noise", {}).get("contaminated"):
-        lines.append(field("Contaminated", f"{load['noise']['contaminated']}; such a run has no part in intervals"))
+        lines.append(field("Limited by", f"{measured.bottleneck.by}: {measured.bottleneck.because}"))
+    if measured.noise.contaminated:
+        lines.append(field("Contaminated", f"{measured.noise.contaminated}; such a run has no part in intervals"))
     return lines
 
 
-def published_beside_measured(load: dict[str, Any], summary: Summary) -> list[str]:
-    published = load.get("published")
+def lines_of_the_study(measured: Measured) -> list[str]:
+    """What was published beside what was measured, and what the server's log was counted for."""
+    published, counted = stated(measured), measured.counted_in_log
     if not published:
-        return [field(what, count) for what, count in load.get("counted_in_log", {}).items()]
-    here = measured(load, summary)
+        return [field(what, number) for what, number in counted.items()]
+    metrics = known_metrics(measured)
     lines = [f"{'Published beside measured':<28}{'published':>12}{'measured':>12}{'ratio':>8}"]
-    for name, figure in published.items():
-        found = here.get(name)
-        ratio = ratio_to(name, figure, found, load)
-        lines.append(f"  {name:<26}{figure:>12,g}{'-' if found is None else f'{found:,.4g}':>12}{ratio:>8}")
-    extra = {name: count for name, count in load["counted_in_log"].items() if name not in published}
-    return [*lines, *(f"  {name:<26}{'':>12}{count:>12,}" for name, count in extra.items())]
+    for name, value in published.items():
+        found = metrics.get(name)
+        ratio = ratio_to_published(name, value, found, measured)
+        lines.append(f"  {name:<26}{value:>12,g}{'-' if found is None else f'{found:,.4g}':>12}{ratio:>8}")
+    return [*lines, *(f"  {name:<26}{'':>12}{number:>12,}" for name, number in counted.items() if name not in published)]
 
 
-def save_percentiles(path: Path, load: dict[str, Any]) -> None:
+def save_percentiles(path: Path, sent: Sent) -> None:
     """ab's `-e`: a line for each percent."""
-    total = Summary(load).total
-    lines = ["Percentage served,Time in ms", *(f"{p},{percentiles.percentile(total, p):.3f}" for p in range(101) if len(total))]
+    latencies = Metrics(sent).latencies
+    lines = [f"{percent},{percentiles.percentile(latencies, percent):.3f}" for percent in range(101) if len(latencies)]
     try:
-        path.write_text("\n".join(lines) + "\n")
+        path.write_text("\n".join(["Percentage served,Time in ms", *lines]) + "\n")
     except OSError as error:
         raise RecordError(f"cannot save {path}: {error.strerror}") from None

@@ -1,6 +1,7 @@
-"""What a person watches while scenarios run: how far it is, what runs now, who leads. For a terminal's stderr only.
+"""What a person watches while scenarios run: how far it is, what runs now, who leads; and each load's summary.
 
-It runs in the process that starts servers and load generators, never in one that measures.
+What moves is for a terminal's stderr only. This runs in the process that starts servers and load
+generators, never in one that measures.
 """
 
 import statistics
@@ -11,15 +12,19 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from common.report import ab
+from common.results.comparison import LoadComparison, Sample
+from common.results.words import write_number
+
 LEADERS = 8  # lines of the ranking
 
 
 class Watch:
-    def __init__(self) -> None:
-        self.quiet = False
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
         self.left_seconds = self.planned_seconds = 0.0
-        self._heading = ""
-        self._rates: dict[str, dict[str, list[float]]] = {}  # by the heading of a table, then by label
+        self._title = ""
+        self._rates: dict[str, dict[str, list[float]]] = {}  # by the title of a table, then by scenario
         self._console = Console(stderr=True)
         self._live: Live | None = None
 
@@ -28,10 +33,14 @@ class Watch:
         self.planned_seconds += max(0.0, seconds)
         self.left_seconds = max(0.0, self.left_seconds + seconds)
 
-    def answered(self, heading: str, label: str, per_second: float) -> None:
-        """One load's result, for the ranking so far."""
-        self._heading = heading
-        self._rates.setdefault(heading, {}).setdefault(label, []).append(per_second)
+    def measured(self, sample: Sample) -> None:
+        """One load's result: ranked with those so far, and printed."""
+        self.tell("")
+        if not sample.load.invalid:
+            self._title = LoadComparison(sample.run.study, [sample]).title
+            self._rates.setdefault(self._title, {}).setdefault(sample.scenario, []).append(sample.per_second)
+        if not self.quiet:
+            print(ab.scenario_text(sample.scenario, sample.load), flush=True)
 
     @property
     def is_seen(self) -> bool:
@@ -61,13 +70,10 @@ class Watch:
         return Group(*parts, Text(text, style="bold"), *self._ranking())
 
     def _ranking(self) -> list[RenderableType]:
-        rates = {label: statistics.median(found) for label, found in self._rates.get(self._heading, {}).items()}
+        rates = {scenario: statistics.median(values) for scenario, values in self._rates.get(self._title, {}).items()}
         if len(rates) < 2:
             return []
         table = Table(box=None, pad_edge=False, show_header=False)
-        for label in sorted(rates, key=lambda label: -rates[label])[:LEADERS]:
-            table.add_row(label, Text(f"{rates[label]:,.1f} req/s", justify="right"))
-        return [Text(f"so far: {self._heading}", style="dim"), table]
-
-
-watch = Watch()
+        for scenario in sorted(rates, key=lambda scenario: -rates[scenario])[:LEADERS]:
+            table.add_row(scenario, Text(f"{write_number(rates[scenario])} req/s", justify="right"))
+        return [Text(f"so far: {self._title}", style="dim"), table]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.results.bottleneck import UNKNOWN
-from common.results.comparison import Group, Row, apart, of_rates
+from common.results.comparison import LoadComparison, Row, factor, ratio_of_rates
 from common.results.intervals import CONFIDENCE, no_difference_shown
-from common.results.words import brief, digits, listed, shown, verdict_of
+from common.results.words import brief, join_words, judge_control, write_estimate, write_number, write_share
 
 LEVEL = "no difference"
 
@@ -21,174 +21,187 @@ class Answer:
     winner: str = ""  # '' where none is shown
 
 
-def of_load(group: Group) -> Answer:
-    if not group.rows:
-        return Answer(nothing_to_rank(group))
-    if len(group.rows) == 1:
-        [row] = group.rows
-        ideal = f", {row.of_ideal:.0%} of the ideal" if row.of_ideal is not None else ""
-        return Answer(
-            f"{row.label} answers {of(row)} requests per second{ideal}; it has nothing to be compared with.", sure(group), limits(group)
-        )
-    best, second = group.rows[:2]
-    level = level_with_the_best(group)
+def answer_load(comparison: LoadComparison) -> Answer:
+    rows = comparison.rows
+    if not rows:
+        return Answer(explain_no_rows(comparison))
+    sure, limited = tell_sureness(comparison), tell_bottlenecks(comparison)
+    best = rows[0]
+    if len(rows) == 1:
+        ideal = f", {write_share(best.of_ideal)} of the ideal" if best.of_ideal is not None else ""
+        said = f"{best.scenario} answers {rate_of(best)} requests per second{ideal}; it has nothing to be compared with."
+        return Answer(said, sure, limited)
+    level = rows_level_with_the_best(comparison)
     if level:
-        names = listed([best.label, *(row.label for row in level)])
-        slowest = group.rows[-1]
-        behind = "" if slowest in level else f"; {slowest.label} serves least, {of(slowest)} against {of(best)} requests per second"
-        return Answer(f"No winner is shown: {names} {why_level(group)}{behind}.", sure(group), limits(group))
-    if not answered(second):
+        names = join_words([best.scenario, *(row.scenario for row in level)])
+        slowest = rows[-1]
+        behind = f"; {slowest.scenario} serves least, {rate_of(slowest)} against {rate_of(best)} requests per second"
+        said = f"No winner is shown: {names} {explain_level(comparison)}{'' if slowest in level else behind}."
+        return Answer(said, sure, limited)
+    second = rows[1]
+    if not answers_any(second):
+        others = join_words([row.scenario for row in rows[1:]])
         return Answer(
-            f"{best.label} answers {of(best)} requests per second; {listed([row.label for row in group.rows[1:]])} answered nothing.",
-            sure(group),
-            limits(group),
-            best.label,
+            f"{best.scenario} answers {rate_of(best)} requests per second; {others} answered nothing.", sure, limited, best.scenario
         )
-    lead = f"{best.label} serves most: {shown(of_rates(best.runs, second.runs), 'x')} what {second.label} does"
-    further = next((row for row in group.rows[2:] if row.label == group.baseline), None)
-    if further:
-        lead += f", {shown(of_rates(best.runs, further.runs), 'x')} what {further.label}, the baseline, does"
-    return Answer(f"{lead} ({of(best)} against {of(further or second)} requests per second).", sure(group), limits(group), best.label)
+    lead = f"{best.scenario} serves most: {write_estimate(ratio_of_rates(best.samples, second.samples), 'x')} what {second.scenario} does"
+    baseline = next((row for row in rows[2:] if row.scenario == comparison.baseline), None)
+    if baseline:
+        ratio = ratio_of_rates(best.samples, baseline.samples)
+        lead += f", {write_estimate(ratio, 'x')} what {baseline.scenario}, the baseline, does"
+    said = f"{lead} ({rate_of(best)} against {rate_of(baseline or second)} requests per second)."
+    return Answer(said, sure, limited, best.scenario)
 
 
-def nothing_to_rank(group: Group) -> str:
-    if group.client_bound:
+def explain_no_rows(comparison: LoadComparison) -> str:
+    if comparison.client_bound:
         return "Nothing is ranked: the load generator was the limit of every run that did not fail."
     return "Nothing is ranked: no run went well enough to be counted."
 
 
-def level_with_the_best(group: Group) -> list[Row]:
-    best = group.rows[0]
-    return [row for row in group.rows[1:] if not group.differ(of_rates(best.runs, row.runs))]
+def rows_level_with_the_best(comparison: LoadComparison) -> list[Row]:
+    best, *others = comparison.rows
+    return [row for row in others if not comparison.differ(ratio_of_rates(best.samples, row.samples))]
 
 
-def answered(row: Row) -> bool:
-    found = row.figures["req/s"]
-    return found is not None and found.middle > 0
+def answers_any(row: Row) -> bool:
+    return row.per_second > 0
 
 
-def has_intervals(group: Group) -> bool:
-    return any((found := row.figures["req/s"]) is not None and found.low is not None for row in group.rows)
+def has_intervals(comparison: LoadComparison) -> bool:
+    return any((rate := row.estimates["req/s"]) is not None and rate.low is not None for row in comparison.rows)
 
 
-def why_level(group: Group) -> str:
-    return "differ by no more than chance does" if has_intervals(group) else "are too near to each other for so few runs to tell them apart"
+def explain_level(comparison: LoadComparison) -> str:
+    if has_intervals(comparison):
+        return "differ by no more than chance does"
+    return "are too near to each other for so few runs to tell them apart"
 
 
-def sure(group: Group) -> str:
+def tell_sureness(comparison: LoadComparison) -> str:
     """How sure that is, with the control that checks it."""
-    controls = [f"A/A {shown(found, 'x')}: {verdict_of(found)}." for _, found in group.controls if found is not None]
-    return " ".join([runs_of([group]), *(controls if has_intervals(group) else [chance([group])])]).strip()
+    ratios = [control.ratio for control in comparison.controls if control.ratio]
+    controls = [f"A/A {write_estimate(ratio, 'x')}: {judge_control(ratio)}." for ratio in ratios]
+    return " ".join([tell_samples([comparison]), *(controls if has_intervals(comparison) else [tell_chance([comparison])])]).strip()
 
 
-def chance(groups: Sequence[Group]) -> str:
+def tell_chance(comparisons: Sequence[LoadComparison]) -> str:
     """With too few runs for an interval, what two equal runs differ by is all that is known of chance."""
-    found = [apart(control) for group in groups for _, control in group.controls if control is not None]
-    return f"Two equal runs (A/A) were {max(found):.2f}x apart." if found else ""
+    factors = [factor(control.ratio) for comparison in comparisons for control in comparison.controls if control.ratio]
+    return f"Two equal runs (A/A) were {max(factors):.2f}x apart." if factors else ""
 
 
-def runs_of(groups: Sequence[Group]) -> str:
-    """What the figures rest on."""
-    numbers = sorted({len(row.runs) for group in groups for row in group.rows})
+def tell_samples(comparisons: Sequence[LoadComparison]) -> str:
+    """What the numbers rest on."""
+    rows = [row for comparison in comparisons for row in comparison.rows]
+    numbers = sorted({len(row.samples) for row in rows})
     if numbers == [1]:
-        noisy = sum(bool(run.contaminated) for group in groups for row in group.rows for run in row.runs)
+        noisy = sum(bool(sample.load.noise.contaminated) for row in rows for sample in row.samples)
         beside = f", and other programs disturbed {noisy} of the runs" if noisy else ""
         return f"One run each: no interval can be given{beside}."
-    runs = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
-    if not any(has_intervals(group) for group in groups):
-        return f"{runs} runs each: too few for an interval."
-    return f"{CONFIDENCE:.0%} intervals over {runs} runs each."
+    each = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+    if not any(has_intervals(comparison) for comparison in comparisons):
+        return f"{each} runs each: too few for an interval."
+    return f"{CONFIDENCE:.0%} intervals over {each} runs each."
 
 
-def limits(group: Group) -> str:
+def tell_bottlenecks(comparison: LoadComparison) -> str:
     """What limited the best, and what the others."""
-    by: dict[str, list[str]] = {}
-    for row in group.rows:
-        by.setdefault(row.limit.partition(" (")[0], []).append(row.label)
-    unknown = by.pop(UNKNOWN, [])
-    said = [f"What limited {listed(unknown)} is not known."] if unknown else []
-    if len(by) == 1 and len(group.rows) > 1 and not unknown:
-        return f"Limited by {next(iter(by))}, all of them."
-    known = "; ".join(f"{limit}: {listed(labels)}" for limit, labels in by.items())
-    return " ".join([*([f"Limited by {known}."] if known else []), *said])
+    scenarios: dict[str, list[str]] = {}
+    for row in comparison.rows:
+        scenarios.setdefault(row.bottleneck, []).append(row.scenario)
+    unknown = scenarios.pop(UNKNOWN, [])
+    if len(scenarios) == 1 and len(comparison.rows) > 1 and not unknown:
+        return f"Limited by {next(iter(scenarios))}, all of them."
+    known = "; ".join(f"{bottleneck}: {join_words(names)}" for bottleneck, names in scenarios.items())
+    sentences = [f"Limited by {known}."] if known else []
+    sentences += [f"What limited {join_words(unknown)} is not known."] if unknown else []
+    return " ".join(sentences)
 
 
-def of_study(groups: Sequence[Group]) -> Answer:
+def answer_study(comparisons: Sequence[LoadComparison]) -> Answer:
     """One sentence over all loads of a study: what is served more, what less than the baseline, under how many of them."""
-    compared = [group for group in groups if len(group.rows) > 1]
+    compared = [comparison for comparison in comparisons if len(comparison.rows) > 1]
     if len(compared) <= 1:
-        return of_load([*compared, *(group for group in groups if group.rows), *groups][0])
-    return Answer(f"{'; '.join(against_the_baseline(compared))}.", sure_of_all(compared), limits_of_all(compared))
+        return answer_load([*compared, *(comparison for comparison in comparisons if comparison.rows), *comparisons][0])
+    return Answer(f"{'; '.join(compare_with_the_baseline(compared))}.", tell_sureness_of_all(compared), tell_bottlenecks_of_all(compared))
 
 
-def against_the_baseline(groups: Sequence[Group]) -> list[str]:
+def compare_with_the_baseline(comparisons: Sequence[LoadComparison]) -> list[str]:
     """Of each scenario that is not the baseline: under how many loads it serves more, or less; like ones together."""
-    names = brief([group.sent for group in groups])
-    outcomes: dict[str, dict[str, list[tuple[float, str]]]] = {}
+    loads = brief([comparison.parts for comparison in comparisons])
+    outcomes: dict[str, dict[str, list[tuple[float, str]]]] = {}  # by scenario and kind: how many times as much, under which load
     baselines: dict[str, str] = {}
-    for group, name in zip(groups, names, strict=True):
-        rows = {row.label: row for row in group.rows}
-        for label, row in rows.items():
-            if label != group.baseline and group.baseline in rows:
-                baselines[label] = group.baseline
-                kind, factor = outcome(row, group)
-                outcomes.setdefault(label, {}).setdefault(kind, []).append((factor, name))
-    said: dict[str, list[str]] = {}
-    for label, kinds in outcomes.items():
-        said.setdefault(in_words(kinds, baselines[label]), []).append(label)
-    return [f"{listed(labels)} {words}" for words, labels in said.items()] or ["The baseline was not measured"]
+    for comparison, load in zip(comparisons, loads, strict=True):
+        rows = {row.scenario: row for row in comparison.rows}
+        for scenario, row in rows.items():
+            if scenario != comparison.baseline and comparison.baseline in rows:
+                baselines[scenario] = comparison.baseline
+                kind, times = compare_row(row, comparison)
+                outcomes.setdefault(scenario, {}).setdefault(kind, []).append((times, load))
+    scenarios: dict[str, list[str]] = {}
+    for scenario, kinds in outcomes.items():
+        scenarios.setdefault(put_in_words(kinds, baselines[scenario]), []).append(scenario)
+    return [f"{join_words(names)} {words}" for words, names in scenarios.items()] or ["The baseline was not measured"]
 
 
-def outcome(row: Row, group: Group) -> tuple[str, float]:
+def compare_row(row: Row, comparison: LoadComparison) -> tuple[str, float]:
     """More, less or no difference, and how many times as much."""
     if row.to_baseline is None:  # one of them answered nothing
-        return ("more", math.inf) if answered(row) else ("less", 0.0)
-    if not group.differ(row.to_baseline):
+        return ("more", math.inf) if answers_any(row) else ("less", 0.0)
+    if not comparison.differ(row.to_baseline):
         return LEVEL, 1.0
     return ("more" if row.to_baseline.middle > 1 else "less"), row.to_baseline.middle
 
 
-def in_words(kinds: dict[str, list[tuple[float, str]]], baseline: str) -> str:
+def put_in_words(kinds: dict[str, list[tuple[float, str]]], baseline: str) -> str:
     """Of one scenario: over one load the ratio, over several how many of each kind, and the farthest."""
     total = sum(map(len, kinds.values()))
     if set(kinds) == {LEVEL}:
         return f"cannot be told from {baseline}{f' under {total} loads' if total > 1 else ''}"
     if total == 1:
-        [[(factor, _)]] = kinds.values()
-        return f"serves {digits(factor)}x what {baseline} does" if 0 < factor < math.inf else f"or {baseline} answered nothing"
-    words, than, loads = [], f" than {baseline}", f" of {total} loads"
+        [[(times, _)]] = kinds.values()
+        return f"serves {write_number(times)}x what {baseline} does" if 0 < times < math.inf else f"or {baseline} answered nothing"
+    words, than, of_loads = [], f" than {baseline}", f" of {total} loads"
     for kind, farthest, to in (("more", max, "up to"), ("less", min, "down to")):
         if kind in kinds:
-            factor, name = farthest(kinds[kind])
-            how = f"{to} {digits(factor)}x: {name}" if 0 < factor < math.inf else f"one answered nothing: {name}"
-            words.append(f"{kind}{than} under {len(kinds[kind])}{loads} ({how})")
-            than = loads = ""
-    return f"serves {', '.join([*words, *([f'no difference shown under {len(kinds[LEVEL])}'] if LEVEL in kinds else [])])}"
+            times, load = farthest(kinds[kind])
+            how = f"{to} {write_number(times)}x: {load}" if 0 < times < math.inf else f"one answered nothing: {load}"
+            words.append(f"{kind}{than} under {len(kinds[kind])}{of_loads} ({how})")
+            than = of_loads = ""
+    words += [f"no difference shown under {len(kinds[LEVEL])}"] if LEVEL in kinds else []
+    return f"serves {', '.join(words)}"
 
 
-def sure_of_all(groups: Sequence[Group]) -> str:
-    """What the figures rest on, and which of the controls say to doubt them."""
-    differing = [where(group) for group in groups for _, found in group.controls if found and not no_difference_shown(found)]
+def tell_sureness_of_all(comparisons: Sequence[LoadComparison]) -> str:
+    """What the numbers rest on, and which of the controls say to doubt them."""
+    differing = [
+        name_load(comparison)
+        for comparison in comparisons
+        for control in comparison.controls
+        if control.ratio and not no_difference_shown(control.ratio)
+    ]
+    samples = tell_samples(comparisons)
     if differing:
-        return f"{runs_of(groups)} A/A shows a difference, where there is none, under {listed(differing)}: doubt that."
-    calm = "No A/A control shows a difference." if any(has_intervals(group) for group in groups) else chance(groups)
-    return f"{runs_of(groups)} {calm}".strip()
+        return f"{samples} A/A shows a difference, where there is none, under {join_words(differing)}: doubt that."
+    calm = "No A/A control shows a difference." if any(map(has_intervals, comparisons)) else tell_chance(comparisons)
+    return f"{samples} {calm}".strip()
 
 
-def limits_of_all(groups: Sequence[Group]) -> str:
-    counted = Counter(row.limit.partition(" (")[0] for group in groups for row in group.rows)
+def tell_bottlenecks_of_all(comparisons: Sequence[LoadComparison]) -> str:
+    counted = Counter(row.bottleneck for comparison in comparisons for row in comparison.rows)
     total, unknown = counted.total(), counted.pop(UNKNOWN, 0)
-    known = [f"{limit} ({number} of {total} times)" for limit, number in counted.most_common()]
-    said = [f"Limited by {listed(known)}."] if known else []
-    said += [f"What limited {unknown} of {total} is not known."] if unknown else []
-    return " ".join(said)
+    known = [f"{bottleneck} ({number} of {total} times)" for bottleneck, number in counted.most_common()]
+    sentences = [f"Limited by {join_words(known)}."] if known else []
+    sentences += [f"What limited {unknown} of {total} is not known."] if unknown else []
+    return " ".join(sentences)
 
 
-def where(group: Group) -> str:
-    added = f", {group.load['latency_ms']} ms added" if group.load["latency_ms"] else ""
-    return f"{group.load['path']}{added}"
+def name_load(comparison: LoadComparison) -> str:
+    added = comparison.load.latency_ms
+    return f"{comparison.load.sent.path}{f', {added} ms added' if added else ''}"
 
 
-def of(row: Row) -> str:
-    found = row.figures["req/s"]
-    return digits(found.middle) if found else "-"
+def rate_of(row: Row) -> str:
+    rate = row.estimates["req/s"]
+    return write_number(rate.middle if rate else None)

@@ -2,22 +2,22 @@
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from common.results.bottleneck import WAITING
-from common.results.comparison import FIGURES, Group, apart, groups, ratio_of
+from common.results.comparison import METRICS, LoadComparison, compare_loads, factor, ratio_of
 from common.results.intervals import Estimate
-from common.results.words import brief
+from common.results.record import ScenarioRun
+from common.results.words import NO_DIFFERENCE, brief
 
 RATIOS = ("req/s", "CPU ms/req", "MB")
-NO_DIFFERENCE, BOTH_WAITED, NO_RATIO = "no difference shown", "both only waited: compare their CPU", "one answered nothing"
+BOTH_WAITED, NO_RATIO = "both only waited: compare their CPU", "one answered nothing"
 
 
 @dataclass(frozen=True)
 class Change:
-    """Of one load: the ratios of the scenario's figures to those of the one that it differs from."""
+    """Of one load: the ratios of the scenario's metrics to those of the one that it differs from."""
 
     scenario: str
     base: str
@@ -29,40 +29,41 @@ class Change:
     @property
     def factor(self) -> float:
         """How far apart their req/s are, whichever has more."""
-        found = self.ratios["req/s"]
-        return apart(found) if found else math.inf
+        ratio = self.ratios["req/s"]
+        return factor(ratio) if ratio else math.inf
 
 
-def of_study(study: str, results: Sequence[dict[str, Any]]) -> list[Change]:
+def changes_of_study(study: str, runs: Iterable[ScenarioRun]) -> list[Change]:
     """The farthest apart first."""
-    ours = [one for one in results if one["study"] == study]
-    differing = {one["scenario"]: one.get("differs_from", {}) for one in ours}
-    compared = [group for group in groups(ours) if group.labels]
-    found = [
-        change(group, load, scenario, base, what)
-        for group, load in zip(compared, brief([group.sent for group in compared]), strict=True)
-        for scenario in group.labels
-        for base, what in differing[scenario].items()
-        if group.kept[scenario] and group.kept.get(base)
+    runs = [run for run in runs if run.study == study]
+    differs_from = {run.scenario: run.differs_from for run in runs}
+    comparisons = compare_loads(runs)
+    changes = [
+        compare_change(comparison, load, scenario, base, what)
+        for comparison, load in zip(comparisons, brief([comparison.parts for comparison in comparisons]), strict=True)
+        for scenario in comparison.scenarios
+        for base, what in differs_from[scenario].items()
+        if comparison.counted(scenario) and comparison.counted(base)
     ]
-    return sorted(found, key=lambda one: -one.factor)
+    return sorted(changes, key=lambda change: -change.factor)
 
 
-def change(group: Group, load: str, scenario: str, base: str, what: str) -> Change:
-    ratios = {name: ratio_of(FIGURES[name], group.kept[scenario], group.kept[base]) for name in RATIOS}
-    return Change(scenario, base, what, load, ratios, verdict(group, scenario, base, ratios["req/s"]))
+def compare_change(comparison: LoadComparison, load: str, scenario: str, base: str, what: str) -> Change:
+    changed, before = comparison.counted(scenario), comparison.counted(base)
+    ratios = {name: ratio_of(METRICS[name], changed, before) for name in RATIOS}
+    return Change(scenario, base, what, load, ratios, judge_change(comparison, scenario, base, ratios["req/s"]))
 
 
-def lines(before: str, after: str) -> str:
-    """What differs in the files, as a diff."""
-    changed = difflib.unified_diff(before.splitlines(), after.splitlines(), n=1, lineterm="")
-    return "\n".join(list(changed)[2:])
-
-
-def verdict(group: Group, scenario: str, base: str, found: Estimate | None) -> str:
+def judge_change(comparison: LoadComparison, scenario: str, base: str, ratio: Estimate | None) -> str:
     """Where the load was the limit of both, their req/s cannot differ: what they cost can."""
-    if {group.row(scenario).limit, group.row(base).limit} == {WAITING}:
+    if {bottleneck for name in (scenario, base) for bottleneck in comparison.row(name).bottlenecks} == {WAITING}:
         return BOTH_WAITED
-    if found is None:
+    if ratio is None:
         return NO_RATIO
-    return "" if group.differ(found) else NO_DIFFERENCE
+    return "" if comparison.differ(ratio) else NO_DIFFERENCE
+
+
+def diff_sources(before: str, after: str) -> str:
+    """What differs in the files, without the names of a diff."""
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=1, lineterm="")
+    return "\n".join(list(lines)[2:])

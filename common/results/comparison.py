@@ -1,212 +1,216 @@
-"""What can be compared, as plain data for tables and pages: the runs of each load that scenarios of a study have in common."""
+"""What can be compared, as plain data: the runs of each load that scenarios of a study have in common."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-from common.client.selfwatch import doubts
-from common.results.bottleneck import limit_of
-from common.results.claims import baseline_of
 from common.results.intervals import Estimate, estimate, no_difference_shown, ratio
-from common.results.metrics import Summary
+from common.results.metrics import Metrics
+from common.results.record import CLIENT_BOUND, Measured, ScenarioRun
 
-AGAIN = " (again)"  # the label of an A/A control's second runs
 TELLS_IN_ONE_ROUND = 1.2  # less means nothing between single runs
-FAILED, CLIENT_BOUND = "it failed", "client-bound"
+
+Metric = Callable[[Metrics], float | None]
 
 
-@dataclass(frozen=True)
-class Run:
-    label: str
-    round: int
-    load: dict[str, Any]
-    summary: Summary
-
-    @property
-    def spoilt(self) -> str:
-        """Why its figures are not the server's; '' if they are."""
-        if self.load["fault"]:
-            return FAILED
-        return CLIENT_BOUND if doubts(self.load["client"], self.summary.latency(50))[0] else ""
-
-    @property
-    def contaminated(self) -> str:
-        return str(self.load["noise"]["contaminated"])
+def requests_per_second(metrics: Metrics) -> float:
+    return metrics.per_second
 
 
-Figure = Callable[[Run], float | None]
-
-
-def rate(run: Run) -> float:
-    return run.summary.per_second
-
-
-FIGURES: dict[str, Figure] = {
-    "req/s": rate,
-    "p50 ms": lambda run: run.summary.latency(50),
-    "p95 ms": lambda run: run.summary.latency(95),
-    "p99 ms": lambda run: run.summary.latency(99),
-    "CPU ms/req": lambda run: run.summary.cpu_ms,
-    "MB": lambda run: run.summary.peak_mb,
+METRICS: dict[str, Metric] = {
+    "req/s": requests_per_second,
+    "p50 ms": lambda metrics: metrics.latency(50),
+    "p95 ms": lambda metrics: metrics.latency(95),
+    "p99 ms": lambda metrics: metrics.latency(99),
+    "CPU ms/req": lambda metrics: metrics.cpu_ms,
+    "MB": lambda metrics: metrics.peak_mb,
 }
 
 
 @dataclass(frozen=True)
-class Row:
-    """One scenario under one load, over those of its runs that count."""
+class Sample:
+    """One measured load, and the run that it is of."""
 
-    label: str
-    runs: Sequence[Run]
-    figures: dict[str, Estimate | None]
+    run: ScenarioRun
+    load: Measured
+
+    @property
+    def scenario(self) -> str:
+        return self.run.scenario
+
+    @property
+    def per_second(self) -> float:
+        return self.load.metrics.per_second
+
+
+@dataclass(frozen=True)
+class Row:
+    """One scenario under one load, over those of its samples that count."""
+
+    scenario: str
+    samples: Sequence[Sample]
+    estimates: dict[str, Estimate | None]  # by the metric's name
     failed: int
     cut_off: int
-    limit: str
+    bottlenecks: Counter[str]  # what limited how many of them
     to_baseline: Estimate | None  # the ratio of its requests per second
+
+    @property
+    def bottleneck(self) -> str:
+        """What limited most of them."""
+        return self.bottlenecks.most_common(1)[0][0]
+
+    @property
+    def per_second(self) -> float:
+        found = self.estimates["req/s"]
+        return found.middle if found else 0.0
 
     @property
     def one_core(self) -> float | None:
         """The requests per second that a core has CPU time for."""
-        cpu = self.figures["CPU ms/req"]
+        cpu = self.estimates["CPU ms/req"]
         return 1000 / cpu.middle if cpu and cpu.middle else None
 
     @property
     def of_ideal(self) -> float | None:
-        found = estimate([run.summary.of_ideal for run in self.runs if run.summary.of_ideal is not None])
-        return found.middle if found else None
+        middle = estimate_of(lambda metrics: metrics.of_ideal, self.samples)
+        return middle.middle if middle else None
 
 
 @dataclass(frozen=True)
-class Group:
+class Control:
+    """A/A: the second samples of a scenario, beside its first: these must show no difference."""
+
+    scenario: str
+    samples: Sequence[Sample]
+    ratio: Estimate | None  # of requests per second
+
+
+@dataclass(frozen=True)
+class LoadComparison:
     study: str
-    runs: Sequence[Run]
+    samples: Sequence[Sample]
 
     @property
-    def load(self) -> dict[str, Any]:
-        """The first of its loads: what was sent is the same for all."""
-        return self.runs[0].load
-
-    @property
-    def title(self) -> str:
-        return f"{self.study} · {self.sent}"
-
-    @property
-    def sent(self) -> str:
-        """Its load in words, with the ideal, which tells apart loads whose answers may take another least time."""
-        added, ideal = self.load["latency_ms"], self.ideal
-        return " · ".join(
-            [
-                self.load["description"],
-                *([f"{added} ms added"] if added else []),
-                *([f"ideal {ideal:.1f} req/s"] if ideal else []),
-            ]
-        )
+    def load(self) -> Measured:
+        """The first of them: what was sent is the same for all."""
+        return self.samples[0].load
 
     @property
     def ideal(self) -> float | None:
-        return self.runs[0].summary.ideal_per_second
+        return self.load.metrics.ideal_per_second
+
+    @property
+    def parts(self) -> list[str]:
+        """Its load in words, with the ideal, which tells apart loads whose answers may take another least time."""
+        return [*self.load.sent.load.parts, *self._about]
+
+    @property
+    def _about(self) -> list[str]:
+        added = [f"{self.load.latency_ms} ms added"] if self.load.latency_ms else []
+        return [*added, *([f"ideal {self.ideal:.1f} req/s"] if self.ideal else [])]
+
+    @property
+    def load_in_words(self) -> str:
+        return " · ".join([self.load.sent.load.describe(), *self._about])
+
+    @property
+    def title(self) -> str:
+        return f"{self.study} · {self.load_in_words}"
 
     @cached_property
-    def labels(self) -> list[str]:
-        """The scenarios, without the controls' second runs."""
-        return sorted({run.label for run in self.runs if not run.label.endswith(AGAIN)})
+    def scenarios(self) -> list[str]:
+        return sorted({sample.scenario for sample in self.samples if not sample.run.control})
 
     @cached_property
     def baseline(self) -> str:
-        return baseline_of(self.study, self.labels)
+        """The first of those that the study names, or else the first: with it the others are compared."""
+        wanted = self.samples[0].run.baselines
+        return next((name for name in wanted if name in self.scenarios), self.scenarios[0])
 
     @cached_property
     def one_round(self) -> bool:
         """No interval can be given then, and so a contaminated run stands beside the others."""
-        return max(Counter(run.label for run in self.runs).values()) == 1
+        return max(Counter((sample.scenario, sample.run.control) for sample in self.samples).values()) == 1
 
-    def left_out(self, run: Run) -> str:
+    def left_out(self, sample: Sample) -> str:
         """Why it has no part in the comparison; '' if it has."""
-        return run.spoilt or ("" if self.one_round else run.contaminated)
+        return sample.load.invalid or ("" if self.one_round else sample.load.noise.contaminated)
 
-    @cached_property
-    def kept(self) -> dict[str, list[Run]]:
-        kept: dict[str, list[Run]] = {run.label: [] for run in self.runs}
-        for run in self.runs:
-            if not self.left_out(run):
-                kept[run.label].append(run)
-        return kept
+    def counted(self, scenario: str, control: bool = False) -> list[Sample]:
+        return [
+            sample for sample in self.samples if (sample.scenario, sample.run.control) == (scenario, control) and not self.left_out(sample)
+        ]
 
     @cached_property
     def rows(self) -> list[Row]:
         """Best first."""
-        counted = [self.row(label) for label in self.labels if self.kept[label]]
-        return sorted(counted, key=lambda row: -middle(row.figures["req/s"]))
+        rows = [self.row(scenario) for scenario in self.scenarios if self.counted(scenario)]
+        return sorted(rows, key=lambda row: -row.per_second)
 
-    def row(self, label: str) -> Row:
-        runs, baseline = self.kept[label], self.kept.get(self.baseline, [])
+    def row(self, scenario: str) -> Row:
+        samples = self.counted(scenario)
         return Row(
-            label=label,
-            runs=runs,
-            figures={name: of_runs(figure, runs) for name, figure in FIGURES.items()},
-            failed=sum(run.summary.failed for run in runs),
-            cut_off=sum(run.summary.cut_off for run in runs),
-            limit=most_often(limit_of(run.load, run.summary).by for run in runs),
-            to_baseline=None if label == self.baseline else of_rates(runs, baseline),
+            scenario=scenario,
+            samples=samples,
+            estimates={name: estimate_of(metric, samples) for name, metric in METRICS.items()},
+            failed=sum(sample.load.metrics.failed for sample in samples),
+            cut_off=sum(sample.load.metrics.cut_off for sample in samples),
+            bottlenecks=Counter(sample.load.bottleneck.by for sample in samples),
+            to_baseline=None if scenario == self.baseline else ratio_of_rates(samples, self.counted(self.baseline)),
         )
 
-    @property
-    def controls(self) -> list[tuple[str, Estimate | None]]:
-        """A/A: one configuration under two labels must show no difference."""
-        twice = [label.removesuffix(AGAIN) for label in self.kept if label.endswith(AGAIN)]
-        return [(label, of_rates(self.kept[label + AGAIN], self.kept.get(label, []))) for label in twice]
+    @cached_property
+    def controls(self) -> list[Control]:
+        twice = sorted({sample.scenario for sample in self.samples if sample.run.control})
+        both = [(scenario, self.counted(scenario, control=True), self.counted(scenario)) for scenario in twice]
+        return [Control(scenario, second, ratio_of_rates(second, first)) for scenario, second, first in both]
 
-    def differ(self, found: Estimate | None) -> bool:
+    def differ(self, ratio: Estimate | None) -> bool:
         """With too few runs for an interval, only what is far apart: farther than two equal runs are."""
-        if found is None:
+        if ratio is None:
             return True
-        if found.low is None:
-            return apart(found) >= max([TELLS_IN_ONE_ROUND, *(apart(control) for _, control in self.controls if control)])
-        return not no_difference_shown(found)
+        if ratio.low is None:
+            return factor(ratio) >= max([TELLS_IN_ONE_ROUND, *(factor(control.ratio) for control in self.controls if control.ratio)])
+        return not no_difference_shown(ratio)
 
     @property
     def client_bound(self) -> list[tuple[str, float]]:
         """What such runs show is the least that the server can do."""
         most: dict[str, float] = {}
-        for run in self.runs:
-            if run.spoilt == CLIENT_BOUND:
-                most[run.label] = max(rate(run), most.get(run.label, 0.0))
+        for sample in self.samples:
+            if sample.load.invalid == CLIENT_BOUND and not sample.run.control:
+                most[sample.scenario] = max(sample.per_second, most.get(sample.scenario, 0.0))
         return sorted(most.items(), key=lambda item: -item[1])
 
 
-def groups(results: Iterable[dict[str, Any]]) -> list[Group]:
-    found: dict[tuple[Any, ...], list[Run]] = {}
-    for result in results:
-        for load in result["loads"]:
-            key = (result["study"], load["line"], load["latency_ms"], load["least_seconds"])
-            found.setdefault(key, []).append(Run(result["label"], result["round"], load, Summary(load)))
-    return [Group(study, runs) for (study, *_), runs in found.items()]
+def compare_loads(runs: Iterable[ScenarioRun]) -> list[LoadComparison]:
+    """One for each load that was sent, in the order in which they were first; without those that only a control had."""
+    samples: dict[tuple[str, str, int, float | None], list[Sample]] = {}
+    for run in runs:
+        for load in run.loads:
+            samples.setdefault((run.study, load.identity, load.latency_ms, load.least_seconds), []).append(Sample(run, load))
+    comparisons = [LoadComparison(study, found) for (study, *_), found in samples.items()]
+    return [comparison for comparison in comparisons if comparison.scenarios]
 
 
-def of_runs(figure: Figure, runs: Sequence[Run]) -> Estimate | None:
-    return estimate([value for run in runs if (value := figure(run)) is not None])
+def known_values(metric: Metric, samples: Iterable[Sample]) -> list[float]:
+    return [value for sample in samples if (value := metric(sample.load.metrics)) is not None]
 
 
-def of_rates(runs: Sequence[Run], baseline: Sequence[Run]) -> Estimate | None:
-    return ratio_of(rate, runs, baseline)
+def estimate_of(metric: Metric, samples: Iterable[Sample]) -> Estimate | None:
+    return estimate(known_values(metric, samples))
 
 
-def ratio_of(figure: Figure, runs: Sequence[Run], baseline: Sequence[Run]) -> Estimate | None:
-    values, others = ([value for run in part if (value := figure(run)) is not None] for part in (runs, baseline))
-    return ratio(values, others)
+def ratio_of(metric: Metric, samples: Iterable[Sample], baseline: Iterable[Sample]) -> Estimate | None:
+    return ratio(known_values(metric, samples), known_values(metric, baseline))
 
 
-def apart(found: Estimate) -> float:
-    return max(found.middle, 1 / found.middle)
+def ratio_of_rates(samples: Iterable[Sample], baseline: Iterable[Sample]) -> Estimate | None:
+    return ratio_of(requests_per_second, samples, baseline)
 
 
-def middle(found: Estimate | None) -> float:
-    return found.middle if found else 0.0
-
-
-def most_often(limits: Iterable[str]) -> str:
-    """What limited most of the runs, with their number where it was not all."""
-    counts = Counter(limits)
-    limit, number = counts.most_common(1)[0]
-    return limit if number == counts.total() else f"{limit} ({number} of {counts.total()})"
+def factor(ratio: Estimate) -> float:
+    """How far apart, whichever has more."""
+    return max(ratio.middle, 1 / ratio.middle)

@@ -1,35 +1,47 @@
-"""Records: what a run leaves behind, as versioned JSON, written whole or not at all; compressed where the name ends in .gz."""
+"""Records as files: versioned JSON, written whole or not at all, checked when read; compressed where the name ends in .gz."""
 
 import gzip
-import json
 import os
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 
-VERSION = 2
+from common.cli import Problem
+from common.client.sent import Column, Sent
+from common.results.record import Plan, ScenarioRun, Search
+
+VERSION = 3
 SUFFIX = ".json.gz"  # of a scenario's record
+KINDS = {Sent: "load", ScenarioRun: "scenario", Search: "find-rate", Plan: "suite"}
+COLUMN = b"\0"  # where a column comes: no JSON can hold this byte
+
+Record = TypeVar("Record", Sent, ScenarioRun, Search, Plan)
 
 
-class RecordError(Exception):
-    """A record that cannot be written or read, said in one line."""
+class RecordError(Problem):
+    """A record that cannot be written or read."""
 
 
-def save(path: Path, record: dict[str, Any]) -> None:
-    record = {"version": VERSION, **record}
+class Head(msgspec.Struct):
+    version: int
+    kind: str = ""
+
+
+def write(path: Path, record: Sent | ScenarioRun | Search | Plan) -> None:
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
             temporary = file.name
-        with write_as(path.suffix)(temporary, "wt", encoding="utf-8") as text:
-            text.writelines(pieces(record))
-            text.write("\n")
+        with write_as(path.suffix)(temporary, "wb") as file:
+            file.writelines(pieces(record))
         os.replace(temporary, path)
     except OSError as error:
         if temporary and os.path.exists(temporary):
@@ -41,62 +53,70 @@ def write_as(suffix: str) -> Callable[..., Any]:
     return partial(gzip.open, compresslevel=4) if suffix == ".gz" else open
 
 
-def pieces(value: Any) -> Iterator[str]:
-    """JSON in pieces, so that a million requests are never one list and one text at once."""
-    if isinstance(value, dict):
-        between = "{"
-        for key, item in value.items():
-            yield f"{between}{json.dumps(str(key))}: "
-            yield from pieces(item)
-            between = ",\n"
-        yield "{}" if between == "{" else "}"
-    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        for number, item in enumerate(value):
-            yield "," if number else "["
-            yield from pieces(item)
-        yield "]"
-    elif isinstance(value, np.ndarray):
-        yield json.dumps(value.tolist(), separators=(",", ":"))
-    else:
-        yield json.dumps(value)
+def pieces(record: Sent | ScenarioRun | Search | Plan) -> Iterator[bytes]:
+    """JSON in pieces, so that a million requests are never one text at once: each column is written when its place comes."""
+    columns: list[Column] = []
+
+    def set_aside(column: Column) -> msgspec.Raw:
+        columns.append(column)
+        return msgspec.Raw(COLUMN)
+
+    head = msgspec.json.encode({"version": VERSION, "kind": KINDS[type(record)]})
+    body = msgspec.json.encode(record, enc_hook=set_aside)
+    yield head[:-1] + b","
+    for text, column in zip_longest(body[1:].split(COLUMN), columns):
+        yield text
+        if column is not None:
+            yield msgspec.json.encode(column.tolist())
+    yield b"\n"
 
 
-def load(path: Path) -> dict[str, Any]:
-    """A record of loads, their columns of requests as arrays."""
-    record = read(path)
+def read(path: Path, kind: type[Record]) -> Record:
+    """A record of this version and kind, or RecordError that names the file and what is wrong in it."""
+    content = content_of(path)
     try:
-        for load in record.get("loads", [record]):
-            load["requests"] = {name: np.array(column, dtype=np.int64) for name, column in load["requests"].items()}
-    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
-        raise RecordError(f"{path} is damaged: its requests are not columns of numbers") from None
-    return record
+        head = msgspec.json.decode(content, type=Head)
+    except msgspec.ValidationError:
+        raise RecordError(f"{path} is not one of our records: it has no version") from None
+    except msgspec.DecodeError as error:
+        raise RecordError(f"{path} is not JSON: {error}") from None
+    if head.version != VERSION:
+        raise RecordError(f"{path} has version {head.version}; this program reads version {VERSION}")
+    if head.kind != KINDS[kind]:
+        raise RecordError(f"{path} is not a record of a {KINDS[kind]}")
+    try:
+        return msgspec.json.decode(content, type=kind, dec_hook=as_column)
+    except msgspec.ValidationError as error:
+        raise RecordError(f"{path} is damaged: {error}") from None
 
 
-def read(path: Path) -> dict[str, Any]:
-    """A record of this version, or RecordError."""
+def content_of(path: Path) -> bytes:
     try:
         content = path.read_bytes()
-        record = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+        return gzip.decompress(content) if path.suffix == ".gz" else content
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise RecordError(f"{path} is damaged: {error}") from None
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror or error}") from None
-    except ValueError as error:
-        raise RecordError(f"{path} is not JSON: {error}") from None
-    if not isinstance(record, dict) or "version" not in record:
-        raise RecordError(f"{path} is not one of our records: it has no version")
-    if record["version"] != VERSION:
-        raise RecordError(f"{path} has version {record['version']}; this program reads version {VERSION}")
-    return record
 
 
-def read_directory(directory: Path) -> list[dict[str, Any]]:
+def as_column(kind: type, value: Any) -> Column:
+    column = np.array(value if isinstance(value, list) else [value])
+    if column.size and (column.ndim != 1 or column.dtype.kind not in "iu"):
+        raise ValueError("Expected a column of whole numbers")
+    return column.astype(np.int64)
+
+
+def read_directory(directory: Path) -> list[ScenarioRun]:
+    """Every run of a scenario in it, in the order in which they were made."""
     if not directory.is_dir():
         raise RecordError(f"{directory} is no directory of results")
-    found = [load(path) for path in sorted(directory.rglob(f"*{SUFFIX}"))]
-    if not found:
+    runs = [read(path, ScenarioRun) for path in paths_in(directory)]
+    if not runs:
         raise RecordError(f"{directory} holds no results: ./run_all.sh makes some, and names their directory at its end")
-    for one in found:
-        if one.get("kind") != "scenario":
-            raise RecordError(f"{directory} holds a record that is not of a scenario")
-    return sorted(found, key=lambda one: (one["round"], one["started_at"]))
+    return sorted(runs, key=lambda run: (run.round, run.started_at))
+
+
+def paths_in(directory: Path) -> list[Path]:
+    """Of the records of scenarios."""
+    return sorted(directory.rglob(f"*{SUFFIX}"))

@@ -1,4 +1,4 @@
-"""How sure are we? 95 % intervals over runs (never over requests), and ratios of one scenario to another.
+"""How sure are we? 95% intervals over runs (never over requests), and ratios of one scenario to another.
 
 Rates, times and costs spread by factors, so the intervals are Student's, of the logarithms
 of the runs' values. benchmarks/false_positives.py measures how often they see a difference
@@ -46,13 +46,13 @@ def ratio(values: Sequence[float], baseline: Sequence[float], confidence: float 
     runs = min(len(values), len(baseline))
     if runs < FEWEST_RUNS:
         return Estimate(middle, None, None, runs)
-    one, other = ([math.log(value) for value in part] for part in (values, baseline))
-    parts = [statistics.variance(part) / len(part) for part in (one, other)]
+    logs, baseline_logs = ([math.log(value) for value in side] for side in (values, baseline))
+    parts = [statistics.variance(side) / len(side) for side in (logs, baseline_logs)]
     error = math.sqrt(sum(parts))
     if error == 0:
         return Estimate(middle, middle, middle, runs)
-    freedom = sum(parts) ** 2 / sum(part**2 / (len(logs) - 1) for part, logs in zip(parts, (one, other), strict=True))
-    centre, reach = statistics.fmean(one) - statistics.fmean(other), error * quantile(freedom, confidence)
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, (logs, baseline_logs), strict=True))
+    centre, reach = statistics.fmean(logs) - statistics.fmean(baseline_logs), error * quantile(freedom, confidence)
     return Estimate(middle, math.exp(centre - reach), math.exp(centre + reach), runs)
 
 

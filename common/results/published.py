@@ -1,58 +1,65 @@
-"""What studies published beside what was measured, as plain data: the median where there are several runs."""
+"""What studies published beside what was measured: the median where there are several runs."""
 
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from common.results import timeline
-from common.results.metrics import Summary
+from common.results.record import Measured, ScenarioRun
+from common.results.timeline import slice_load
 
 RATES = ("requests/s", "max requests/s")  # which a load that was cut short may still show
 
 
 @dataclass(frozen=True)
-class Row:
+class PublishedMetric:
     scenario: str
     load: str
-    figure: str
+    metric: str
     published: float
     measured: float | None
     ratio: str  # of measured to published; '-' where they are not of the same thing
 
 
-def published_rows(study: str, results: Iterable[dict[str, Any]]) -> list[Row]:
-    groups: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
-    for result in results:
-        for load in result["loads"] if result["study"] == study else []:
-            if load["published"]:
-                groups.setdefault((result["scenario"], load["path"], load["latency_ms"]), []).append(load)
+def compare_published(study: str, runs: Iterable[ScenarioRun]) -> list[PublishedMetric]:
+    loads_by_place: dict[tuple[str, str, int], list[Measured]] = {}
+    for run in runs:
+        for load in run.loads if run.study == study else []:
+            if load.published:
+                loads_by_place.setdefault((run.scenario, load.sent.path, load.latency_ms), []).append(load)
     rows = []
-    for (name, path, latency_ms), loads in groups.items():
-        figures = [measured(load, Summary(load)) for load in loads]
+    for (scenario, path, latency_ms), loads in loads_by_place.items():
+        metrics = [known_metrics(load) for load in loads]
         where = f"{path} · {latency_ms} ms added" if latency_ms else path
-        for figure, published in loads[0]["published"].items():
-            known = [value for here in figures if (value := here.get(figure)) is not None]
-            found = statistics.median(known) if known else None
-            rows.append(Row(name, where, figure, published, found, ratio_to(figure, published, found, loads[0])))
+        for name, published in stated(loads[0]).items():
+            known = [value for by_name in metrics if (value := by_name.get(name)) is not None]
+            measured = statistics.median(known) if known else None
+            rows.append(
+                PublishedMetric(scenario, where, name, published, measured, ratio_to_published(name, published, measured, loads[0]))
+            )
     return rows
 
 
-def measured(load: dict[str, Any], summary: Summary) -> dict[str, float | None]:
+def stated(load: Measured) -> dict[str, float]:
+    """What was published for it."""
+    return {name: value for name, value in load.published.items() if value is not None}
+
+
+def known_metrics(load: Measured) -> dict[str, float | None]:
     """What studies publish, by the names that scenarios use in PUBLISHED."""
+    metrics = load.metrics
     return {
-        "seconds": summary.seconds,
-        "requests/s": summary.per_second,
-        "max requests/s": max((part.ok for part in timeline.slices(load)), default=0),
-        "successes": summary.ok,
-        "mean ms": float(summary.total.mean()) if summary.ok else None,
-        **{f"p{percent} ms": summary.latency(percent) for percent in (50, 95, 99)},
-        "max ms": summary.latency(100),
-        **load.get("counted_in_log", {}),
+        "seconds": metrics.seconds,
+        "requests/s": metrics.per_second,
+        "max requests/s": max((part.ok for part in slice_load(load.sent)), default=0),
+        "successes": metrics.ok,
+        "mean ms": metrics.mean_ms,
+        **{f"p{percent} ms": metrics.latency(percent) for percent in (50, 95, 99)},
+        "max ms": metrics.latency(100),
+        **load.counted_in_log,
     }
 
 
-def ratio_to(name: str, published: float, found: float | None, load: dict[str, Any]) -> str:
-    """Of measured to published, where they are of the same thing."""
-    comparable = load["size"] == "declared" or name in (*RATES, *load["counted_in_log"])
-    return f"{found / published:.2f}" if found is not None and published and comparable else "-"
+def ratio_to_published(name: str, published: float, measured: float | None, load: Measured) -> str:
+    """Where they are of the same thing."""
+    comparable = load.size == "declared" or name in (*RATES, *load.counted_in_log)
+    return f"{measured / published:.2f}" if measured is not None and published and comparable else "-"

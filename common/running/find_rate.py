@@ -1,35 +1,32 @@
-"""What is the highest rate at which a promise such as p99<=500ms holds? By doubling, bisection and confirmation.
+"""What is the highest rate that keeps a target such as p99<=500ms? By doubling, bisection and confirmation.
 
 A probe is an open loop of a constant rate. Its percentile is of all that was due, from the
 intended start; what was not answered as it should be counts as never answered. A probe is
   void    the client was at its limit, or started requests so late that this would show in the figure
-  broken  over 0.1 % failed or were not sent, or the percentile is above the promise, or the server
+  broken  over 0.1 % failed or were not sent, or the percentile is above the target, or the server
           fell behind: less than 0.98 of what was due, and ten requests less, was answered as fast as it came
   held    neither
 A rate that does not hold is tried again before it counts. The rate that is found has held
 twice more. Where the next higher rate was void, the client was the limit: at least so much.
 """
 
-import argparse
 import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import numpy as np
+from typing import Literal
 
 from common.client import percentiles
-from common.client.load import Load, LoadError
-from common.client.outcomes import OK
+from common.client.load import Load
 from common.client.progress import Tell, silent
-from common.client.request import Target
-from common.client.selfwatch import doubts
-from common.client.sender import Run
-from common.results import targets
-from common.results.bottleneck import KEPT_UP
-from common.results.metrics import LATE_MS, Summary
+from common.client.request import Request
+from common.client.sender import Sender
+from common.client.sent import CANCELLED, Sent
+from common.results.bottleneck import KEPT_UP, client_was_the_limit, doubts_of_client
+from common.results.metrics import LATE_MS, Metrics
+from common.results.record import Probe, Search
+from common.results.targets import Target
 
 PROBE_SECONDS = 5.0
 START_RATE, LEAST_RATE = 10.0, 1.0
@@ -37,119 +34,81 @@ NEAR = 1.05  # the rate that is found and the next that does not hold are this n
 CONFIRMATIONS = 2
 MOST_PROBES, MOST_SECONDS = 40, 900.0
 FAILED_SHARE = 0.001
-LATE_SHARE = 0.05  # of the promised time: requests may not start later than this at the promised percentile
-ALONE = 3  # requests, one after the other, that show whether the promise can hold at all
+LATE_SHARE = 0.05  # of the target's time: requests may not start later than this at its percentile
+ALONE = 3  # requests, one after the other, that show whether the target can be kept at all
 SETTLE_SECONDS = 30.0
-HELD, BROKEN, VOID = "held", "broken", "void"
-FOUND, CLIENT_BOUND, UNDECIDED, NONE = "found", "client-bound", "undecided", "none"
 
-
-@dataclass(frozen=True)
-class Promise:
-    """So many percent of the requests are answered in so many milliseconds."""
-
-    percent: float
-    limit_ms: float
-
-    def __str__(self) -> str:
-        return f"p{self.percent:g}<={self.limit_ms:g}ms"
-
-
-def promise(text: str) -> Promise:
-    try:
-        gate = targets.parse(text)
-    except targets.GateError:
-        gate = None
-    if gate is None or not gate.at_most or not gate.figure.startswith("p") or not gate.value or not float(gate.figure[1:]):
-        raise LoadError(f"{text!r} is no promise: write 'p99<=500ms'")
-    return Promise(float(gate.figure[1:]), gate.value)
-
-
-def prepare(options: argparse.Namespace) -> None:
-    """The options of a search as those of its first probe; LoadError where they are of another load."""
-    if options.users is not None or options.stages is not None or options.requests is not None or options.grace is not None:
-        raise LoadError("--find-rate sends loads of its own: no -n, --users, --stages and --grace with it")
-    if options.csv is not None:
-        raise LoadError("--find-rate has no one table of percentiles: no -e with it")
-    options.rate = options.rate or START_RATE
-    options.seconds = options.seconds or PROBE_SECONDS
+Verdict = Literal["held", "broken", "void"]
+Ended = Literal["found", "client-bound", "undecided", "none", "stopped"]
 
 
 @dataclass
-class Search:
+class Bisection:
     """The rates that were tried, and what follows: it knows nothing of requests."""
 
-    probe: Callable[[float], Awaitable[str]]
+    probe: Callable[[float], Awaitable[Verdict]]
     start: float = START_RATE
-    tried: list[tuple[float, str]] = field(default_factory=list)
+    tried: list[tuple[float, Verdict]] = field(default_factory=list)
     deadline: float = math.inf
 
-    async def find(self) -> tuple[str, float | None]:
+    async def find(self) -> tuple[Ended, float | None]:
         """How it ended, and the highest rate that held."""
-        low, high, above = 0.0, math.inf, BROKEN
+        low, high, above = 0.0, math.inf, "broken"
         rate = self.start
         while len(self.tried) < MOST_PROBES and time.monotonic() < self.deadline:
             if high <= low * NEAR:
                 if await self._confirmed(low):
-                    return (CLIENT_BOUND if above == VOID else FOUND), low
+                    return ("client-bound" if above == "void" else "found"), low
                 high, above = low, self.tried[-1][1]
-                low = max((one for one, verdict in self.tried if verdict == HELD and one < high), default=0.0)
+                low = max((tried for tried, verdict in self.tried if verdict == "held" and tried < high), default=0.0)
             elif rate < LEAST_RATE:
-                return (CLIENT_BOUND if above == VOID else NONE), None
+                return ("client-bound" if above == "void" else "none"), None
             else:
                 verdict = await self._decide(rate)
-                low, high, above = (rate, high, above) if verdict == HELD else (low, rate, verdict)
-            rate = between(low, high)
-        return UNDECIDED, low or None
+                low, high, above = (rate, high, above) if verdict == "held" else (low, rate, verdict)
+            rate = next_rate(low, high)
+        return "undecided", low or None
 
-    async def _decide(self, rate: float) -> str:
+    async def _decide(self, rate: float) -> Verdict:
         verdict = await self._try(rate)
-        return verdict if verdict == HELD else await self._try(rate)
+        return verdict if verdict == "held" else await self._try(rate)
 
     async def _confirmed(self, rate: float) -> bool:
         for _ in range(CONFIRMATIONS):
-            if await self._try(rate) != HELD:
+            if await self._try(rate) != "held":
                 return False
         return True
 
-    async def _try(self, rate: float) -> str:
+    async def _try(self, rate: float) -> Verdict:
         verdict = await self.probe(rate)
         self.tried.append((rate, verdict))
         return verdict
 
 
-def between(low: float, high: float) -> float:
-    """The next to try: double, half, or the middle by ratio, in three digits."""
+def next_rate(low: float, high: float) -> float:
+    """Double, half, or the middle by ratio, in three digits."""
     rate = low * 2 if math.isinf(high) else high / 2 if not low else math.sqrt(low * high)
     return float(f"{rate:.3g}")
 
 
-def judge(promised: Promise, load: dict[str, Any]) -> tuple[str, str]:
+def judge(target: Target, sent: Sent) -> tuple[Verdict, str]:
     """The verdict on one probe, and why."""
-    summary = Summary(load)
-    invalid, said = doubts(load["client"], summary.latency(50))
-    if invalid:
-        return VOID, said[0]
-    late = float(percentiles.percentile(summary.lateness, promised.percent)) if summary.sent else 0.0
-    if late > max(LATE_MS, LATE_SHARE * promised.limit_ms):
-        return VOID, f"the client started requests {late:.1f} ms late (p{promised.percent:g})"
-    lost = summary.failed + summary.unsent
-    if lost > FAILED_SHARE * summary.due:
-        return BROKEN, f"{summary.failed:,} failed, {summary.unsent:,} unsent of {summary.due:,}"
-    found = percentile_of_due(load, promised.percent)
-    if found > promised.limit_ms:
-        return BROKEN, f"p{promised.percent:g} {'was not answered in time' if math.isinf(found) else f'{found:,.1f} ms'}"
-    kept = 1.0 if summary.of_ideal is None else summary.of_ideal
-    if kept < KEPT_UP and (1 - kept) * summary.due > percentiles.FEW_BEYOND:
-        return BROKEN, f"the server fell behind: it answered {kept:.1%} as fast as it came"
-    return HELD, ""
-
-
-def percentile_of_due(load: dict[str, Any], percent: float) -> float:
-    """In ms from the intended start, of all that was due; infinite where it was not answered as it should be."""
-    rows = load["requests"]
-    taken = (np.asarray(rows["end"]).astype(np.int64) - np.asarray(rows["due"]).astype(np.int64)) / 1000
-    return float(percentiles.percentile(np.sort(np.where(np.asarray(rows["outcome"]) == OK, np.maximum(taken, 0), np.inf)), percent))
+    metrics = Metrics(sent)
+    if client_was_the_limit(sent.client):
+        return "void", doubts_of_client(sent.client, metrics.latency(50))[0]
+    late = float(percentiles.percentile(metrics.lateness, target.percent)) if metrics.started else 0.0
+    if late > max(LATE_MS, LATE_SHARE * target.limit_ms):
+        return "void", f"the client started requests {late:.1f} ms late (p{target.percent:g})"
+    lost = metrics.failed + metrics.unsent
+    if lost > FAILED_SHARE * metrics.due:
+        return "broken", f"{metrics.failed:,} failed, {metrics.unsent:,} unsent of {metrics.due:,}"
+    taken = metrics.percentile_of_due(target.percent)
+    if taken > target.limit_ms:
+        return "broken", f"p{target.percent:g} {'was not answered in time' if math.isinf(taken) else f'{taken:,.1f} ms'}"
+    kept = 1.0 if metrics.of_ideal is None else metrics.of_ideal
+    if kept < KEPT_UP and (1 - kept) * metrics.due > percentiles.FEW_BEYOND:
+        return "broken", f"the server fell behind: it answered {kept:.1%} as fast as it came"
+    return "held", ""
 
 
 class Stopped(Exception):
@@ -159,69 +118,69 @@ class Stopped(Exception):
 class Prober:
     """Sends the probes, one after the other, and keeps their records."""
 
-    def __init__(self, load: Load, target: Target, promised: Promise, tell: Tell) -> None:
-        self.load = replace(load, grace=promised.limit_ms / 1000)  # what is in flight after that has broken it
+    def __init__(self, load: Load, request: Request, target: Target, tell: Tell) -> None:
+        self.load = replace(load, grace=target.limit_ms / 1000)  # what is in flight after that has broken it
+        self.request = request
         self.target = target
-        self.promised = promised
+        self.probes: list[Probe] = []
         self._tell = tell
-        self.loads: list[dict[str, Any]] = []
-        self._run: Run | None = None
+        self._sender: Sender | None = None
         self._stopped = False
 
     def stop(self) -> None:
         self._stopped = True
-        if self._run is not None:
-            self._run.stop("cancelled")
+        if self._sender is not None:
+            self._sender.stop(CANCELLED)
 
-    async def find(self) -> dict[str, Any]:
+    async def find(self) -> Search:
         """The record of the whole search."""
-        search = Search(self.probe, self.load.rate or START_RATE, deadline=time.monotonic() + MOST_SECONDS)
-        ended, rate, said = "stopped", None, ""
+        bisection = Bisection(self.probe, self.load.rate or START_RATE, deadline=time.monotonic() + MOST_SECONDS)
+        ended: Ended = "stopped"
+        rate, said = None, ""
         try:
-            alone = [await self.alone() for _ in range(ALONE)]
-            if min(alone) > self.promised.limit_ms:
-                taken = "was not answered as it should be" if math.isinf(min(alone)) else f"took {min(alone):,.1f} ms"
-                ended, said = NONE, f"no rate holds {self.promised}: a request alone {taken}"
+            fastest = min([await self.time_alone() for _ in range(ALONE)])
+            if fastest > self.target.limit_ms:
+                taken = "was not answered as it should be" if math.isinf(fastest) else f"took {fastest:,.1f} ms"
+                ended, said = "none", f"no rate holds {self.target.text}: a request alone {taken}"
             else:
-                ended, rate = await search.find()
+                ended, rate = await bisection.find()
         except Stopped:
             said = "stopped"
-        return {
-            "kind": "find-rate",
-            "promise": str(self.promised),
-            "percent": self.promised.percent,
-            "limit_ms": self.promised.limit_ms,
-            "probe_seconds": self.load.seconds,
-            "url": self.target.url,
-            "ended": ended,
-            "rate": rate,
-            "said": said,
-            "loads": self.loads,
-        }
+        return Search(
+            target=self.target.text,
+            percent=self.target.percent,
+            limit_ms=self.target.limit_ms,
+            probe_seconds=self.load.seconds or PROBE_SECONDS,
+            url=self.request.url,
+            ended=ended,
+            rate=rate,
+            said=said,
+            probes=self.probes,
+        )
 
-    async def probe(self, rate: float) -> str:
-        done = await self._send(replace(self.load, rate=rate))
-        verdict, because = judge(self.promised, done)
-        self.loads.append({**done, "verdict": verdict, "because": because})
+    async def probe(self, rate: float) -> Verdict:
+        sent = await self._send(replace(self.load, rate=rate), self._tell)
+        verdict, because = judge(self.target, sent)
+        self.probes.append(Probe(sent, verdict, because))
         await self._settle()
         return verdict
 
-    async def alone(self) -> float:
+    async def time_alone(self) -> float:
         """One request, in ms; infinite if it is not answered as it should be."""
-        done = await self._send(self.load.burst(1), quiet=True)
-        return Summary(done).latency(50) or math.inf
+        sent = await self._send(self.load.burst(1), silent)
+        return Metrics(sent).latency(50) or math.inf
 
     async def _settle(self) -> None:
         """Until the server has worked off what the probe left behind: the next starts on an idle one."""
         until = time.monotonic() + SETTLE_SECONDS
-        while await self.alone() > self.promised.limit_ms and time.monotonic() < until:
+        while await self.time_alone() > self.target.limit_ms and time.monotonic() < until:
             await asyncio.sleep(0.1)
 
-    async def _send(self, load: Load, quiet: bool = False) -> dict[str, Any]:
+    async def _send(self, load: Load, tell: Tell) -> Sent:
         if self._stopped:
             raise Stopped
-        self._run = Run(load, self.target, silent if quiet else self._tell)
-        done = await self._run.go()
+        self._sender = Sender(load, self.request, tell)
+        sent = await self._sender.send()
         if self._stopped:
             raise Stopped
-        return done
+        return sent

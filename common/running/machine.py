@@ -4,15 +4,14 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import psutil
 
-from common.running.noise import ephemeral_ports
+from common.results.facts import Environment
 from common.serving import cores
 from common.serving.guard import descriptors
-from common.serving.process import ROOT
-from common.serving.services import somaxconn
+from common.serving.places import ROOT
+from common.serving.ports import ephemeral_ports, somaxconn
 
 PACKAGES = (
     *("django", "httpx", "uvicorn", "uvloop", "httptools", "gunicorn", "uwsgi", "pyuwsgi"),
@@ -20,25 +19,21 @@ PACKAGES = (
 )
 
 
-def describe() -> dict[str, Any]:
-    return {
-        "system": f"{platform.system()} {platform.release()}",
-        "machine": platform.machine(),
-        "processor": processor(),
-        "cores": cores.count(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "packages": {name: found for name in PACKAGES if (found := installed(name))},
-        "revision": revision(),
-        "limits": {
-            "open_files": descriptors(),
-            "somaxconn": somaxconn(),
-            "ephemeral_ports": ephemeral_ports(),
-        },
-    }
+def describe_machine() -> Environment:
+    return Environment(
+        system=f"{platform.system()} {platform.release()}",
+        machine=platform.machine(),
+        processor=processor(),
+        cores=cores.count(),
+        memory_bytes=psutil.virtual_memory().total,
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        packages={name: found for name in PACKAGES if (found := installed_version(name))},
+        revision=revision(),
+        limits={"open_files": descriptors(), "somaxconn": somaxconn(), "ephemeral_ports": ephemeral_ports()},
+    )
 
 
-def installed(name: str) -> str:
+def installed_version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
@@ -63,15 +58,3 @@ def revision() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return commit.stdout.strip() + ("+" if changed.stdout.strip() else "") if commit.returncode == 0 else ""
-
-
-def line(environment: dict[str, Any]) -> str:
-    packages = environment["packages"]
-    named = ", ".join(
-        f"{name} {found}" for name, found in packages.items() if name not in ("uvicorn-worker", "locust", "asgiref", "numpy", "psutil")
-    )
-    memory = environment["memory_bytes"] / 2**30
-    return (
-        f"{environment['system']} {environment['machine']}, {environment['processor']}, {environment['cores']} cores, "
-        f"{memory:.0f} GiB; {environment['python']}; {named}"
-    )

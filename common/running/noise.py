@@ -6,7 +6,9 @@ than a tenth of the machine's CPU, or the hypervisor took more than a fiftieth a
 
 import os
 from pathlib import Path
-from typing import Any
+
+from common.results.facts import Noise
+from common.serving.ports import time_wait
 
 FOREIGN_SHARE = 0.10
 STOLEN_SHARE = 0.02
@@ -38,28 +40,10 @@ def network() -> dict[str, float]:
     return found
 
 
-def time_wait() -> int:
-    """Sockets whose port is not free yet; 0 where the system does not say."""
-    try:
-        words = Path("/proc/net/sockstat").read_text().split()
-    except OSError:
-        return 0
-    return int(words[words.index("tw") + 1])
-
-
-def ephemeral_ports() -> int:
-    """How many connections to one address there can be at once."""
-    try:
-        low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
-    except OSError:
-        return 16_384  # the range of IANA, and of macOS
-    return high - low + 1
-
-
-def between(before: dict[str, float], after: dict[str, float], own_cpu_seconds: float) -> dict[str, Any]:
-    """The record of a run's surroundings, with the verdict; {'available': False} without /proc."""
+def compare(before: dict[str, float], after: dict[str, float], own_cpu_seconds: float) -> Noise:
+    """What others did between two looks, with the verdict; nothing is known without /proc."""
     if not before or not after:
-        return {"available": False, "contaminated": ""}
+        return Noise(available=False)
     grown = {name: after[name] - value for name, value in before.items() if name in after}
     elapsed = max(grown["all"], 1e-9)
     foreign = max(0.0, grown["busy"] - own_cpu_seconds) / elapsed
@@ -69,15 +53,15 @@ def between(before: dict[str, float], after: dict[str, float], own_cpu_seconds: 
         reasons.append(f"other processes used over {FOREIGN_SHARE:.0%} of the CPU")
     if stolen > STOLEN_SHARE:
         reasons.append(f"over {STOLEN_SHARE:.0%} of the CPU was stolen")
-    return {
-        "available": True,
-        "foreign_cpu_share": round(foreign, 4),
-        "stolen_cpu_share": round(stolen, 4),
-        "waited_for_cpu_seconds": round(grown["waited_for_cpu"], 3) if "waited_for_cpu" in grown else None,
-        "load_average": round(os.getloadavg()[0], 2),
-        "listen_overflows": int(grown.get("ListenOverflows", 0)),
-        "listen_drops": int(grown.get("ListenDrops", 0)),
-        "retransmitted": int(grown.get("RetransSegs", 0)),
-        "time_wait": time_wait(),
-        "contaminated": "; ".join(reasons),
-    }
+    return Noise(
+        available=True,
+        contaminated="; ".join(reasons),
+        foreign_cpu_share=round(foreign, 4),
+        stolen_cpu_share=round(stolen, 4),
+        waited_for_cpu_seconds=round(grown["waited_for_cpu"], 3) if "waited_for_cpu" in grown else None,
+        load_average=round(os.getloadavg()[0], 2),
+        listen_overflows=int(grown.get("ListenOverflows", 0)),
+        listen_drops=int(grown.get("ListenDrops", 0)),
+        retransmitted=int(grown.get("RetransSegs", 0)),
+        time_wait=time_wait(),
+    )

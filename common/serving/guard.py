@@ -1,14 +1,16 @@
 """Runs one command, and ends it with all that it started once nobody holds our stdin.
 
-    python common/guard.py SIGNAL GRACE_SECONDS PROGRAM ARGUMENT...
+    python -I -S common/serving/guard.py SIGNAL GRACE_SECONDS USER PROGRAM ARGUMENT...
 
 Whoever starts a guard keeps the other end of its stdin. However that process ends
 (even by SIGKILL), the kernel closes the pipe, and the guard ends the command's whole
 process group: by the signal, and after the grace by SIGKILL. First line of stdout: the command's process id.
+The command runs as USER; as whoever we are if that is ''.
 """
 
 import ctypes
 import os
+import pwd
 import resource
 import signal
 import subprocess
@@ -17,8 +19,10 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 PR_SET_CHILD_SUBREAPER = 36
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MOST_DESCRIPTORS = 65_536  # asked for where the system sets no limit
 
 
@@ -81,18 +85,26 @@ def allow_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors(), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 
 
-def main(number: int, grace: float, command: list[str]) -> int:
-    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(one, signal.SIG_IGN)  # the pipe alone decides
+def identity(user: str) -> dict[str, Any]:
+    """What makes subprocess run a command as this user, who may not enter our folders."""
+    entry = pwd.getpwnam(user)
+    somewhere = {"cwd": "/", "env": {**os.environ, "HOME": "/"}}
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [entry.pw_gid], **somewhere}
+
+
+def main(number: int, grace: float, user: str, command: list[str]) -> int:
+    for ending in SIGNALS:
+        signal.signal(ending, signal.SIG_IGN)  # the pipe alone decides
 
     allow_descriptors()
     adopt_orphans()
 
     def own_signals() -> None:
-        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(one, signal.SIG_DFL)
+        for ending in SIGNALS:
+            signal.signal(ending, signal.SIG_DFL)
 
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, preexec_fn=own_signals)
+    become = identity(user) if user else {}
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, preexec_fn=own_signals, **become)
     watcher = threading.Thread(target=end_with_holder, args=(child.pid, number, grace), daemon=True)
     watcher.start()
     with suppress(BrokenPipeError):  # the holder is gone already: the watcher ends the command
@@ -103,4 +115,4 @@ def main(number: int, grace: float, command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))
+    sys.exit(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], sys.argv[4:]))

@@ -15,7 +15,10 @@ from collections import deque
 from time import perf_counter
 from typing import Any
 
-HOST = "127.0.0.1"
+import uvloop
+
+from common.serving.places import HOST
+
 GRAIN = 0.0005  # timers go by milliseconds: aim this much early, to be half a grain off at most
 
 
@@ -186,9 +189,9 @@ def command(listen: int, host: str, port: int, up_ms: float, down_ms: float) -> 
     return [sys.executable, "-m", "common.serving.relay", "--listen", str(listen), "--to", f"{host}:{port}", *ways]
 
 
-async def relay(listen: int, to: tuple[str, int], up_seconds: float, down_seconds: float) -> None:
-    one = Relay(to, up_seconds, down_seconds)
-    server = await one.loop.create_server(one.accept, HOST, listen, backlog=4096)
+async def serve(listen: int, to: tuple[str, int], up_seconds: float, down_seconds: float) -> None:
+    relay = Relay(to, up_seconds, down_seconds)
+    server = await relay.loop.create_server(relay.accept, HOST, listen, backlog=4096)
     await server.serve_forever()
 
 
@@ -199,12 +202,10 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--up-ms", type=float, default=0.0, metavar="MS", help="added to what the connecting side sends")
     parser.add_argument("--down-ms", type=float, default=0.0, metavar="MS", help="added to what it is sent")
     options = parser.parse_args(arguments)
-    from common.client.event_loop import new_event_loop
-
     gc.set_threshold(100_000)  # a collection is latency: seldom
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         host, _, port = options.to.rpartition(":")
-        runner.run(relay(options.listen, (host, int(port)), options.up_ms / 1000, options.down_ms / 1000))
+        runner.run(serve(options.listen, (host, int(port)), options.up_ms / 1000, options.down_ms / 1000))
 
 
 if __name__ == "__main__":

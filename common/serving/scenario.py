@@ -5,16 +5,19 @@ import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from common.client.load import LoadError, parse_line
-from common.serving.process import ROOT
+from common.cli import UsageError
+from common.client.load import Load
+from common.client.options import parse_line
+from common.serving.places import ROOT, short_path
 
 FOLDER = ROOT / "scenarios"
 
 
-class ScenarioError(Exception):
+class ScenarioError(UsageError):
     """A scenario file that cannot be run, with its name and the line or constant at fault."""
 
 
@@ -42,7 +45,21 @@ class Scenario:
 
     @property
     def name(self) -> str:
-        return name_of(self.path)
+        return scenario_name(self.path)
+
+    @cached_property
+    def loads(self) -> list[Load]:
+        return [self._parse(line) for line in self.load]
+
+    @cached_property
+    def loads_full(self) -> list[Load]:
+        return [self._parse(line) for line in self.load_full]
+
+    def _parse(self, line: str) -> Load:
+        try:
+            return parse_line(line)
+        except UsageError as error:
+            raise ScenarioError(f"{short_path(self.path)}: load {line!r}: {error}") from None
 
     @property
     def module(self) -> str:
@@ -53,9 +70,9 @@ class Scenario:
         try:
             words = shlex.split(self.server)
         except ValueError as error:
-            raise ScenarioError(f"{shown(self.path)}: SERVER: {error}") from None
+            raise ScenarioError(f"{short_path(self.path)}: SERVER: {error}") from None
         if not words:
-            raise ScenarioError(f"{shown(self.path)}: SERVER is empty")
+            raise ScenarioError(f"{short_path(self.path)}: SERVER is empty")
         return [self.fill("SERVER", word, values) for word in words]
 
     def fill(self, constant: str, text: str, values: dict[str, object]) -> str:
@@ -64,7 +81,7 @@ class Scenario:
             return text.format_map(values)
         except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
             known = " ".join(f"{{{name}}}" for name in values)
-            raise ScenarioError(f"{shown(self.path)}: {constant} has an unknown placeholder {error}; it may use {known}") from None
+            raise ScenarioError(f"{short_path(self.path)}: {constant} has an unknown placeholder {error}; it may use {known}") from None
 
 
 def is_list_of(kind: type) -> Callable[[object], bool]:
@@ -113,54 +130,46 @@ def read(path: Path) -> Scenario:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     except SyntaxError as error:
-        raise ScenarioError(f"{shown(path)}:{error.lineno}: {error.msg}") from None
+        raise ScenarioError(f"{short_path(path)}:{error.lineno}: {error.msg}") from None
     except (OSError, ValueError) as error:
-        raise ScenarioError(f"{shown(path)}: cannot be read: {error}") from None
-    found = constants(path, tree)
-    try:
-        for line in found["LOAD"] + found.get("LOAD_FULL", []):
-            parse_line(line)
-    except LoadError as error:
-        raise ScenarioError(f"{shown(path)}: load {line!r}: {error}") from None
+        raise ScenarioError(f"{short_path(path)}: cannot be read: {error}") from None
     question = (ast.get_docstring(tree) or "").partition("\n")[0]
-    return Scenario(path=path, question=question, **{name.lower(): value for name, value in found.items()})
+    scenario = Scenario(path, question, **{name.lower(): value for name, value in constants(path, tree).items()})
+    _ = scenario.loads, scenario.loads_full  # a line at fault is named now
+    return scenario
 
 
 def constants(path: Path, tree: ast.Module) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for node in tree.body:
         if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name) or node.targets[0].id not in KINDS:
             continue
         name = node.targets[0].id
         kind, fits = KINDS[name]
         try:
-            found[name] = ast.literal_eval(node.value)
+            values[name] = ast.literal_eval(node.value)
         except (ValueError, TypeError):
-            raise ScenarioError(f"{shown(path)}:{node.lineno}: {name} must be written out, not computed") from None
-        if not fits(found[name]):
-            raise ScenarioError(f"{shown(path)}:{node.lineno}: {name} must be {kind}")
+            raise ScenarioError(f"{short_path(path)}:{node.lineno}: {name} must be written out, not computed") from None
+        if not fits(values[name]):
+            raise ScenarioError(f"{short_path(path)}:{node.lineno}: {name} must be {kind}")
         if name == "PUBLISHED":
-            lists = [value for row in found[name] for value in row.values() if isinstance(value, list)]
-            latencies = len(found.get("LATENCIES_MS", [0]))
+            lists = [value for row in values[name] for value in row.values() if isinstance(value, list)]
+            latencies = len(values.get("LATENCIES_MS", [0]))
             if any(len(figures) != latencies for figures in lists):
                 raise ScenarioError(
-                    f"{shown(path)}:{node.lineno}: PUBLISHED must have {latencies} figures in each list: one for each of LATENCIES_MS"
+                    f"{short_path(path)}:{node.lineno}: PUBLISHED must have {latencies} figures in each list: one for each of LATENCIES_MS"
                 )
-    missing = [name for name in REQUIRED if name not in found]
+    missing = [name for name in REQUIRED if name not in values]
     if missing:
-        raise ScenarioError(f"{shown(path)}: has no {missing[0]}; every scenario declares {', '.join(REQUIRED)}")
-    if "port" not in found["PORTS"]:
-        raise ScenarioError(f"{shown(path)}: PORTS has no 'port', the one that the server listens on")
-    return found
+        raise ScenarioError(f"{short_path(path)}: has no {missing[0]}; every scenario declares {', '.join(REQUIRED)}")
+    if "port" not in values["PORTS"]:
+        raise ScenarioError(f"{short_path(path)}: PORTS has no 'port', the one that the server listens on")
+    return values
 
 
-def name_of(path: Path) -> str:
+def scenario_name(path: Path) -> str:
     """Its path below scenarios/, so that copies in folders of their own stay apart."""
     return str(path.relative_to(FOLDER).with_suffix("")) if path.is_relative_to(FOLDER) else path.stem
-
-
-def shown(path: Path) -> str:
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
 def files() -> list[Path]:

@@ -4,7 +4,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.serving.process import HOST, Failed, Process, wait_until_ok
+from common.cli import Failed
+from common.serving.places import HOST
+from common.serving.process import Process, wait_until_ok
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,3 @@ def start(name: str, port: int, directory: Path, running: ExitStack) -> Process:
     process = running.enter_context(Process(name, command, log=directory / f"{name}.log"))
     wait_until_ok([process], HOST, port, service.ready, expect=None)
     return process
-
-
-def somaxconn() -> int:
-    """The longest accept queue that the system allows: uWSGI refuses to start with a longer one."""
-    try:
-        return int(Path("/proc/sys/net/core/somaxconn").read_text())
-    except (OSError, ValueError):
-        return 128
-
-
-def backlog() -> int:
-    return min(1024, somaxconn())

@@ -1,239 +1,296 @@
-"""What the page says, as plain data for its template: studies, their loads, and where it was measured."""
+"""What the page says: its studies, their loads, and where it was measured, for Django's templates to read by attribute."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
+from pygments.lexer import Lexer
 from pygments.lexers import DiffLexer, PythonLexer
 
-from common.report.page import drawing, figures, points
-from common.report.page.drawing import Look
-from common.results import answers, changes
-from common.results.changes import Change
-from common.results.claims import Claim, of_study
-from common.results.comparison import AGAIN, Group, Row, groups
-from common.results.intervals import Estimate, no_difference_shown
-from common.results.published import published_rows
-from common.results.words import digits, plainly, said_of
-from common.running import machine
-
-COLUMNS = (
-    *("req/s", "of ideal", "p50 ms", "p95 ms", "p99 ms", "failed", "cut off"),
-    *("CPU ms/req", "one core, req/s", "peak MB", "to the baseline", "limited by"),
+from common.report.page import latencies, queue, timeline
+from common.report.page.comparison import chart_comparison
+from common.report.page.cost import chart_cost
+from common.report.page.drawing import Chart
+from common.report.page.latencies import chart_latencies
+from common.report.page.looks import Look, assign_looks
+from common.report.page.overview import chart_overview, scenarios_with_ratio
+from common.report.page.queue import chart_queue
+from common.report.page.runs import COUNTED, SHAPES, chart_runs, explain_state, state_of
+from common.report.page.timeline import chart_timeline
+from common.results.answers import Answer, answer_load, answer_study
+from common.results.changes import RATIOS, Change, changes_of_study, diff_sources
+from common.results.claims import NOT_REPRODUCED, REPRODUCED, Claim
+from common.results.comparison import LoadComparison, Sample, compare_loads
+from common.results.facts import Environment
+from common.results.published import PublishedMetric, compare_published
+from common.results.record import Measured, ScenarioRun
+from common.results.words import (
+    ONE_CORE,
+    RUNS,
+    TO_BASELINE,
+    Cell,
+    cell_of,
+    describe_environment,
+    write_cells,
+    write_control,
+    write_exactly,
+    write_number,
 )
-VERDICTS = {"reproduced": "yes", "not reproduced": "no"}
+
+HEADS = {ONE_CORE: "one core, req/s", "MB": "peak MB", TO_BASELINE: "to the baseline"}  # a page has room for more words
+VERDICTS = {REPRODUCED: "yes", NOT_REPRODUCED: "no"}  # others are open
+THINNED = f"For drawing only, points are thinned: {latencies.THINNED}; {queue.THINNED}; {timeline.THINNED}. Figures are of all requests."
+
+Value = TypeVar("Value")
 
 
-def contents(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    studies = [study(name, [one for one in results if one["study"] == name]) for name in sorted({one["study"] for one in results})]
-    first = min(results, key=lambda one: one["started_at"])
-    for number, figure in enumerate(figure for one in studies for figure in figures_of(one)):
-        figure["id"] = f"chart-{number}"
-    rounds = max(one["round"] for one in results)
-    return {
-        "title": f"Django: sync or async? {first['started_at'][:10]}",
-        "date": first["started_at"][:10],
-        "rounds": rounds,
-        "mode": first["mode"],
-        "one_round": rounds == 1,
-        "machine": hardware(first["environment"]),
-        "studies": studies,
-        "environments": distinct(machine.line(one["environment"]) for one in results),
-        "revisions": distinct(one["environment"]["revision"] for one in results if one["environment"]["revision"]),
-        "seeds": distinct(str(one["seed"]) for one in results if "seed" in one and rounds > 1),
-        "pinning": pinning(results),
-        "sources": sources(results),
-        "thinned": points.THINNED,
-    }
+@dataclass(frozen=True)
+class TableRow:
+    scenario: str
+    look: Look
+    cells: Mapping[str, Cell] = field(default_factory=dict)  # by the heads of their columns
 
 
-def figures_of(study: dict[str, Any]) -> list[dict[str, Any]]:
-    """Those that are drawn, in their order."""
-    loads = study["loads"]
-    return [*study["overview"], *(figure for one in loads for figure in one["figures"]), *(one["every_run"] for one in loads)]
+@dataclass(frozen=True)
+class RunRow:
+    """Of the table of every run."""
+
+    scenario: str
+    round: int
+    per_second: str
+    counts: bool
+    why: str
 
 
-def study(name: str, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    looks = drawing.looks(sorted({one["scenario"] for one in results}))
-    compared = [group for group in groups(results) if group.labels]
-    loads = [load(group, looks) for group in compared]
-    for one in loads[1:]:
-        one["closed"] = True
-    if len(loads) == 1:
-        loads[0]["every_run"] |= {"wide": True, "load": ""}
-    comparable = [group for group in compared if any(row.to_baseline for row in group.rows)]
-    claimed, changed = of_study(name, list(results)), changes.of_study(name, results)
-    return {
-        "name": name or "no study",
-        "anchor": f"study-{slug(name)}",
-        "answer": answers.of_study(compared) if compared else answers.Answer("Nothing was measured."),
-        "verdicts": verdicts(claimed),
-        "overview": [overview(comparable, looks)] if len(comparable) > 1 else [],
-        "loads": loads,
-        "ratios": changes.RATIOS,
-        "changes": [{**vars(one), "ratios": [estimated(one.ratios[name], "x") for name in changes.RATIOS]} for one in changed],
-        "most": farthest(changed),
-        "diffs": diffs(changed, {one["scenario"]: one["source"] for one in results}),
-        "published": [
-            {**vars(row), "measured": said(row.measured), "published": f"{row.published:,g}"} for row in published_rows(name, results)
-        ],
-        "claims": [{**vars(claim), "is": VERDICTS.get(claim.verdict, "open")} for claim in claimed],
-        "absent": absent(results),
-        "states": drawing.STATES.items(),
-        "runs": sum(len(one["runs"]) for one in loads),
-    }
+@dataclass(frozen=True)
+class LoadSection:
+    title: str
+    answer: Answer
+    baseline: str
+    rows: Sequence[TableRow]
+    client_bound: Sequence[str]
+    controls: Sequence[str]
+    one_round: bool
+    comparison: Chart | None  # None: no run counts
+    details: Sequence[Chart]
+    every_run: Chart
+    runs: Sequence[RunRow]
 
 
-def overview(compared: Sequence[Group], looks: Mapping[str, Look]) -> dict[str, Any]:
-    figure = figures.overview(compared, looks)
-    shown = sorted({one["scenario"] for one in figure.spec["datasets"]["ratios"]})
-    return {**vars(figure), "key": [{"label": label, "look": swatch(looks[label])} for label in shown]}
+@dataclass(frozen=True)
+class Diff:
+    """What sets a scenario apart from another, line by line."""
+
+    scenario: str
+    base: str
+    what: str
+    code: SafeString
 
 
-def verdicts(claims: Sequence[Claim]) -> str:
+@dataclass(frozen=True)
+class Absent:
+    """What was not measured, or not to its end."""
+
+    scenario: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class StudySection:
+    name: str
+    anchor: str
+    answer: Answer
+    farthest: str  # the one change that tells most
+    verdicts: str
+    overview: Chart | None  # None: there are not several loads to look at
+    key: Sequence[TableRow]  # of the overview
+    loads: Sequence[LoadSection]
+    changes: Sequence[tuple[Change, Sequence[Cell]]]
+    diffs: Sequence[Diff]
+    published: Sequence[tuple[PublishedMetric, str, str]]  # with what was published and what was measured, as written
+    claims: Sequence[tuple[Claim, str]]  # with the class of its verdict
+    run_count: int
+    absent: Sequence[Absent]
+
+    @property
+    def charts(self) -> Iterator[tuple[int, Chart]]:
+        """With the number of the load that each is of; 0: of all."""
+        if self.overview:
+            yield 0, self.overview
+        for number, load in enumerate(self.loads, 1):
+            for chart in (load.comparison, *load.details, load.every_run):
+                if chart:
+                    yield number, chart
+
+
+@dataclass(frozen=True)
+class Source:
+    scenario: str
+    question: str
+    launch: str
+    code: SafeString
+
+
+@dataclass(frozen=True)
+class Page:
+    date: str
+    rounds: int
+    mode: str
+    machine: str
+    studies: Sequence[StudySection]
+    environments: Sequence[str]
+    revisions: Sequence[str]
+    seeds: Sequence[int]
+    pinning: str
+    sources: Sequence[Source]
+    ratios: Iterable[str] = RATIOS
+    states: Iterable[tuple[str, str]] = tuple(SHAPES.items())
+    thinned: str = THINNED
+
+
+def fill_page(runs: Sequence[ScenarioRun], claims: Mapping[str, Sequence[Claim]]) -> Page:
+    studies = sorted({run.study for run in runs})
+    first = min(runs, key=lambda run: run.started_at)
+    rounds = max(run.round for run in runs)
+    return Page(
+        date=first.started_at[:10],
+        rounds=rounds,
+        mode=first.mode,
+        machine=describe_machine(first.environment),
+        studies=[fill_study(study, [run for run in runs if run.study == study], claims.get(study, ())) for study in studies],
+        environments=each_once(describe_environment(run.environment) for run in runs),
+        revisions=each_once(run.environment.revision for run in runs if run.environment.revision),
+        seeds=each_once(run.seed for run in runs if run.seed is not None and rounds > 1),
+        pinning="; ".join(each_once(describe_pinning(load) for run in runs for load in run.loads)),
+        sources=fill_sources(runs),
+    )
+
+
+def fill_study(name: str, runs: Sequence[ScenarioRun], claims: Sequence[Claim]) -> StudySection:
+    looks = assign_looks(sorted({run.scenario for run in runs}))
+    comparisons = compare_loads(runs)
+    with_ratios = [compared for compared in comparisons if any(row.to_baseline for row in compared.rows)]
+    has_overview = len(with_ratios) > 1
+    changes = changes_of_study(name, runs)
+    return StudySection(
+        name=name or "no study",
+        anchor=f"study-{slug(name)}",
+        answer=answer_study(comparisons) if comparisons else Answer("Nothing was measured."),
+        farthest=say_farthest(changes),
+        verdicts=say_verdicts(claims),
+        overview=chart_overview(with_ratios, looks) if has_overview else None,
+        key=[TableRow(scenario, looks[scenario]) for scenario in scenarios_with_ratio(with_ratios)] if has_overview else [],
+        loads=[fill_load(compared, looks, alone=len(comparisons) == 1) for compared in comparisons],
+        changes=[(change, [cell_of(change.ratios[name], "x") for name in RATIOS]) for change in changes],
+        diffs=fill_diffs(changes, {run.scenario: run.source for run in runs}),
+        published=[(row, f"{row.published:,g}", write_exactly(row.measured)) for row in compare_published(name, runs)],
+        claims=[(claim, VERDICTS.get(claim.verdict, "open")) for claim in claims],
+        run_count=sum(len(compared.samples) for compared in comparisons),
+        absent=each_once(Absent(run.scenario, run.status, run.reason) for run in runs if run.status != "ok"),
+    )
+
+
+def fill_load(compared: LoadComparison, looks: Mapping[str, Look], alone: bool) -> LoadSection:
+    """Alone: it is the only one of its study."""
+    return LoadSection(
+        title=compared.load_in_words,
+        answer=answer_load(compared),
+        baseline=compared.baseline,
+        rows=fill_rows(compared, looks),
+        client_bound=[f"{scenario}: client-bound, at least {least:.1f} req/s" for scenario, least in compared.client_bound],
+        controls=[f"A/A: {control.scenario} twice, {write_control(control.ratio)}" for control in compared.controls],
+        one_round=compared.one_round,
+        comparison=chart_comparison(compared, looks) if compared.rows else None,
+        details=list(chart_details(compared, looks)) if compared.rows else [],
+        every_run=chart_runs(compared, looks, alone),
+        runs=fill_runs(compared),
+    )
+
+
+def fill_rows(compared: LoadComparison, looks: Mapping[str, Look]) -> list[TableRow]:
+    rows = []
+    for row in compared.rows:
+        cells = {HEADS.get(head, head): cell for head, cell in write_cells(row, compared.baseline).items() if head != RUNS}
+        rows.append(TableRow(row.scenario, looks[row.scenario], cells))
+    return rows
+
+
+def chart_details(compared: LoadComparison, looks: Mapping[str, Look]) -> Iterator[Chart]:
+    """What stands below the table."""
+    load = compared.load.sent.load
+    yield chart_latencies(compared, looks)
+    if load.spawn_rate is not None:
+        yield chart_timeline(compared, looks)
+    elif not load.is_open and load.requests is not None:
+        yield chart_queue(compared, looks)
+    if any(row.estimates["CPU ms/req"] for row in compared.rows):
+        yield chart_cost(compared, looks)
+
+
+def fill_runs(compared: LoadComparison) -> list[RunRow]:
+    def place(sample: Sample) -> tuple[str, bool, int]:
+        return sample.scenario, sample.run.control, sample.run.round
+
+    return [
+        RunRow(sample.scenario, sample.run.round, write_number(sample.per_second), state_of(sample) == COUNTED, explain_state(sample))
+        for sample in sorted(compared.samples, key=place)
+    ]
+
+
+def say_verdicts(claims: Sequence[Claim]) -> str:
     """How many of a study's claims came to which verdict."""
     counted = Counter(claim.verdict for claim in claims)
     return f"Of {len(claims)} claims: {', '.join(f'{number} {verdict}' for verdict, number in counted.most_common())}." if claims else ""
 
 
-def farthest(changed: Sequence[Change]) -> str:
+def say_farthest(changes: Sequence[Change]) -> str:
     """The one change that requests per second tell most of."""
-    for one in changed:
-        if not one.verdict and (ratio := one.ratios["req/s"]):
-            return f"One change at a time: {digits(ratio.middle)}x by {one.what} ({one.scenario} against {one.base}, {one.load})."
+    for change in changes:
+        if not change.verdict and (ratio := change.ratios["req/s"]):
+            factor = write_number(ratio.middle)
+            return f"One change at a time: {factor}x by {change.what} ({change.scenario} against {change.base}, {change.load})."
     return ""
 
 
-def diffs(changed: Iterable[Change], sources: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What sets two scenarios apart, line by line; pygments escapes what it highlights."""
-    pairs = sorted({(one.scenario, one.base, one.what) for one in changed})
-    lexer, formatter = DiffLexer(), HtmlFormatter(nowrap=True)
+def fill_diffs(changes: Iterable[Change], sources: Mapping[str, str]) -> list[Diff]:
+    pairs = sorted({(change.scenario, change.base, change.what) for change in changes})
     return [
-        {
-            "scenario": scenario,
-            "base": base,
-            "what": what,
-            "code": mark_safe(highlight(changes.lines(sources[base], sources[scenario]), lexer, formatter)),
-        }
+        Diff(scenario, base, what, highlighted(diff_sources(sources[base], sources[scenario]), DiffLexer()))
         for scenario, base, what in pairs
     ]
 
 
-def load(group: Group, looks: Mapping[str, Look]) -> dict[str, Any]:
-    shown = [figures.comparison(group, looks)] if group.rows else []
-    return {
-        "title": group.sent,
-        "answer": answers.of_load(group),
-        "baseline": group.baseline,
-        "columns": COLUMNS,
-        "rows": [{"label": row.label, "look": swatch(looks[row.label]), "cells": cells(row, group)} for row in group.rows],
-        "client_bound": [f"{label}: client-bound, at least {least:.1f} req/s" for label, least in group.client_bound],
-        "controls": [f"A/A: {label} twice, {said_of(found)}" for label, found in group.controls],
-        "one_round": group.one_round,
-        "figures": [{**vars(one)} for one in [*shown, *(figures.details(group, looks) if group.rows else [])]],
-        "every_run": {**vars(figures.runs(group, looks)), "load": group.sent},
-        "runs": [
-            {
-                "scenario": run.label.removesuffix(AGAIN),
-                "round": run.round,
-                "rate": digits(run.summary.per_second),
-                "state": points.state(run),
-                "why": points.why(run),
-            }
-            for run in sorted(group.runs, key=lambda run: (run.label, run.round))
-        ],
-    }
+def fill_sources(runs: Iterable[ScenarioRun]) -> list[Source]:
+    """One of each scenario."""
+    last = {run.scenario: run for run in runs}
+    return [Source(name, run.question, run.launch, highlighted(run.source, PythonLexer())) for name, run in sorted(last.items())]
 
 
-def cells(row: Row, group: Group) -> list[dict[str, Any]]:
-    """Of one row of the table: what is written, what it is sorted by."""
-    found = row.figures
-    baseline = {"text": "1", "by": 1, "range": ""} if row.label == group.baseline else ratio(row.to_baseline)
-    return [
-        estimated(found["req/s"]),
-        plain("-" if row.of_ideal is None else f"{row.of_ideal:.0%}", row.of_ideal),
-        *(estimated(found[name]) for name in ("p50 ms", "p95 ms", "p99 ms")),
-        plain(f"{row.failed:,}", row.failed),
-        plain(f"{row.cut_off:,}", row.cut_off),
-        estimated(found["CPU ms/req"]),
-        plain(digits(row.one_core) if row.one_core else "-", row.one_core),
-        estimated(found["MB"]),
-        baseline,
-        {**plain(row.limit, row.limit), "words": True},
-    ]
+def highlighted(code: str, lexer: Lexer) -> SafeString:
+    """As HTML: pygments escapes what it highlights."""
+    return mark_safe(highlight(code, lexer, HtmlFormatter(nowrap=True)))
 
 
-def plain(text: str, by: Any) -> dict[str, Any]:
-    return {"text": text, "by": "" if by is None else by, "range": ""}
+def describe_pinning(load: Measured) -> str:
+    if load.pinned is None:
+        return "server and load shared all cores"
+    server, others = (", ".join(map(str, cores)) for cores in (load.pinned.server, load.pinned.others))
+    return f"the server on core {server}, all else on {others}"
 
 
-def estimated(found: Estimate | None, unit: str = "") -> dict[str, Any]:
-    if found is None:
-        return plain("-", None)
-    bounds = "" if found.low is None or found.high is None else f"{digits(found.low)} – {digits(found.high)}"
-    return {"text": f"{digits(found.middle)}{unit}", "by": found.middle, "range": bounds}
+def describe_machine(environment: Environment) -> str:
+    django = environment.packages.get("django", "?")
+    return f"{environment.processor or environment.machine}, {environment.cores} cores, {environment.python}, Django {django}"
 
 
-def ratio(found: Estimate | None) -> dict[str, Any]:
-    cell = estimated(found, "x")
-    if found is not None and found.low is not None and no_difference_shown(found):
-        cell["note"] = "no difference shown"
-    return cell
-
-
-def said(value: float | None) -> str:
-    return "-" if value is None else plainly(value)
-
-
-def absent(results: Iterable[dict[str, Any]]) -> list[dict[str, str]]:
-    """What was not measured, or not to its end, each reason once."""
-    reasons = {
-        (one["scenario"], one["status"], one["reason"]): None for one in results if one["status"] in ("skipped", "failed", "interrupted")
-    }
-    return [{"scenario": name, "status": status, "reason": reason} for name, status, reason in reasons]
-
-
-def swatch(look: Look) -> dict[str, str]:
-    return {"number": look["colour"].removeprefix("var(--series-").removesuffix(")"), "shape": look["shape"]}
-
-
-def sources(results: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One of each scenario; pygments escapes what it highlights."""
-    lexer, formatter = PythonLexer(), HtmlFormatter(nowrap=True)
-    found = {one["scenario"]: one for one in results}
-    return [
-        {
-            "scenario": name,
-            "question": one["question"],
-            "launch": one["launch"],
-            "code": mark_safe(highlight(one["source"], lexer, formatter)),
-        }
-        for name, one in sorted(found.items())
-    ]
-
-
-def pinning(results: Iterable[dict[str, Any]]) -> str:
-    pinned = distinct(
-        f"the server on core {', '.join(map(str, load['pinned']['server']))}, all else on {', '.join(map(str, load['pinned']['others']))}"
-        if load["pinned"]
-        else "server and load shared all cores"
-        for one in results
-        for load in one["loads"]
-    )
-    return "; ".join(pinned)
-
-
-def hardware(described: Mapping[str, Any]) -> str:
-    django = described["packages"].get("django", "?")
-    return f"{described['processor'] or described['machine']}, {described['cores']} cores, {described['python']}, Django {django}"
-
-
-def distinct(texts: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(texts))
+def each_once(values: Iterable[Value]) -> list[Value]:
+    return list(dict.fromkeys(values))
 
 
 def slug(name: str) -> str:

@@ -3,20 +3,21 @@
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+from common.results.claims import Claim
 from common.results.files import RecordError
+from common.results.record import ScenarioRun
 
 NAME = "report.html"
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def save(directory: Path, found: Sequence[dict[str, Any]]) -> Path:
+def save(directory: Path, runs: Sequence[ScenarioRun], claims: Mapping[str, Sequence[Claim]]) -> Path:
     path = directory / NAME
-    text = html(found)
+    text = html(runs, claims)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -24,24 +25,24 @@ def save(directory: Path, found: Sequence[dict[str, Any]]) -> Path:
     return path
 
 
-def html(found: Sequence[dict[str, Any]]) -> str:
+def html(runs: Sequence[ScenarioRun], claims: Mapping[str, Sequence[Claim]]) -> str:
     """By Django's own templates, with an engine of our own: nothing of Django is configured, so a site's settings are no part of it."""
     from django.template import Context, Engine
     from django.utils.safestring import mark_safe
 
-    from common.report.page.contents import contents
-    from common.report.page.drawing import variables
+    from common.report.page.contents import fill_page
+    from common.report.page.looks import css_variables
 
-    style, script, library = f"{variables()}\n{part('page.css')}", part("page.js"), charts_library()
-    filled = {
-        **contents(found),
+    style, script, library = f"{css_variables()}\n{part('page.css')}", part("page.js"), charts_library()
+    context = {
+        "page": fill_page(runs, claims),
         "style": mark_safe(style),
         "library": mark_safe(library),
         "script": mark_safe(script),
         "policy": policy([style], [library, script]),
     }
     engine = Engine(dirs=[TEMPLATES], autoescape=True)
-    text: str = engine.get_template("report.html").render(Context(filled, use_l10n=False, use_tz=False))
+    text: str = engine.get_template("report.html").render(Context(context, use_l10n=False, use_tz=False))
     return text
 
 

@@ -24,7 +24,7 @@
 
   const views = new Map();
   const draw = async (drawing) => {
-    const spec = JSON.parse(document.getElementById(drawing.dataset.chart).textContent);
+    const spec = JSON.parse(drawing.nextElementSibling.textContent);
     const drawn = await vegaEmbed(drawing, fitted(spec, widthOf(drawing)), options);
     drawing.querySelector("svg").setAttribute("aria-hidden", "true");
     views.set(drawing, drawn.view);

@@ -1,0 +1,59 @@
+"""What a load leaves: a row for each request, of a few bytes, and what is counted beside them."""
+
+from array import array
+from struct import Struct
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from common.client.outcomes import OK
+from common.client.sent import Requests
+
+# A row, twice: packed in one call when a request ends, which is cheaper than to append to a column
+# for each of its facts; and as numpy sees all of them in the end.
+ROW = Struct("=5dBHqq")
+MOMENTS = ("start", "connected", "sent", "first_byte", "end")
+FACTS = {"outcome": "u1", "status": "u2", "body_bytes": "i8", "received_bytes": "i8"}
+ROW_TYPE = np.dtype([*((name, "f8") for name in MOMENTS), *FACTS.items()])
+
+
+class Ledger:
+    """The rows of one load, in the order in which they ended; moments by `perf_counter`, else as in `Requests`."""
+
+    def __init__(self) -> None:
+        self._rows = bytearray()
+        self._pack = ROW.pack
+        self.kept_alive = 0  # answers that left their connection fit for another request
+        self.failures = 0  # so far, for the eye only
+        self.server: str | None = None  # the Server header of the first answer
+
+    def add(self, *row: float) -> None:
+        """Start, connected, sent, first_byte, end; outcome, status, body_bytes, received_bytes."""
+        self._rows += self._pack(*row)
+
+    def __len__(self) -> int:
+        return len(self._rows) // ROW.size
+
+    def last_end(self, zero: float) -> float:
+        return float(self._table()["end"].max(initial=zero))
+
+    def latencies(self, begin: int, end: int) -> list[float]:
+        """Seconds from the start to the end of those of these rows that are ok, ascending."""
+        rows = self._table(begin, end)
+        return sorted((rows["end"] - rows["start"])[rows["outcome"] == OK].tolist())
+
+    def since(self, zero: float, due: "array[float] | None" = None) -> Requests:
+        """The rows, their moments in whole microseconds after `zero`; `due` as the rows, where a schedule began them."""
+        rows = self._table()
+        moments = {name: microseconds(rows[name], zero) for name in MOMENTS}
+        facts = {name: rows[name].copy() for name in FACTS}
+        return Requests(**moments, **facts, due=None if due is None else microseconds(np.array(due), zero))
+
+    def _table(self, begin: int = 0, end: int | None = None) -> npt.NDArray[Any]:
+        """A copy: the rows could not grow while numpy looks at them."""
+        return np.frombuffer(self._rows[begin * ROW.size : None if end is None else end * ROW.size], ROW_TYPE)
+
+
+def microseconds(moments: npt.NDArray[np.float64], zero: float) -> npt.NDArray[np.int64]:
+    return np.maximum(np.rint((moments - zero) * 1e6), 0).astype(np.int64)

@@ -1,0 +1,189 @@
+"""A load in ab's, Locust's and wrk2's words: the options that describe one, and the load that they describe."""
+
+import argparse
+import math
+import shlex
+from pathlib import Path
+from typing import Any
+
+from common.cli import Parser, UsageError
+from common.client import schedule
+from common.client.load import DEFAULT_CONTENT_TYPE, DEFAULT_TIMEOUT, Load, Sizes, check_sizes
+from common.client.schedule import Stages
+
+DEFAULT_CAP = 1000  # in flight at once, of an open loop
+FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
+
+
+def at_least(least: float, kind: type, what: str) -> Any:
+    def number(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}") from None
+        if not least <= value < math.inf or value == 0:  # nan is none of these
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+        return value
+
+    return number
+
+
+def stages(text: str) -> Stages:
+    try:
+        return schedule.parse(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} are no stages: write 10s@50,20s@200 for 10 s at 50 a second, then 20 s at 200"
+        ) from None
+
+
+count = at_least(1, int, "a whole number of 1 or more")
+positive = at_least(0, float, "a number above 0")
+
+
+def header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip() or not text.isascii() or any(mark in text for mark in "\r\n"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a header: write 'Name: value'")
+    return name.strip(), value.strip()
+
+
+def content_type(text: str) -> str:
+    return header(f"Content-Type: {text}")[1]
+
+
+def method(text: str) -> str:
+    if not (text.isascii() and text.isalpha()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an HTTP method")
+    return text.upper()
+
+
+def body_file(text: str) -> str:
+    try:
+        Path(text).read_bytes()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot read {text}: {error.strerror}") from None
+    return text
+
+
+def add_size_options(parser: argparse.ArgumentParser) -> None:
+    """How much load: the options that the suite may also lay over every scenario's own."""
+    parser.add_argument("-n", dest="requests", type=count, metavar="N", help="requests in all (default 1)")
+    parser.add_argument("-c", dest="concurrency", type=count, metavar="N", help="requests in flight at once (default 1)")
+    parser.add_argument("-t", dest="seconds", type=positive, metavar="S", help="stop after so many seconds; alone, no limit to -n")
+    parser.add_argument("-k", dest="keep_alive", action="store_true", help="keep connections open between requests")
+
+
+def add_load_options(parser: argparse.ArgumentParser) -> None:
+    add_size_options(parser)
+    parser.add_argument(
+        "--users", type=count, metavar="N", help="a ramp: users that each send their next request when the last is answered"
+    )
+    parser.add_argument("--spawn-rate", type=positive, metavar="R", help="users arriving per second (with --users and -t)")
+    parser.add_argument(
+        "--rate",
+        type=positive,
+        metavar="R",
+        help=f"an open loop: R requests start per second, come what may (with -t or -n; -c: in flight at most, {DEFAULT_CAP:,})",
+    )
+    parser.add_argument("--stages", type=stages, metavar="STAGES", help="an open loop whose rate changes: 10s@50,20s@200")
+    parser.add_argument(
+        "--grace",
+        type=positive,
+        metavar="S",
+        help="of an open loop: cut off so many seconds after the last was due (default: wait for all)",
+    )
+    parser.add_argument(
+        "-s",
+        dest="timeout",
+        type=positive,
+        default=DEFAULT_TIMEOUT,
+        metavar="S",
+        help="give a request up after so many seconds (default 30)",
+    )
+    parser.add_argument("-m", dest="method", type=method, metavar="METHOD", help="HTTP method (default GET, with -p POST)")
+    parser.add_argument("-p", dest="body_file", type=body_file, metavar="FILE", help="send this file as the body")
+    parser.add_argument("-d", dest="form", metavar="TEXT", help="send this text as a form: a=b&c=d")
+    parser.add_argument(
+        "-T",
+        dest="content_type",
+        type=content_type,
+        default=DEFAULT_CONTENT_TYPE,
+        metavar="TYPE",
+        help="the body's Content-Type (default text/plain)",
+    )
+    parser.add_argument(
+        "-H", dest="headers", type=header, action="append", default=[], metavar="'NAME: VALUE'", help="one more request header (repeatable)"
+    )
+    parser.add_argument("--expect", metavar="TEXT", help="an answer without this text is a failure")
+
+
+def check_open(options: argparse.Namespace) -> None:
+    if options.users is not None:
+        raise UsageError("--users is a closed loop, --rate and --stages are open ones: a load is one of them")
+    if options.rate is not None and options.stages is not None:
+        raise UsageError("--stages has rates of its own: no --rate with it")
+    if options.stages is not None and (options.seconds is not None or options.requests is not None):
+        raise UsageError("--stages say how long and how many: no -t and no -n with them")
+    if options.rate is not None and options.seconds is None and options.requests is None:
+        raise UsageError("--rate needs an end: -t SECONDS or -n REQUESTS")
+
+
+def load_from(options: argparse.Namespace, target: str) -> Load:
+    """The load that parsed options describe, or UsageError where they contradict each other."""
+    if options.form is not None and options.body_file is not None:
+        raise UsageError("-d and -p both give the body")
+    if (options.users is None) != (options.spawn_rate is None):
+        raise UsageError("--users and --spawn-rate go together")
+    ramp = options.users is not None
+    if ramp and options.seconds is None:
+        raise UsageError("a ramp (--users) needs its duration: -t SECONDS")
+    if ramp and (options.requests is not None or options.concurrency is not None):
+        raise UsageError("a ramp (--users) has no -n and no -c")
+    is_open = options.rate is not None or options.stages is not None
+    if is_open:
+        check_open(options)
+    elif options.grace is not None:
+        raise UsageError("--grace goes with --rate or --stages")
+    requests = options.requests if options.seconds is not None or is_open else options.requests or 1
+    concurrency = options.users if ramp else options.concurrency or (min(DEFAULT_CAP, requests or DEFAULT_CAP) if is_open else 1)
+    check_sizes(requests, concurrency)
+    return Load(
+        target=target,
+        requests=requests,
+        concurrency=concurrency,
+        seconds=options.seconds,
+        spawn_rate=options.spawn_rate,
+        rate=options.rate,
+        stages=options.stages or (),
+        grace=options.grace,
+        keep_alive=options.keep_alive,
+        timeout=options.timeout,
+        method=options.method or ("GET" if options.body_file is None and options.form is None else "POST"),
+        headers=tuple(options.headers),
+        body_file=options.body_file,
+        form=options.form,
+        content_type=FORM_CONTENT_TYPE
+        if options.form is not None and options.content_type == DEFAULT_CONTENT_TYPE
+        else options.content_type,
+        expect=options.expect,
+    )
+
+
+def sizes_from(options: argparse.Namespace) -> Sizes:
+    """What `add_size_options` parsed."""
+    return Sizes(options.requests, options.concurrency, options.seconds, options.keep_alive)
+
+
+def parse_line(line: str) -> Load:
+    """A scenario's load line."""
+    parser = Parser(add_help=False, allow_abbrev=False)
+    add_load_options(parser)
+    parser.add_argument("path")
+    try:
+        options = parser.parse_args(shlex.split(line))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    if not options.path.startswith("/") or shlex.split(line)[-1] != options.path:
+        raise UsageError(f"the last word must be a path that begins with '/', not {options.path!r}")
+    return load_from(options, options.path)

@@ -1,0 +1,134 @@
+"""TCP connections that last for one request each, at half of what the event loop's own would cost.
+
+A transport is made to last: to make one, with a task that waits for it, and to end both costs more than all
+else that a request needs. Here the loop watches one epoll, and that the sockets; and where the other end is
+on this machine, a connection stands when `connect` returns. For kept connections, for TLS and on systems
+without epoll there are the loop's transports.
+"""
+
+import asyncio
+import errno
+import os
+import select
+import socket
+from typing import Any, Protocol
+
+HAVE_EPOLL = hasattr(select, "epoll")
+READABLE, WRITABLE = 1, 4  # select.EPOLLIN and EPOLLOUT, where there are such
+MOST_BYTES = 65536  # read at once
+
+
+class Listener(Protocol):
+    """Who hears of a wire what a protocol hears of its transport."""
+
+    def begin(self, wire: "Wire") -> None: ...
+    def resume_writing(self) -> None: ...
+    def data_received(self, data: bytes) -> None: ...
+    def connection_lost(self, error: Exception | None) -> None: ...
+
+
+class Wires:
+    """All that are open, by their descriptors."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.epoll = select.epoll()
+        self.open: dict[int, Wire] = {}
+        loop.add_reader(self.epoll.fileno(), self._look)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self.epoll.fileno())
+        self.epoll.close()
+
+    def _look(self) -> None:
+        for descriptor, events in self.epoll.poll(0):
+            wire = self.open.get(descriptor)
+            if wire is not None:  # else what came to another has closed it
+                wire.go_on(events)
+
+
+class Wire:
+    __slots__ = ("_address", "_connected", "_descriptor", "_error", "_listener", "_socket", "_unsent", "_watched", "_wires")
+
+    def __init__(self, wires: Wires, family: int, address: Any, listener: Listener) -> None:
+        self._wires = wires
+        self._address = address
+        self._listener = listener
+        self._connected = False
+        self._watched = 0
+        self._error: OSError | None = None
+        self._socket = socket.SocketType(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._descriptor = self._socket.fileno()
+        wires.open[self._descriptor] = self
+
+    def connect(self) -> None:
+        """Begin to, or see what came of it; OSError if it failed."""
+        error = self._socket.connect_ex(self._address)
+        if error == errno.EINPROGRESS:
+            error = self._socket.connect_ex(self._address)  # it may stand already
+        if error in (0, errno.EISCONN):
+            self._connected = True
+            self._listener.begin(self)
+        elif error == errno.EALREADY:
+            self._watch(WRITABLE)
+        else:
+            self.abort()
+            raise OSError(error, os.strerror(error))
+
+    def write(self, data: bytes | memoryview) -> None:
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._error = error  # of which the listener hears when there is nothing more to read
+            sent = len(data)
+        if sent == len(data):
+            self._watch(READABLE)
+        else:
+            self._unsent = memoryview(data)[sent:]
+            self._watch(READABLE | WRITABLE)
+
+    def abort(self) -> None:
+        """The listener hears no more."""
+        del self._wires.open[self._descriptor]
+        self._socket.close()
+
+    def go_on(self, events: int) -> None:
+        if events & WRITABLE:
+            self._go_on_writing()
+            return
+        try:
+            data = self._socket.recv(MOST_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lose(error)
+            return
+        if data:
+            self._listener.data_received(data)
+        else:
+            self._lose(self._error)
+
+    def _go_on_writing(self) -> None:
+        if not self._connected:
+            try:
+                self.connect()
+            except OSError as error:
+                self._listener.connection_lost(error)
+        elif self._watched & WRITABLE:
+            self.write(self._unsent)
+            if not self._watched & WRITABLE:
+                self._listener.resume_writing()
+
+    def _watch(self, events: int) -> None:
+        if not self._watched:
+            self._wires.epoll.register(self._descriptor, events)
+        elif self._watched != events:
+            self._wires.epoll.modify(self._descriptor, events)
+        self._watched = events
+
+    def _lose(self, error: OSError | None) -> None:
+        self.abort()
+        self._listener.connection_lost(error)

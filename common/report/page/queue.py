@@ -1,0 +1,68 @@
+"""Response time by place in the queue: a staircase where one waits for the other, a plateau where none does."""
+
+from collections.abc import Mapping
+
+import altair as alt
+import numpy as np
+
+from common.client.sent import Column, Requests
+from common.report.page import drawing
+from common.report.page.drawing import COLOUR, SHAPE, Chart, Datasets, Drawn, Rows
+from common.report.page.looks import Look
+from common.report.page.rows import middle_sample, say_of_each, say_which_sample
+from common.results.comparison import LoadComparison, Row
+from common.results.words import write_number
+
+MOST_PLACES = 150  # evenly spaced, the first and the last among them
+THINNED = f"a queue at most {MOST_PLACES} places, evenly spaced, the first and the last among them"
+
+
+def chart_queue(compared: LoadComparison, looks: Mapping[str, Look]) -> Chart:
+    datasets = collect_places(compared)
+
+    def first_and_last(row: Row) -> str:
+        times = [answer["ms"] for answer in datasets["answers"] if answer["scenario"] == row.scenario]
+        return f"{write_number(times[0])} ms for the first answer, {write_number(times[-1])} ms for the last" if times else "no answer"
+
+    return Chart(
+        kind="queue",
+        title="Response time by place in the queue",
+        note=f"A staircase: one waits for the other. A plateau: all wait together. {say_which_sample(compared)}".strip(),
+        alternative=f"{say_of_each(compared, first_and_last)}.",
+        spec=drawing.fill(draw_queue, datasets, looks, [row.scenario for row in compared.rows]),
+    )
+
+
+def collect_places(compared: LoadComparison) -> Datasets:
+    answers: Rows = []
+    for row in compared.rows:
+        times = in_order_of_ends(middle_sample(row).load.sent.requests)
+        answers += [{"scenario": row.scenario, "place": place + 1, "ms": round(float(times[place]), 3)} for place in spread(len(times))]
+    return {"answers": answers}
+
+
+def in_order_of_ends(requests: Requests) -> Column:
+    """Response times in ms, of successes."""
+    return requests.latency_ms[requests.ok][np.argsort(requests.end[requests.ok], kind="stable")]
+
+
+def spread(count: int) -> list[int]:
+    """Places from the first to the last of so many."""
+    if count <= MOST_PLACES:
+        return list(range(count))
+    return [int(place) for place in np.linspace(0, count - 1, MOST_PLACES).round()]
+
+
+def draw_queue() -> Drawn:
+    return (
+        drawing.rows_of("answers")
+        .mark_point(filled=True, size=20, opacity=0.85)
+        .encode(
+            x=alt.X("place:Q", title="place in the queue: the order in which answers ended", axis=alt.Axis(grid=False)),
+            y=alt.Y("ms:Q", title="response time, ms"),
+            color=COLOUR,
+            shape=SHAPE,
+            tooltip=[drawing.SCENARIO, alt.Tooltip("place:Q"), alt.Tooltip("ms:Q", format=",.3~f")],
+        )
+        .properties(height=drawing.STEP + 60, **drawing.WIDE)
+    )

@@ -1,0 +1,54 @@
+"""The JSON Schema of records, made from their types: python -m common.results.schema > docs/record.schema.json
+
+What stands behind a field as a comment, in the type's source, is its description.
+"""
+
+import inspect
+import json
+import re
+import sys
+from typing import Any
+
+import msgspec
+
+from common.client.load import Load, Sizes
+from common.client.outcomes import OUTCOMES
+from common.client.sent import ClientCost, Requests, Sent
+from common.results import facts
+from common.results.files import KINDS, VERSION
+from common.results.record import Measured, Probe
+
+PARTS = (Load, Sizes, Requests, ClientCost, facts.Cost, facts.Pinned, facts.WarmUp, facts.Noise, facts.Environment, Measured, Probe)
+COLUMN = {"type": "array", "items": {"type": "integer", "minimum": 0}}
+TITLE = "A record of Django: sync or async?"
+
+
+def make_schema() -> dict[str, Any]:
+    _, definitions = msgspec.json.schema_components(KINDS, schema_hook=lambda kind: COLUMN)
+    for kind in (*KINDS, *PARTS):
+        describe(kind, definitions[kind.__name__])
+    for kind, name in KINDS.items():
+        definition = definitions[kind.__name__]
+        if kind is Sent:  # which stands in other records too, without these
+            definition = definitions["SavedLoad"] = json.loads(json.dumps(definition))
+        definition["properties"] = {"version": {"const": VERSION}, "kind": {"const": name}, **definition["properties"]}
+        definition["required"] = ["version", "kind", *definition["required"]]
+    saved = [{"$ref": f"#/$defs/{'SavedLoad' if kind is Sent else kind.__name__}"} for kind in KINDS]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": TITLE, "oneOf": saved, "$defs": definitions}
+
+
+def describe(kind: type, definition: dict[str, Any]) -> None:
+    """Nothing but its fields, all of them, each with its comment."""
+    comments = dict(re.findall(r"^    (\w+): .*?  # (.+)$", inspect.getsource(kind), re.MULTILINE))
+    definition["additionalProperties"] = False
+    definition["required"] = list(definition["properties"])
+    for field, about in definition["properties"].items():
+        if field in comments:
+            about["description"] = comments[field]
+        if field == "outcomes":
+            about["propertyNames"] = {"enum": list(OUTCOMES)}
+
+
+if __name__ == "__main__":
+    json.dump(make_schema(), sys.stdout, indent=2)
+    sys.stdout.write("\n")
