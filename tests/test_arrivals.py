@@ -14,20 +14,18 @@ from hypothesis import strategies as st
 from common import loadgen
 from common.cli import UsageError
 from common.client.load import Sizes
-from common.client.options import load_from, parse_line
+from common.client.options import parse_line
 from common.client.outcomes import OUTCOMES, failures
 from common.client.percentiles import percentile
-from common.client.progress import silent
-from common.client.request import Request
-from common.client.sender import Sender
 from common.report import ab
-from common.results import timeline
+from common.results.bottleneck import find_bottleneck
 from common.results.metrics import Metrics
+from common.results.timeline import slice_load
 from common.running.by_locust import locust_command
 from common.running.sizing import PlannedLoad, RunOptions
-from tests.made_up import make_cost, make_measured, make_open
+from tests.made_up import make_cost, make_open
 from tests.processes import ROOT, changed, copy_tree, records, run
-from tests.test_loadgen import LOADGEN, wait_for
+from tests.test_loadgen import LOADGEN, send, wait_for
 
 # The schedule is kept
 
@@ -61,7 +59,7 @@ def test_an_end_by_time_and_number_is_whichever_is_first(server, fire):
 def test_stages_one_after_the_other(server, fire):
     done = fire("--stages", "1s@20,1s@60", server.url("/ok"))
     assert done.outcomes == {"ok": 80}
-    parts = timeline.slice_load(done.sent)
+    parts = slice_load(done.sent)
     assert [part.due for part in parts] == [20, 60]
     assert sum(part.sent for part in parts) == sum(part.ok for part in parts) == 80
     assert "Timeline\n    second       due      sent" in done.stdout
@@ -144,9 +142,7 @@ def test_a_client_that_is_held_up_is_late_and_says_so(server):
     async def hindered():
         loop = asyncio.get_running_loop()
         loop.call_later(0.2, time.sleep, 0.3)
-        url = server.url("/ok")
-        load = load_from(loadgen.parse_arguments(["--rate", "100", "-n", "60", "-k", url]), url)
-        return await Sender(load, Request(url, load), silent).send()
+        return await send("--rate", 100, "-n", 60, "-k", server.url("/ok"))
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         metrics = Metrics(runner.run(hindered()))
@@ -180,10 +176,10 @@ def test_the_summary_of_an_open_loop():
 
 @pytest.mark.parametrize("took", [0.001, 0.2, 3.0, 9.0, 12.0])
 def test_however_long_each_answer_takes_all_is_answered_in_time(took):
-    sent = make_open(steady(took=took), 10 + took, [[10.0, 100.0]])
-    assert Metrics(sent).of_ideal == pytest.approx(1.0, abs=0.011)
-    assert Metrics(sent).in_flight == pytest.approx(100 * took * 10 / (10 + took), rel=0.01)
-    assert make_measured(sent).bottleneck.by == "offered load"
+    metrics = Metrics(make_open(steady(took=took), 10 + took, [[10.0, 100.0]]))
+    assert metrics.of_ideal == pytest.approx(1.0, abs=0.011)
+    assert metrics.in_flight == pytest.approx(100 * took * 10 / (10 + took), rel=0.01)
+    assert find_bottleneck(metrics, "", None, {}).by == "offered load"
 
 
 @pytest.mark.parametrize("capacity", [10, 50, 90])
@@ -191,8 +187,8 @@ def test_a_server_that_can_do_less_falls_behind(capacity):
     rows = [(number / 100, 0.0, (number + 1) / capacity - number / 100, "ok") for number in range(1000)]
     sent = make_open(rows, 1000 / capacity, [[10.0, 100.0]])
     assert Metrics(sent).of_ideal == pytest.approx(capacity / 100, rel=0.05)
-    cost = make_cost(9.9 * sent.seconds / 10, busiest=0.99 * sent.seconds)
-    assert make_measured(sent, cost=cost).bottleneck.by == "server CPU"
+    cost = make_cost(cpu_seconds=9.9 * sent.seconds / 10, busiest=0.99 * sent.seconds)
+    assert find_bottleneck(Metrics(sent, cost=cost), "", None, {}).by == "server CPU"
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 1), st.floats(1, 5), st.sampled_from(OUTCOMES)), min_size=1, max_size=40))
@@ -200,7 +196,7 @@ def test_sums_hold(rows):
     sent = make_open(rows, 10.0, [[5.0, len(rows) / 5]])
     metrics = Metrics(sent)
     assert metrics.ok + metrics.failed + metrics.cut_off + metrics.unsent == metrics.due == len(rows)
-    parts = timeline.slice_load(sent)
+    parts = slice_load(sent)
     assert sum(part.due for part in parts) == metrics.due
     assert sum(part.sent for part in parts) == metrics.started
     ab.text(sent)

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -81,11 +82,13 @@ ANSWERS = {
 }
 
 
+@pytest.mark.parametrize("keep_alive", [["-k"], []], ids=["keep-alive", "close"])
 @pytest.mark.parametrize("path", ANSWERS)
-def test_every_answer_has_its_outcome(path, server, fire):
+def test_every_answer_has_its_outcome(path, keep_alive, server, fire):
     outcome, status, body_bytes, connections = ANSWERS[path]
+    connections = connections if keep_alive else 4
     slow_to_end = path in ("/silent", "/drip")
-    done = fire("-n", 4, "-c", 2, "-k", *(["-s", 0.4] if slow_to_end else []), server.url(path))
+    done = fire("-n", 4, "-c", 2, *keep_alive, *(["-s", 0.4] if slow_to_end else []), server.url(path))
     assert done.outcomes == {outcome: 4}
     assert done.code == (0 if outcome == "ok" else 1)
     rows = done.record["requests"]
@@ -519,6 +522,29 @@ def test_asyncios_own_loop_serves_too(server):
         assert sent.outcomes == {"ok": 4}
         sent = runner.run(send("-n", 4, "-c", 2, "http://127.0.0.1:1/"))
         assert sent.outcomes == {"refused": 4}
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_connection_that_is_accepted_late_takes_as_long_and_is_used(loop):
+    def accept_both():
+        time.sleep(0.3)
+        for _ in range(2):  # the one that filled the queue, then ours, whose next try comes after a second
+            accepted, _ = full.accept()
+            with accepted:
+                accepted.recv(1000)
+                accepted.sendall(OK)
+
+    with listen("127.0.0.1", 0) as full, socket.socket() as first, ThreadPoolExecutor() as pool:
+        first.connect(full.getsockname())
+        first.sendall(b"x")
+        accepting = pool.submit(accept_both)
+        with asyncio.Runner(loop_factory=loop) as runner:
+            sent = runner.run(send("-s", 10, f"http://127.0.0.1:{full.getsockname()[1]}/"))
+        accepting.result()
+    assert (sent.outcomes, sent.connections) == ({"ok": 1}, 1)
+    [connecting], [sending] = sent.requests.connected - sent.requests.start, sent.requests.sent - sent.requests.connected
+    assert connecting > 250_000
+    assert sending < 100_000
 
 
 # Is it the client that is slow?

@@ -9,7 +9,7 @@ aiohttp is pinned exactly: tests/test_connection.py fails by name if it changes.
 import asyncio
 import errno
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from aiohttp.http import HttpResponseParser
 from aiohttp.http_exceptions import HttpProcessingError
@@ -22,20 +22,13 @@ NO_BODY = (204, 304)
 NEVER_PAUSE = 2**30  # bytes: bodies are drained as they arrive, so the parser need not stop for them
 
 
-class Head(NamedTuple):
-    """What the parser made of an answer whose head says how long its body is."""
-
-    message: Any
-    status: int
-    length: int  # of the body
-    reusable: bool
-
-
 # The answers of a benchmark begin with the same bytes again and again (Date changes once a second), and what
 # the parser makes of such a head follows from its bytes alone: one that was seen is not parsed again.
-END_OF_HEAD = b"\r\n\r\n"
+Head = tuple[Any, int, int, bool]  # the parser's message, the status, the body's length, whether the connection may be used again
 HEADS: dict[bytes, Head] = {}
 MOST_HEADS = 256
+END_OF_HEAD = b"\r\n\r\n"
+LENGTH = 2  # its place in a Head
 
 
 class Owner(Protocol):
@@ -152,7 +145,7 @@ class Connection(asyncio.Protocol):
         if self._between_answers and self._waiting:
             head, end, body = data.partition(END_OF_HEAD)
             known = HEADS.get(head)
-            if known is not None and known.length == len(body) and end:
+            if known is not None and known[LENGTH] == len(body) and end:
                 self.first_byte = now
                 self.received = len(data)
                 self._message, self.status, self.body_bytes, self.reusable = known
@@ -249,7 +242,7 @@ class Connection(asyncio.Protocol):
         if says_length and not message.upgrade and not self._request.head_only:
             if len(HEADS) >= MOST_HEADS:
                 HEADS.clear()
-            HEADS[head] = Head(message, message.code, len(body), not message.should_close)
+            HEADS[head] = (message, message.code, len(body), not message.should_close)
             self._between_answers = True
 
     def _complete(self, now: float, clean: bool) -> None:

@@ -2,7 +2,6 @@
 
 from array import array
 from struct import Struct
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,24 +34,17 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._rows) // ROW.size
 
-    def last_end(self, zero: float) -> float:
-        return float(self._table()["end"].max(initial=zero))
-
     def latencies(self, begin: int, end: int) -> list[float]:
         """Seconds from the start to the end of those of these rows that are ok, ascending."""
-        rows = self._table(begin, end)
+        rows = np.frombuffer(self._rows[begin * ROW.size : end * ROW.size], ROW_TYPE)  # of a copy: what numpy looks at cannot grow
         return sorted((rows["end"] - rows["start"])[rows["outcome"] == OK].tolist())
 
     def since(self, zero: float, due: "array[float] | None" = None) -> Requests:
         """The rows, their moments in whole microseconds after `zero`; `due` as the rows, where a schedule began them."""
-        rows = self._table()
+        rows = np.frombuffer(self._rows, ROW_TYPE)
         moments = {name: microseconds(rows[name], zero) for name in MOMENTS}
         facts = {name: rows[name].copy() for name in FACTS}
         return Requests(**moments, **facts, due=None if due is None else microseconds(np.array(due), zero))
-
-    def _table(self, begin: int = 0, end: int | None = None) -> npt.NDArray[Any]:
-        """A copy: the rows could not grow while numpy looks at them."""
-        return np.frombuffer(self._rows[begin * ROW.size : None if end is None else end * ROW.size], ROW_TYPE)
 
 
 def microseconds(moments: npt.NDArray[np.float64], zero: float) -> npt.NDArray[np.int64]:

@@ -60,8 +60,7 @@ class Sender:
         try:
             await self._over
         finally:
-            now = perf_counter() - self._zero
-            seconds = now if self._stopped else self._pace.seconds(self._ledger.last_end(self._zero) - self._zero)
+            elapsed = perf_counter() - self._zero
             self._watch.stop()
             gc.enable()
             gc.unfreeze()
@@ -70,7 +69,7 @@ class Sender:
             if self._wires is not None:
                 self._wires.close()
             self._tell("")
-        return self._sent(started_at, seconds)
+        return self._sent(started_at, elapsed)
 
     def stop(self, outcome: str) -> None:
         """End now: what is in flight gets this outcome."""
@@ -124,9 +123,10 @@ class Sender:
         p95 = percentiles.percentile(latencies, 95)
         return f" · {(seen - done) / (elapsed - then):,.0f} req/s, p95 {p95 * 1000:,.0f} ms"
 
-    def _sent(self, started_at: str, seconds: float) -> Sent:
+    def _sent(self, started_at: str, elapsed: float) -> Sent:
         request, ledger = self._request, self._ledger
         requests = ledger.since(self._zero, self._pace.due)
+        seconds = elapsed if self._stopped else self._pace.seconds(requests.end.max() / 1e6)
         on_uvloop = type(self._loop).__module__.partition(".")[0] == "uvloop"
         return Sent(
             load=self._load,
@@ -137,7 +137,7 @@ class Sender:
             address=request.address,
             body_bytes=len(request.body),
             started_at=started_at,
-            seconds=round(seconds, 6),
+            seconds=round(float(seconds), 6),
             stopped=self._stopped,
             server=ledger.server or "",
             connections=sum(user.connections for user in self._pace.users),
