@@ -79,7 +79,7 @@ def made_up_load(name: str, declared: Declared, rate: float, chance: random.Rand
     is_ramp = load.spawn_rate is not None
     seconds = 30.0 if load.requests is None else load.requests / rate
     count = load.requests or int(rate * seconds)
-    ends = np.sort(np.array([chance.uniform(0.03, 1) for _ in range(count)])) * seconds
+    ends = np.array([place + chance.uniform(0.3, 1) for place in range(count)]) * seconds / count  # as evenly as a steady load has them
     if name.endswith(("1", "4", "7")):  # a queue
         starts = np.zeros(count) if load.concurrency >= count else np.maximum(ends - load.concurrency / rate, 0)
     else:
@@ -87,13 +87,13 @@ def made_up_load(name: str, declared: Declared, rate: float, chance: random.Rand
         starts = np.maximum(ends - np.array([chance.lognormvariate(0, 0.25) for _ in range(count)]) * in_flight / rate / 4, 0)
     outcome = np.zeros(count, dtype=np.int64)
     if is_ramp and name.endswith(("2", "5")):
-        outcome[(ends > 0.6 * seconds) & (np.arange(count) % 5 == 0)] = NUMBER["non-2xx"]
+        outcome[(ends > 0.6 * seconds) & (np.arange(count) % 10 == 0)] = NUMBER["non-2xx"]
     start, end = (np.rint(moments * 1e6).astype(np.int64) for moments in (starts, ends))
     status, body_bytes, received_bytes = (np.full(count, number) for number in (200, 2, 150))
     requests = Requests(start, start, start, end, end, outcome, status, body_bytes, received_bytes)
     cpu_seconds = count * (0.95 / rate if name.endswith(("0", "3", "6")) else 0.006)
     fault = "it ended with exit code 3" if chance.random() < 0.01 else ""
-    contaminated = "other processes used over 10% of the CPU" if chance.random() < 0.06 else ""
+    disturbed = "other processes used over 10% of the CPU" if chance.random() < 0.06 else ""
     cost = make_cost(cpu_seconds * chance.lognormvariate(0, 0.05), mb=60 + 3 * rate, threads=4, busiest=cpu_seconds)
     client = make_client(seconds, busiest=0.95 if chance.random() < 0.02 else 0.2, lag_ms=0)
     return make_measured(
@@ -104,7 +104,7 @@ def made_up_load(name: str, declared: Declared, rate: float, chance: random.Rand
         published={"requests/s": 30.13, "p50 ms": 5026} if load.target == "/polls/" else {},
         pinned=Pinned(server=[0], others=[1]),
         fault=fault,
-        noise=Noise(available=True, contaminated=contaminated),
+        noise=Noise(available=True, disturbed=disturbed),
         cost=cost,
     )
 

@@ -9,13 +9,14 @@ Keeps connections open as HTTP/1.1 and 1.0 say, and answers
     /bimodal     after 60 ms, three of ten after 200 ms; which ones is the same in every run
     /slow        after 60 ms, one of 80 after 400 ms
     /stall/300   at once, but at the 300th request it does nothing at all for 1 s
-    /busy/5      when it has used 5 ms of CPU time
+    /busy/5      when it has used 5 ms of CPU time (/fork/50: when a process of its own that it forks has used 50 ms and ended)
     /fail/7      at once, every 7th with status 500 (/reset/7: every 7th is broken off)
     /applied     the delays in ms that it really applied, as JSON, and begins a new list and new counts
 """
 
 import asyncio
 import json
+import os
 import random
 import sys
 import time
@@ -94,6 +95,9 @@ class Reference(asyncio.Protocol):
         elif kind == b"busy":
             burn(int(number) / 1000)
             self.reply(answer)
+        elif kind == b"fork":
+            burn_in_a_child(int(number) / 1000)
+            self.reply(answer)
         elif kind == b"stall":
             if behaviour.seen[path] == int(number):
                 time.sleep(STALL_SECONDS)  # the whole server, as when it collects garbage
@@ -121,6 +125,14 @@ def burn(seconds: float) -> None:
     until = time.process_time() + seconds
     while time.process_time() < until:
         pass
+
+
+def burn_in_a_child(seconds: float) -> None:
+    child = os.fork()
+    if child == 0:
+        burn(seconds)
+        os._exit(0)
+    os.waitpid(child, 0)
 
 
 async def serve(port: int) -> None:

@@ -1,6 +1,7 @@
 """One scenario: what `python scenarios/NAME.py` does."""
 
 import argparse
+import math
 import subprocess
 import sys
 import time
@@ -9,19 +10,24 @@ from pathlib import Path
 from typing import NoReturn
 
 from common import cli
-from common.client.load import check_sizes
+from common.client.load import Load, check_sizes
 from common.client.options import add_size_options, sizes_from
 from common.client.progress import Tell, silent
+from common.client.request import Request
+from common.client.sent import Sent
 from common.report import rate
 from common.report.live import Watch
 from common.results import files, targets
+from common.results.metrics import LATE_MS, Metrics
 from common.running.by_locust import run_locust
 from common.running.directories import new_directory
+from common.running.find_rate import IDLE, SETTLE_SECONDS
+from common.running.measure import wait_for_ports
 from common.running.rounds import Turn
 from common.running.run import run_turn
 from common.running.scenario_rate import search_scenario
-from common.running.sizing import QUICK_RAMP_SECONDS, QUICK_SECONDS, RunOptions, plan_loads, planned_seconds
-from common.serving import postgres
+from common.running.sizing import RunOptions, plan_loads, planned_seconds
+from common.serving import folders, postgres
 from common.serving.places import HOST, ROOT, short_path
 from common.serving.scenario import Scenario, read
 from common.serving.site import Serving
@@ -47,7 +53,7 @@ def run_command(file: Path, arguments: list[str]) -> int:
     if target is not None:
         return find_rate(scenario, target, run_options, directory, tell)
     if options.target:
-        return send_to(options.target, scenario, run_options, directory)
+        return send_to(options.target, scenario, run_options, directory, tell)
     return run_alone(scenario, run_options, directory, watch)
 
 
@@ -65,10 +71,7 @@ def parse_arguments(name: str, arguments: list[str]) -> argparse.Namespace:
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     add_size_options(parser)
-    parser.add_argument(
-        "--quick", action="store_true", help=f"cut loads off at {QUICK_SECONDS:g} s, ramps in {QUICK_RAMP_SECONDS:g} s (the default)"
-    )
-    parser.add_argument("--full", action="store_true", help="send the loads as they are declared, the long ones too")
+    parser.add_argument("--full", action="store_true", help="send the published loads, in place of shorter ones")
     parser.add_argument("--no-pin", action="store_true", help="let server and load share all cores")
     parser.add_argument("--serve", action="store_true", help="serve on the scenarios' own ports, by hand, until Ctrl-C")
     parser.add_argument("--host", default=HOST, metavar="ADDRESS", help="with --serve: serve other machines too, on this address")
@@ -77,8 +80,6 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 def parse_run_arguments(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     check_sizes(options.requests, options.concurrency)
-    if options.quick and options.full:
-        raise cli.UsageError("--quick and --full contradict each other")
     if options.host != HOST and not options.serve:
         raise cli.UsageError("--host goes with --serve")
     return options
@@ -96,22 +97,55 @@ def run_alone(scenario: Scenario, options: RunOptions, directory: Path, watch: W
         raise KeyboardInterrupt
     print(f"Record: {short_path(directory / scenario.name)}{files.SUFFIX}")
     if run.status == "ok":
+        if run.reason:
+            print(f"{scenario.name}: {run.reason}", file=sys.stderr)
         return 0
     print(f"{scenario.name} {run.status}: {run.reason}", file=sys.stderr)
     return cli.SKIPPED if run.status == "skipped" else 1
 
 
-def send_to(target: str, scenario: Scenario, options: RunOptions, directory: Path) -> int:
+def send_to(target: str, scenario: Scenario, options: RunOptions, directory: Path, tell: Tell) -> int:
     """The scenario's loads to a server that somebody else started: nothing is known of its costs."""
+    loads = [planned.load for planned in plan_loads(replace(scenario, latencies_ms=[0]), options)]
+    urls = [Request(target.rstrip("/") + load.target, load).url for load in loads]
+    alone_ms = []
+    for load, url in zip(loads, urls, strict=True):
+        tell(f"{scenario.name}: warming up {url}")
+        send_silently(load.burst(scenario.warm_up), url)
+        alone_ms.append(time_alone(load, url))
     code = 0
-    for number, planned in enumerate(plan_loads(replace(scenario, latencies_ms=[0]), options)):
-        path = directory / f"{scenario.name}-{number}.json"
-        url = target.rstrip("/") + planned.load.target
-        command = [sys.executable, "-m", "common.loadgen", "--json", str(path), *planned.load.arguments(), url]
-        print(f"\n{scenario.name} · {planned.load.describe()} · {target}", flush=True)
+    for number, (load, url, first_ms) in enumerate(zip(loads, urls, alone_ms, strict=True)):
+        tell(f"{scenario.name}: waiting until {url} has worked off what was sent before")
+        settle(load, url, first_ms)
+        wait_for_ports(load, scenario.name, tell)
+        tell("")
+        print(f"\n{scenario.name} · {load.describe()} · {target}", flush=True)
+        command = generator_command(load, url, directory / f"{scenario.name}-{number}.json")
         code = max(code, subprocess.run(command, cwd=ROOT).returncode)
     print(f"Records: {short_path(directory)}/")
     return code
+
+
+def settle(load: Load, url: str, alone_ms: float) -> None:
+    """Wait, not for ever, until a request alone takes no longer than twice what it did at first."""
+    until = time.monotonic() + SETTLE_SECONDS
+    while time_alone(load, url) > max(IDLE * alone_ms, alone_ms + LATE_MS) and time.monotonic() < until:
+        pass
+
+
+def time_alone(load: Load, url: str) -> float:
+    """Of one request, in ms; infinite if it is not answered as it should be."""
+    return Metrics(send_silently(load.burst(1), url)).latency(50) or math.inf
+
+
+def send_silently(load: Load, url: str) -> Sent:
+    with folders.temporary() as folder:
+        subprocess.run([*generator_command(load, url, folder / "load.json"), "-q"], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
+        return files.read(folder / "load.json", Sent)
+
+
+def generator_command(load: Load, url: str, path: Path) -> list[str]:
+    return [sys.executable, "-m", "common.loadgen", "--json", str(path), *load.arguments(), url]
 
 
 def find_rate(scenario: Scenario, target: targets.Target, options: RunOptions, directory: Path, tell: Tell) -> int:

@@ -5,60 +5,112 @@
 
 For each load that both have: the ratio of requests per second, p99 and CPU per request, with
 intervals that hold all together 95 times in 100. Exit 1 if one is shown to be worse by more than
-the tolerance, or if a target is missed. A target is judged by the median over the last directory's runs.
+the tolerance: its whole interval lies beyond it; if a scenario fails, fails more or is missing afterwards;
+or if a target is missed. A target is judged by the median over the last directory's runs.
 """
 
 import argparse
-import fnmatch
 import statistics
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from common import cli
 from common.cli import UsageError
 from common.results import files, targets
-from common.results.comparison import METRICS, Sample, known_values
+from common.results.bottleneck import MANY_FAILED
+from common.results.comparison import (
+    DISTURBED,
+    METRICS,
+    LoadComparison,
+    Row,
+    Sample,
+    compare_loads,
+    known_values,
+    share_that_failed,
+)
 from common.results.files import RecordError
-from common.results.intervals import CONFIDENCE, FEWEST_RUNS, Estimate, no_difference_shown, ratio
-from common.results.record import Measured, ScenarioRun
-from common.results.words import NO_DIFFERENCE, write_estimate
+from common.results.intervals import FEWEST_RUNS, AtMost, Estimate, Over, Value, confidence_of_each, no_difference_shown, number_of, ratio
+from common.results.record import FAILED, ScenarioRun
+from common.results.words import TOO_SHORT, explain_marks, join_words, write_estimate, write_no_difference
 
 MORE_IS_BETTER = {"req/s": True, "p99 ms": False, "CPU ms/req": False}
+WORSE, BETTER = "worse", "better"
+MORE_FAIL = 0.01  # of what ended: so much more than in any run before is worse
+EVENINGS_DIFFER = 0.03  # in the time of the fixed piece of work
 WIDTH = 150
 Key = tuple[str, str, int]  # scenario, identity of the load, added latency
 
 
-@dataclass
+@dataclass(frozen=True)
 class Counted:
-    """One load of one scenario, over those of its runs that count."""
+    """One load of one scenario."""
 
+    comparison: LoadComparison
     scenario: str
-    name: str
-    samples: list[Sample] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return f"{self.scenario} · {self.comparison.load.sent.load.describe()}{self._added}"
+
+    @property
+    def _added(self) -> str:
+        return f" · {self.comparison.load.latency_ms} ms added" if self.comparison.load.latency_ms else ""
+
+    @property
+    def row(self) -> Row | None:
+        """None where no run counts."""
+        return self.comparison.row(self.scenario) if self.comparison.counted(self.scenario) else None
+
+    @property
+    def why_none(self) -> str:
+        """Why no run counts."""
+        loads = [sample.load for sample in self.comparison.samples if sample.scenario == self.scenario and not sample.run.control]
+        reasons = Counter(f"{load.invalid}: {load.fault}" if load.fault else load.invalid for load in loads if load.invalid)
+        return reasons.most_common(1)[0][0] if reasons else "no load was sent"
+
+    @property
+    def has_failed(self) -> bool:
+        """None of its runs counts, and one failed."""
+        loads = [sample.load for sample in self.comparison.samples if sample.scenario == self.scenario and not sample.run.control]
+        return self.row is None and any(load.invalid == FAILED for load in loads)
+
+    @property
+    def calibration_ms(self) -> float | None:
+        samples = self.comparison.counted(self.scenario)
+        known = [found for sample in samples if (found := sample.load.calibration_ms) is not None]
+        return statistics.median(known) if known else None
 
 
 Side = dict[Key, Counted]  # of one directory
 
 
 @dataclass(frozen=True)
-class Comparison:
-    before: Counted
-    after: Counted
+class Change:
+    name: str
+    runs: str
     ratios: dict[str, Estimate | None]
-    verdicts: dict[str, str]  # worse, better, no difference shown, or too few runs
+    verdicts: dict[str, str]  # by the metric, or by '' of all
+    marks: str
+
+    @property
+    def is_worse(self) -> bool:
+        return WORSE in self.verdicts.values()
 
     @property
     def verdict(self) -> str:
-        for word in ("worse", "better"):
+        for word in (WORSE, BETTER):
             named = [metric for metric, verdict in self.verdicts.items() if verdict == word]
             if named:
                 return f"{word}: {', '.join(named)}"
-        return next(iter(self.verdicts.values()))
+        return next((verdict for verdict in self.verdicts.values() if verdict), "nothing to compare")
 
 
 def main(arguments: list[str]) -> int:
@@ -102,18 +154,12 @@ def share(text: str) -> float:
 
 
 def count_runs(runs: Iterable[ScenarioRun]) -> Side:
-    """Without invalid and contaminated runs, and without the A/A controls."""
-    side: Side = {}
-    for run in runs:
-        for load in run.loads if not run.control else []:
-            counted = side.setdefault((run.scenario, load.identity, load.latency_ms), Counted(run.scenario, name_load(run, load)))
-            counted.samples += [] if load.invalid or load.noise.contaminated else [Sample(run, load)]
-    return side
-
-
-def name_load(run: ScenarioRun, load: Measured) -> str:
-    added = f" · {load.latency_ms} ms added" if load.latency_ms else ""
-    return f"{run.scenario} · {load.sent.load.describe()}{added}"
+    """Of each load of each scenario what tables count."""
+    return {
+        (scenario, comparison.load.identity, comparison.load.latency_ms): Counted(comparison, scenario)
+        for comparison in compare_loads(runs)
+        for scenario in comparison.scenarios
+    }
 
 
 def judge_targets(side: Side, lines: Sequence[str]) -> bool:
@@ -122,67 +168,167 @@ def judge_targets(side: Side, lines: Sequence[str]) -> bool:
     for line in lines:
         pattern, _, text = line.strip().partition(" ")
         target = targets.parse(text)
-        about = [counted for counted in side.values() if fnmatch.fnmatchcase(counted.scenario, pattern)]
+        about = [counted for counted in side.values() if fnmatchcase(counted.scenario, pattern)]
         if not about:
             raise UsageError(f"--gate {line!r}: no scenario of these results has this name")
         for counted in about:
-            known = known_values(target.measure, counted.samples)
-            measured = statistics.median(known) if known else None
-            kept = target.keeps(measured)
-            missed |= not kept
-            evidence = "nothing was measured" if measured is None else f"{measured:,.4g} ({len(known)} run{'s' * (len(known) > 1)})"
-            print(f"{'kept  ' if kept else 'BROKEN'}  {counted.name}: {target.text}: {evidence}")
+            loads = [sample.load for sample in counted.comparison.counted(counted.scenario)]
+            judgement = targets.judge_target(target, loads, f"nothing was measured: {counted.why_none}")
+            missed |= judgement.verdict != targets.KEPT
+            undecided = f"{targets.UNDECIDED}: " if judgement.verdict == targets.UNDECIDED else ""
+            word = targets.KEPT if judgement.verdict == targets.KEPT else targets.BROKEN
+            print(f"{word:<6}  {counted.name}: {target.text}: {undecided}{judgement.evidence}")
     return missed
 
 
 def compare_and_print(before: Side, after: Side, tolerance: float) -> bool:
     """True if something is worse."""
-    common = [key for key in before if key in after and before[key].samples and after[key].samples]
+    common = [key for key in before if key in after]
     if not common:
-        raise RecordError("the two directories have no load in common that was measured in both")
-    number = len(common) * len(MORE_IS_BETTER)
-    confidence = 1 - (1 - CONFIDENCE) / number
-    comparisons = [compare(before[key], after[key], confidence, tolerance) for key in common]
+        raise RecordError("the two directories have no load in common")
+    confidence = confidence_of_each(len(common) * len(MORE_IS_BETTER))
+    changes = [compare(before[key], after[key], confidence, tolerance) for key in common]
+    changes += [gone(counted) for key, counted in before.items() if key not in after]
     console = Console(width=WIDTH, highlight=False)
-    console.print(draw(comparisons))
-    for key, counted in {**before, **after}.items():
-        if key not in common:
-            where = "before" if key in before else "after"
-            console.print(f"only {where}, or invalid: {counted.name}", markup=False)
-    console.print(f"after to before; {number} intervals, which hold all together 95 times in 100", style="dim")
-    return any("worse" in comparison.verdicts.values() for comparison in comparisons)
+    rows = [row for side in (before, after) for counted in side.values() if (row := counted.row)]
+    console.print(Text(f"{sum_up(changes, tolerance)} {advise(changes, rows)}".strip()))
+    console.print()
+    console.print(draw(changes))
+    for line in [*explain_marks(rows), *(f"only after: {counted.name}" for key, counted in after.items() if key not in before)]:
+        console.print(Text(line))
+    console.print(Text(tell_evenings([before[key] for key in common], [after[key] for key in common])))
+    console.print(Text(f"{len(common) * len(MORE_IS_BETTER)} intervals, which hold all together 95 times in 100", style="dim"))
+    return any(change.is_worse for change in changes)
 
 
-def compare(before: Counted, after: Counted, confidence: float, tolerance: float) -> Comparison:
-    ratios = {
-        name: ratio(known_values(METRICS[name], after.samples), known_values(METRICS[name], before.samples), confidence)
-        for name in MORE_IS_BETTER
-    }
-    verdicts = {name: judge(ratios[name], more_is_better, tolerance) for name, more_is_better in MORE_IS_BETTER.items()}
-    return Comparison(before, after, ratios, verdicts)
+def sum_up(changes: Sequence[Change], tolerance: float) -> str:
+    """The answer, before the table."""
+    worse, better = ([change for change in changes if word in change.verdicts.values()] for word in (WORSE, BETTER))
+    if worse:
+        return f"Worse: {len(worse)} of {len(changes)} (by more than {tolerance:.0%}, failing more, or missing)."
+    if better:
+        return f"Nothing is shown to be worse by more than {tolerance:.0%}; {len(better)} of {len(changes)} are better."
+    if all(FEW_RUNS in change.verdicts.values() for change in changes):
+        names = ", ".join(change.name for change in changes)
+        return f"Nothing can be said of {names}: that takes {FEWEST_RUNS} runs on each side. Use --rounds 10 for both."
+    return f"Nothing is shown to be worse or better by more than {tolerance:.0%}."
+
+
+def advise(changes: Sequence[Change], rows: Sequence[Row]) -> str:
+    """Where nothing is shown and runs were disturbed: what would tell more."""
+    names = sorted({name for row in rows for sample in row.samples if sample.disturbed for name in sample.disturbers})
+    shows = any(word in change.verdicts.values() for change in changes for word in (WORSE, BETTER))
+    return f"Runs were disturbed: close {join_words(names)}, or use more --rounds." if names and not shows else ""
+
+
+FEW_RUNS = f"too few runs to say (at least {FEWEST_RUNS})"
+
+
+def gone(before: Counted) -> Change:
+    return Change(before.name, "", {}, {"missing afterwards": WORSE}, "")
+
+
+def compare(before: Counted, after: Counted, confidence: float, tolerance: float) -> Change:
+    rows = [before.row, after.row]
+    marks = "".join(dict.fromkeys(mark for row in rows if row for mark in row.marks))
+    own, their = (counted.calibration_ms for counted in (after, before))
+    if own and their and abs(own / their - 1) > EVENINGS_DIFFER and DISTURBED not in marks:
+        marks += DISTURBED
+    runs = ", ".join(str(len(row.samples)) if row else "0" for row in rows)
+    ratios: dict[str, Estimate | None] = {}
+    verdicts = judge_standing(before, after, tolerance)
+    if not verdicts and all(row and row.is_ranked for row in rows):
+        samples = [(before.comparison.pick(before.scenario, name), after.comparison.pick(after.scenario, name)) for name in MORE_IS_BETTER]
+        ratios = {name: ratio_after(name, *sides, confidence) for name, sides in zip(MORE_IS_BETTER, samples, strict=True)}
+        verdicts = {name: judge(ratios[name], more, tolerance) for name, more in MORE_IS_BETTER.items()}
+    return Change(after.name, runs, ratios, verdicts, marks)
+
+
+def judge_standing(before: Counted, after: Counted, tolerance: float) -> dict[str, str]:
+    """Where it takes no ratio to say; empty where ratios do."""
+    old, new = before.row, after.row
+    if new is None:
+        return {after.why_none: WORSE} if after.has_failed and old else {"": f"nothing to compare: {after.why_none}"}
+    if old is None:
+        return {"": f"nothing to compare: {before.why_none} before"}
+    share = fails_more(old.samples, new.samples)
+    if share is not None:
+        return {f"fails {share:.0%} of its requests": WORSE}
+    if old.is_failing:
+        return {"": f"failed {old.failed_share:.0%} before, {new.failed_share:.0%} after: nothing else is compared"}
+    if old.too_short or new.too_short:
+        if not old.too_short and most_per_second(new.samples) < (1 - tolerance) * old.per_second:
+            return {"req/s": WORSE}
+        return {"": f"{TOO_SHORT}: {new.too_short or old.too_short}"}
+    return {}
+
+
+def fails_more(before: Iterable[Sample], after: Iterable[Sample]) -> float | None:
+    """The share that fails in the middle of the runs, if it is more than in any run before; None if it is not."""
+    shares = statistics.median(share_that_failed([sample]) for sample in after)
+    most = max(share_that_failed([sample]) for sample in before)
+    return shares if shares > most + MORE_FAIL or shares > MANY_FAILED >= most else None
+
+
+def most_per_second(samples: Iterable[Sample]) -> float:
+    """If all that was cut off had been answered too."""
+    return max((sample.load.metrics.ok + sample.load.metrics.cut_off) / sample.load.metrics.seconds for sample in samples)
+
+
+def ratio_after(name: str, before: Iterable[Sample], after: Iterable[Sample], confidence: float) -> Estimate | None:
+    """After to before; a bound where times of one side were cut off: these count as the least that they can be."""
+    old, new = (known_values(METRICS[name], samples) for samples in (before, after))
+    cut = [any(isinstance(value, Over) for value in side) for side in (old, new)]
+    if all(cut) or any(isinstance(value, AtMost) for value in (*old, *new)):
+        return None
+    found = ratio(as_numbers(new), as_numbers(old), confidence)
+    if found is None or not any(cut):
+        return found
+    return Estimate(found.middle, found.low, found.high, found.runs, ">" if cut[1] else "<=")
+
+
+def as_numbers(values: Iterable[Value]) -> list[float]:
+    return [number_of(value) for value in values]
 
 
 def judge(ratio: Estimate | None, more_is_better: bool, tolerance: float) -> str:
-    if ratio is None or ratio.low is None:
-        return f"too few runs to say (at least {FEWEST_RUNS})"
+    """Worse or better where the whole interval lies beyond the tolerance."""
+    if ratio is None:
+        return ""
+    if ratio.low is None or ratio.high is None:
+        return FEW_RUNS
+    if ratio.high < 1 - tolerance and ratio.bound != ">":
+        return WORSE if more_is_better else BETTER
+    if ratio.low > 1 + tolerance and ratio.bound != "<=":
+        return BETTER if more_is_better else WORSE
+    if ratio.bound:
+        return "cut off: not decided"
     if no_difference_shown(ratio):
-        return NO_DIFFERENCE
-    if abs(ratio.middle - 1) <= tolerance:
-        return "within the tolerance"
-    return "better" if (ratio.middle > 1) == more_is_better else "worse"
+        return write_no_difference(ratio, tolerance)
+    return f"differs, not shown to be by more than {tolerance:.0%}"
 
 
-def draw(comparisons: Iterable[Comparison]) -> Table:
+def draw(changes: Iterable[Change]) -> Table:
     table = Table(title="after to before", title_justify="left", title_style="bold", pad_edge=False, box=None)
     table.add_column("scenario and load", overflow="fold")
     for column in ("runs", *MORE_IS_BETTER):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict")
-    for comparison in comparisons:
-        runs = f"{len(comparison.before.samples)}, {len(comparison.after.samples)}"
-        ratios = [write_estimate(ratio, "x") for ratio in comparison.ratios.values()]
-        table.add_row(comparison.before.name, runs, *ratios, comparison.verdict)
+    for change in changes:
+        ratios = [write_estimate(change.ratios.get(name), "x") for name in MORE_IS_BETTER]
+        table.add_row(change.name, change.runs, *ratios, f"{change.verdict} {change.marks}".strip())
     return table
+
+
+def tell_evenings(before: Sequence[Counted], after: Sequence[Counted]) -> str:
+    """A directory is one evening: what the machine did differently is in every ratio, and in no interval."""
+    said = "two directories are two evenings, and no interval knows what differs between them"
+    old, new = ([found for one in side if (found := one.calibration_ms) is not None] for side in (before, after))
+    if not old or not new:
+        return f"{said}; these records hold no fixed piece of work that would tell"
+    times = statistics.median(new) / statistics.median(old)
+    doubt = f": doubt what is marked {DISTURBED}" if abs(times - 1) > EVENINGS_DIFFER else ""
+    return f"{said}; the same piece of work took {times:.2f}x as long on the server's core after{doubt}"
 
 
 def differences(before_runs: Sequence[ScenarioRun], after_runs: Sequence[ScenarioRun]) -> Iterator[str]:

@@ -28,6 +28,7 @@ from common.report import ab, rate
 from common.results import files, targets
 from common.results.record import Search
 from common.running.find_rate import PROBE_SECONDS, START_RATE, Prober
+from common.serving import cores
 
 DESCRIPTORS_FOR_OURSELVES = 32
 
@@ -101,7 +102,9 @@ def send(arguments: list[str]) -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if target is not None:
             return finish_search(runner.run(search(load, request, target, tell)), options)
-        return finish(runner.run(fire(load, request, tell)), options)
+        sent = runner.run(fire(load, request, tell))
+        cores.run_where_told()
+        return finish(sent, options)
 
 
 def finish(sent: Sent, options: argparse.Namespace) -> int:

@@ -18,7 +18,6 @@ from common.client.progress import silent
 from common.report import tables
 from common.report.live import Watch
 from common.results import files
-from common.results.comparison import compare_loads
 from common.results.record import Plan, ScenarioRun
 from common.results.words import describe_environment
 from common.running.directories import new_directory
@@ -67,7 +66,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 
 def only_resume(options: argparse.Namespace) -> Path:
     """--resume goes by the plan that was kept: nothing else may be asked for."""
-    others = {name for name, value in vars(options).items() if value and name not in ("resume", "host", "rounds", "quick", "quiet")}
+    others = {name for name, value in vars(options).items() if value and name not in ("resume", "host", "rounds", "quiet")}
     if others or options.rounds != 1:
         raise UsageError("--resume reuses the original run's scenarios and options; don't pass any")
     return Path(options.resume)
@@ -193,25 +192,21 @@ def show_tables(runs: Sequence[ScenarioRun], rounds: int) -> None:
         return
     console = Console(highlight=False)
     console.width = WIDTH
-    for comparison in compare_loads(measured):
-        console.print()
-        console.print(tables.draw_comparison(comparison))
+    for study, claims in judge_claims(measured).items():
+        for part in tables.draw_study(study, [run for run in measured if run.study == study], claims):
+            console.print()
+            console.print(part)
     if rounds == 1:
         console.print("\nOne round is one sample: no interval can be given. --rounds 10 gives them.", style="dim")
-    for study, claims in judge_claims(measured).items():
-        of_study = [run for run in measured if run.study == study]
-        for table in (tables.draw_changes(study, of_study), tables.draw_published(study, of_study), tables.draw_claims(study, claims)):
-            if table is not None:
-                console.print()
-                console.print(table)
     console.print()
     console.print(describe_environment(measured[0].environment), style="dim", soft_wrap=True)
 
 
 def show_left_out(runs: Iterable[ScenarioRun], unreadable: dict[str, str]) -> None:
-    """Each reason once: a control that is skipped as its scenario was says nothing new."""
+    """Each reason once, and what is to be doubted: a control that is skipped as its scenario was says nothing new."""
     reasons = [("failed", name, reason) for name, reason in unreadable.items()]
     reasons += [(run.status, run.scenario, run.reason) for run in runs if run.status in ("skipped", "failed")]
+    reasons += [("doubtful", run.scenario, run.reason) for run in runs if run.status == "ok" and run.reason]
     for status, name, reason in dict.fromkeys(reasons):
         print(f"{status}: {name}: {reason}", file=sys.stderr)
 

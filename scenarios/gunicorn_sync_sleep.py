@@ -54,7 +54,7 @@ STUDY = "sleep"
 PORTS = {"port": 8021}
 SERVER = "gunicorn {app} --bind {host}:{port} --worker-class sync --workers 1 --backlog {backlog} --no-control-socket --log-level warning"
 LOAD = [
-    "-n 1000 -c 10 -k --expect counted /computation/",
+    "-c 10 -t 3 -k --expect counted /computation/",
     "-n 10 -c 10 -k --expect slept /async/non-blocking/",
     "-n 10 -c 10 -k --expect slept /sync/blocking/",
 ]

@@ -71,12 +71,14 @@ TABLES = """
         SELECT gen_random_uuid(), 'Post ' || n, 'Content ' || repeat('x', 100), now(), now() FROM generate_series(1, 1000000) AS n;
 """
 LOAD = [
-    "--users 500 --spawn-rate 5 -t 180 -s 200 --expect 'Post abcdefghij' -d 'title=Post abcdefghij&content=Content "
+    "-c 150 -t 8 -k -s 200 --expect 'Post abcdefghij' -d 'title=Post abcdefghij&content=Content "
     "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv' /io_create/",
 ]
 LOAD_FULL = [
-    "--users 500 --spawn-rate 5 -t 180 -s 200 --expect '\"count\": 1000000' /io_read/",
-    "--users 500 --spawn-rate 5 -t 180 -s 200 --expect 333333283333335000000 /cpu/",
+    "--users 500 --spawn-rate 5 -t 180 -k -s 200 --expect '\"count\": 1000000' /io_read/",
+    "--users 500 --spawn-rate 5 -t 180 -k -s 200 --expect 'Post abcdefghij' -d 'title=Post abcdefghij&content=Content "
+    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv' /io_create/",
+    "--users 500 --spawn-rate 5 -t 180 -k -s 200 --expect 333333283333335000000 /cpu/",
 ]
 LATENCIES_MS = [0, 200]  # added to all that the Django server sends
 WARM_UP = 1

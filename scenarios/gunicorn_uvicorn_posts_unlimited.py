@@ -69,10 +69,16 @@ TABLES = """
         SELECT gen_random_uuid(), 'Post ' || n, 'Content ' || repeat('x', 100), now(), now() FROM generate_series(1, 1000000) AS n;
 """
 LOAD = [
-    "--users 500 --spawn-rate 5 -t 180 -s 200 --expect '\"count\": 1000000' /io_read/",
-    "--users 500 --spawn-rate 5 -t 180 -s 200 --expect 'Post abcdefghij' -d 'title=Post abcdefghij&content=Content "
+    "-c 20 -t 12 -k -s 200 --expect '\"count\": 1000000' /io_read/",
+    "-c 150 -t 8 -k -s 200 --expect 'Post abcdefghij' -d 'title=Post abcdefghij&content=Content "
     "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv' /io_create/",
-    "--users 500 --spawn-rate 5 -t 180 -s 200 --expect 333333283333335000000 /cpu/",
+    "-c 1 -t 6 -k -s 200 --expect 333333283333335000000 /cpu/",
+]
+LOAD_FULL = [
+    "--users 500 --spawn-rate 5 -t 180 -k -s 200 --expect '\"count\": 1000000' /io_read/",
+    "--users 500 --spawn-rate 5 -t 180 -k -s 200 --expect 'Post abcdefghij' -d 'title=Post abcdefghij&content=Content "
+    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv' /io_create/",
+    "--users 500 --spawn-rate 5 -t 180 -k -s 200 --expect 333333283333335000000 /cpu/",
 ]
 LATENCIES_MS = [0, 100, 200]  # added to all that the Django server sends
 WARM_UP = 1

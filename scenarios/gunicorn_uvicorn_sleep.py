@@ -58,7 +58,7 @@ SERVER = (
     "--backlog {backlog} --no-control-socket --log-level warning"
 )
 LOAD = [
-    "-n 1000 -c 10 -k --expect counted /computation/",
+    "-c 10 -t 3 -k --expect counted /computation/",
     "-n 10 -c 10 -k --expect slept /async/non-blocking/",
     "-n 10 -c 10 -k --expect slept /sync/blocking/",
 ]

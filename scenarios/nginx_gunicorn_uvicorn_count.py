@@ -53,7 +53,8 @@ TABLES = """
     CREATE TABLE polls_foo (id integer);
     INSERT INTO polls_foo SELECT generate_series(1, 1000000);
 """
-LOAD = ["-n 300 -c 300 -s 200 --expect 999951 /polls/"]
+LOAD = ["-n 100 -c 100 -s 200 --expect 999951 /polls/"]
+LOAD_FULL = ["-n 300 -c 300 -s 200 --expect 999951 /polls/"]
 WARM_UP = 2
 PUBLISHED = [
     {"path": "/polls/", "seconds": 8.647, "requests/s": 34.69, "mean ms": 8118, "p50 ms": 8600, "p95 ms": 8606, "max ms": 8607},

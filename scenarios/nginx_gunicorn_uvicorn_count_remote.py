@@ -54,7 +54,8 @@ TABLES = """
     INSERT INTO polls_rows SELECT generate_series(1, 1000000);
     CREATE VIEW polls_foo AS SELECT id FROM (SELECT pg_sleep(1)) AS far_away, polls_rows;
 """
-LOAD = ["-n 300 -c 300 -s 400 --expect 999951 /polls/"]
+LOAD = ["-c 10 -t 10 -s 400 --expect 999951 /polls/"]
+LOAD_FULL = ["-n 300 -c 300 -s 400 --expect 999951 /polls/"]
 WARM_UP = 2
 LEAST_SECONDS = 1.0  # what the database waits
 

@@ -49,7 +49,8 @@ TABLES = """
     CREATE TABLE polls_foo (id integer);
     INSERT INTO polls_foo SELECT generate_series(1, 1000000);
 """
-LOAD = ["-n 300 -c 300 -s 200 --expect 999951 /polls/"]
+LOAD = ["-n 100 -c 100 -s 200 --expect 999951 /polls/"]
+LOAD_FULL = ["-n 300 -c 300 -s 200 --expect 999951 /polls/"]
 WARM_UP = 2
 PUBLISHED = [
     {"path": "/polls/", "seconds": 9.957, "requests/s": 30.13, "mean ms": 4992, "p50 ms": 5026, "p95 ms": 9454, "max ms": 9918},

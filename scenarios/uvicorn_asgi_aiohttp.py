@@ -59,8 +59,8 @@ DIFFERS_FROM = {"uvicorn_asgi": "one aiohttp session, not httpx clients", "gunic
 NEEDS = ["slow_api"]
 PORTS = {"port": 8042}
 SERVER = "uvicorn {app} --host {host} --port {port} --backlog {backlog} --lifespan off --no-access-log --log-level warning"
-LOAD = ["-n 300 -c 100 -s 60 --expect 'Country: ' /"]
-LOAD_FULL = ["--users 100 --spawn-rate 10 -t 30 -s 60 --expect 'Country: ' /"]
+LOAD = ["-n 600 -c 100 -t 20 -s 60 --expect 'Country: ' /"]
+LOAD_FULL = ["--users 100 --spawn-rate 10 -t 30 -k -s 60 --expect 'Country: ' /"]
 LEAST_SECONDS = 0.6  # the slowest of the three calls
 
 if __name__ == "__main__":

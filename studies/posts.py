@@ -2,61 +2,61 @@
 
 from collections.abc import Iterator
 
-from common.results.claims import Claim, Runs, decide, per_second
+from common.results.claims import NEEDS_FULL, Claim, Finding, Place, Rule, Runs, decide, per_second
+from common.results.comparison import TELLS_IN_ONE_ROUND
 from common.results.record import Measured
+from common.results.words import write_exactly
 
 BASELINES = ("gunicorn_sync_posts",)
 SYNC, LIMITED, UNLIMITED = "gunicorn_sync_posts", "gunicorn_uvicorn_posts", "gunicorn_uvicorn_posts_unlimited"
+CONNECTIONS = 100  # that PostgreSQL has by default
 FEWEST_FURTHER_THREADS = 20  # fewer say nothing of the memory of one
 
 
 def claims(runs: Runs) -> Iterator[Claim]:
     for path in ("/io_create/", "/io_read/"):
+        sync = {ms: (f"sync req/s at {ms} ms", Place(SYNC, path, ms)) for ms in (100, 200)}
+        asynchronous = {ms: (f"async req/s at {ms} ms", Place(UNLIMITED, path, ms)) for ms in (0, 200)}
         yield decide(
             f"{path}: sync falls with 1/latency: half as much at 200 ms as at 100 ms (rule: 1.5 to 2.7 times less)",
-            {f"sync req/s at {ms} ms": runs.median(per_second, SYNC, path, ms) for ms in (100, 200)},
-            lambda at_100, at_200: 1.5 <= at_100 / at_200 <= 2.7,
-            refutable=not runs.quick,
+            Rule("that ratio", runs.ratio(per_second, sync[100], sync[200]), 1.5, 2.7),
         )
         yield decide(
             f"{path}: async keeps its throughput as latency grows (rule: at 200 ms at least 0.7 of that at 0 ms)",
-            {f"async req/s at {ms} ms": runs.median(per_second, UNLIMITED, path, ms) for ms in (0, 200)},
-            lambda at_0, at_200: at_200 >= 0.7 * at_0,
-            refutable=not runs.quick,
+            Rule("that ratio", runs.ratio(per_second, asynchronous[200], asynchronous[0]), at_least=0.7),
         )
         yield decide(
             f"{path}: at 200 ms async serves more than 10 times what sync does",
-            {name: runs.median(per_second, scenario, path, 200) for name, scenario in (("async req/s", UNLIMITED), ("sync req/s", SYNC))},
-            lambda asynchronous, synchronous: asynchronous > 10 * synchronous,
-            refutable=not runs.quick,
+            Rule("that ratio", runs.ratio(per_second, asynchronous[200], sync[200]), at_least=10),
         )
         yield decide(
-            f"{path}: with max_connections 100 async fails with 'too many clients', with 1000 it does not",
-            {
-                f"% refused, max_connections {name}": runs.median(refused_percent, scenario, path, 100)
-                for name, scenario in (("100", LIMITED), ("1000", UNLIMITED))
-            },
-            lambda limited, unlimited: limited > 0 and unlimited == 0,
+            f"{path}: with max_connections 100 async fails with 'too many clients', with 1000 it does not (rule: 1 % of what ended)",
+            Rule("% refused, max_connections 100", refused(runs, "100", Place(LIMITED, path, 100)), at_least=1),
+            Rule("% refused, max_connections 1000", refused(runs, "1000", Place(UNLIMITED, path, 100)), at_most=0.999),
         )
     yield decide(
         "/cpu/: sync wins on work that only computes (rule: at least 1.2 times as many)",
-        {name: runs.median(per_second, scenario, "/cpu/") for name, scenario in (("sync req/s", SYNC), ("async req/s", UNLIMITED))},
-        lambda synchronous, asynchronous: synchronous >= 1.2 * asynchronous,
+        Rule(
+            "that ratio",
+            runs.ratio(per_second, ("sync req/s", Place(SYNC, "/cpu/")), ("async req/s", Place(UNLIMITED, "/cpu/"))),
+            at_least=1.2,
+        ),
     )
     yield decide(
         "a thread takes almost as much memory as a process (rule: at least half as much)",
-        {
-            "MB for each further thread": per_thread(runs),
-            "MB of a process that serves one at a time": runs.median(largest_mb, SYNC, "/io_read/"),
-        },
-        lambda thread, process: thread >= 0.5 * process,
+        Rule("a thread's share of a process", thread_to_process(runs), at_least=0.5),
     )
+
+
+def refused(runs: Runs, name: str, place: Place) -> Finding:
+    """Only a load with more requests in flight than there are connections can show it."""
+    return runs.value(refused_percent, f"% refused, max_connections {name}", place, lambda load: load.sent.load.concurrency > CONNECTIONS)
 
 
 def refused_percent(load: Measured) -> float | None:
     """How many of the requests that ended did so because PostgreSQL had no connection left."""
-    refused = load.counted_in_log.get("too many clients")
-    return None if refused is None else min(100.0, 100 * refused / load.metrics.complete)
+    count = load.counted_in_log.get("too many clients")
+    return None if count is None or not load.metrics.complete else min(100.0, 100 * count / load.metrics.complete)
 
 
 def largest_mb(load: Measured) -> float | None:
@@ -68,16 +68,19 @@ def peak_threads(load: Measured) -> float | None:
     return load.cost.peak_threads if load.cost else None
 
 
-def per_thread(runs: Runs) -> float | None:
-    """An async worker that reads, with a thread for each request, against one that computes, with few: an upper bound, rows included."""
-    values = [
-        value
-        for of in (largest_mb, peak_threads)
-        for path in ("/io_read/", "/cpu/")
-        if (value := runs.median(of, UNLIMITED, path)) is not None
-    ]
-    if len(values) < 4:
-        return None
-    many_mb, few_mb, many_threads, few_threads = values
+def thread_to_process(runs: Runs) -> Finding:
+    """Of an async worker that reads, with a thread for each request, against one that computes, with few: an upper bound, rows included."""
+    reading, computing, process = Place(UNLIMITED, "/io_read/"), Place(UNLIMITED, "/cpu/"), Place(SYNC, "/io_read/")
+    findings = [runs.value(of, "memory or threads", place) for of in (largest_mb, peak_threads) for place in (reading, computing)]
+    findings.append(runs.value(largest_mb, "memory", process))
+    unknown = [finding for finding in findings if not finding.is_known]
+    if unknown:
+        return unknown[0]
+    many_mb, few_mb, many_threads, few_threads, process_mb = (finding.middle for finding in findings)
     further = many_threads - few_threads
-    return (many_mb - few_mb) / further if further >= FEWEST_FURTHER_THREADS else None
+    if further < FEWEST_FURTHER_THREADS:
+        return Finding(f"only {further:g} threads more, {FEWEST_FURTHER_THREADS} tell: {NEEDS_FULL}")
+    each = (many_mb - few_mb) / further
+    said = f"MB for each further thread {write_exactly(each)}, of a process that serves one at a time {write_exactly(process_mb)}"
+    share, margin = each / process_mb, TELLS_IN_ONE_ROUND
+    return Finding(f"{said}, to within {margin}x", share / margin, share * margin, share, findings[0].by)

@@ -124,7 +124,7 @@ def make_measured(sent: Sent, **more) -> Measured:
         fault="",
         cost=make_cost(),
         cpu_seconds_beside={},
-        noise=Noise(available=True, contaminated=""),
+        noise=Noise(available=True),
         waited_for_ports_seconds=0.0,
         counted_in_log={},
     )

@@ -89,7 +89,14 @@ class Program:
         self.process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=tree,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(self.temporary), MARK: self.mark, **environment},
+            env={
+                **os.environ,
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "WAIT_FOR_QUIET": "0",
+                "TMPDIR": str(self.temporary),
+                MARK: self.mark,
+                **environment,
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -216,41 +216,30 @@ def test_a_scenario_offers_a_rate(tmp_path):
     assert "Limited by:             " in program.stdout
 
 
-def planned(line, least_seconds=None, full=False, **sizes):
-    return PlannedLoad(line, parse_line(line), 0, least_seconds, RunOptions(Sizes(**sizes), full=full))
+def planned(line, full=False, **sizes):
+    return PlannedLoad(line, parse_line(line), 0, None, RunOptions(Sizes(**sizes), full=full))
 
 
 @pytest.mark.parametrize(
-    ("line", "options", "expected"),
+    ("line", "sizes", "expected"),
     [
-        ("--rate 50 -t 30 /", {}, "--rate 50 -t 10 --grace 5 /"),
-        ("--rate 50 -t 3 -s 2 /", {}, "--rate 50 -t 3 -s 2 --grace 2 /"),
-        ("--rate 50 -t 30 /", {"full": True}, "--rate 50 -t 30 /"),
+        ("--rate 50 -t 30 /", {}, "--rate 50 -t 30 /"),
         ("--rate 50 -t 30 /", {"seconds": 20.0}, "--rate 50 -t 20 /"),
-        ("--rate 50 -t 30 /", {"requests": 70, "concurrency": 50, "full": True}, "--rate 50 -t 30 -n 70 -c 50 /"),
-        ("--rate 50 -n 900 /", {}, "--rate 50 -n 900 -t 10 --grace 5 -c 900 /"),
-        ("--stages 10s@50,30s@100 /", {}, "--stages 2.5s@50,7.5s@100 --grace 5 /"),
-        ("--stages 1s@50,3s@100 /", {}, "--stages 1s@50,3s@100 --grace 5 /"),
-        ("--stages 10s@50,30s@100 /", {"seconds": 80.0, "requests": 9}, "--stages 20s@50,60s@100 /"),
+        ("--rate 50 -t 30 /", {"requests": 70, "concurrency": 50}, "--rate 50 -t 30 -n 70 -c 50 /"),
+        ("--rate 50 -n 900 /", {}, "--rate 50 -n 900 /"),
+        ("--stages 10s@50,30s@100 /", {}, "--stages 10s@50,30s@100 /"),
+        ("--stages 10s@50,30s@100 /", {"seconds": 25.0, "requests": 9}, "--stages 10s@50,15s@100 /"),
+        ("--stages 10s@50,30s@100 /", {"seconds": 80.0}, "--stages 10s@50,30s@100 /"),
+        ("-n 300 -c 300 /", {}, "-n 300 -c 300 /"),
+        ("--users 500 --spawn-rate 5 -t 180 /", {}, "--users 500 --spawn-rate 5 -t 180 /"),
+        ("--users 500 --spawn-rate 5 -t 180 /", {"seconds": 6.0}, "--users 500 --spawn-rate 5 -t 6 /"),
     ],
 )
-def test_quick_shortens_and_keeps_the_rates(line, options, expected):
-    assert planned(line, **options).load == parse_line(expected)
-
-
-@pytest.mark.parametrize(
-    ("line", "least", "seconds"),
-    [("-n 300 -c 300 /", None, 10), ("-n 300 -c 300 /", 0.3, 10), ("-n 300 -c 300 /", 1.0, 20), ("-n 300 -c 300 -t 15 /", 1.0, 15)],
-)
-def test_a_burst_has_the_time_for_twenty_answers_after_each_other(line, least, seconds):
-    assert planned(line, least).load.seconds == seconds
-    assert planned(line, least, full=True).load == parse_line(line)
-
-
-def test_a_shortened_schedule_is_not_the_declared_one():
-    for line, size in (("--rate 50 -t 30 /", "quick"), ("--stages 10s@5,9s@9 /", "quick"), ("--rate 50 -t 3 /", "declared")):
-        assert planned(line).size("") == size
-        assert planned(line).size("cut off") == "quick"
+def test_a_load_is_what_it_says_and_time_only_cuts_it_off(line, sizes, expected):
+    for full in (False, True):
+        plan = planned(line, full, **sizes)
+        assert plan.load == parse_line(expected)
+        assert plan.size == ("declared" if expected == line else "changed")
 
 
 def test_locust_sends_no_rates(tmp_path):

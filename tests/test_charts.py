@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,10 @@ from common.client.options import parse_line
 from common.report.page import contents, latencies, looks, overview, queue, runs, timeline
 from common.results.answers import Answer, answer_study
 from common.results.comparison import LoadComparison, compare_loads
+from common.results.facts import Noise
 from common.results.record import Measured, ScenarioRun
 from common.results.words import brief
+from tests.made_up import make_measured, make_run, make_sent, make_steady
 from tests.test_suite import one_second
 
 PAGES = {"light": (looks.LIGHT, "#ffffff"), "dark": (looks.DARK, "#14171c")}
@@ -125,7 +128,8 @@ def test_a_clear_winner_is_named_with_its_interval():
 def test_chance_is_no_winner():
     found = answer(rounds(a=[100, 104, 98, 101], b=[101, 103, 99, 102], c=[50, 52, 51, 49]))
     assert found.winner == ""
-    assert found.said.startswith("No winner is shown: b and a differ by no more than chance does; c serves least")
+    assert found.said.startswith("No winner is shown: b and a differ by no more than chance does (at most 5% either way")
+    assert "; c serves least, 50.5 against 102 requests per second." in found.said
 
 
 def test_one_round_tells_only_what_is_far_apart():
@@ -145,7 +149,55 @@ def test_one_round_tells_no_more_than_two_equal_runs_differ_by():
 
 def test_what_answers_nothing_has_no_ratio():
     found = answer(rounds(a=[100], b=[0]))
-    assert found.said == "a answers 100 requests per second; b answered nothing."
+    assert found.said == "a answers 100 requests per second. b is too short to tell: nothing was answered as it should be."
+    assert found.winner == ""
+
+
+def failing(name: str, ok: int, failed: int) -> ScenarioRun:
+    return make_run(name, make_measured(make_sent(make_steady(ok, 1.0, failed), "-n 9 /"), cost=None))
+
+
+def test_what_fails_never_leads():
+    """Refusing work leaves more time for the rest."""
+    found = answer([*rounds(a=[100], b=[200]), failing("c", 300, 400)])
+    assert found.winner == "b"
+    assert found.said.startswith("b serves most: 2.00x what a does")
+    assert found.said.endswith("c failed 57% of its requests.")
+    [compared] = compare_loads([*rounds(a=[100], b=[200]), failing("c", 300, 400)])
+    assert [row.scenario for row in compared.rows] == ["b", "a", "c"]
+    assert compared.rows[2].to_baseline is None
+
+
+def test_over_several_loads_what_failed_is_no_more():
+    runs = of_loads(a=[100, 100], b=[300, 100])
+    runs[1].loads[0] = make_measured(make_sent(make_steady(300, 1.0, failed=100), "-n 9 -c 9 /0/"), cost=None)
+    assert (
+        answer(runs).said == "b has no difference from a shown under 1 of 2 loads, failed up to 25% of its requests under 1 of 2 (GET /0/)."
+    )
+
+
+def test_what_is_too_short_to_tell_is_in_no_verdict():
+    found = answer(rounds(a=[100], b=[200], c=[3]))
+    assert found.winner == "b"
+    assert re.search(r"c is too short to tell: only \d answers\.$", found.said)
+    none = answer(rounds(a=[3], b=[4])).said
+    assert re.fullmatch(r"Nothing can be said: a is too short to tell: only \d answers\. b is too short to tell: only \d answers\.", none)
+    assert answer(rounds(a=[2], b=[3])).advice == "To learn more: send a longer load: -t 60, or --full."
+
+
+def test_serves_least_is_said_only_where_it_is_shown_against_all():
+    found = answer(rounds(a=[100, 104, 98, 101], b=[101, 103, 99, 102], c=[50, 52, 51, 49], d=[50, 51, 52, 49]))
+    assert found.said.endswith("; c and d serve less than b.")
+
+
+def test_a_busy_machine_is_said_with_what_to_do():
+    busy = Noise(available=True, disturbed="chromium used 70 % of a core", foreign_programs={"chromium": 0.7})
+    found = answer([one_second(name, rate, noise=busy) for name, rate in (("a", 100), ("b", 110))])
+    assert found.said == "Nothing can be said of b and a: 2 of 2 runs were disturbed."
+    assert found.advice == "To learn more: close chromium, or use --rounds 10."
+    far = answer([one_second(name, rate, noise=busy) for name, rate in (("a", 100), ("b", 400))])
+    assert far.winner == "b"  # a busy machine still gets an answer
+    assert "2 of the runs were disturbed" in far.sure
 
 
 def of_loads(**rates: list[int]) -> list[ScenarioRun]:
@@ -165,7 +217,7 @@ def test_over_several_loads_each_is_said_against_the_baseline():
     assert found.said == (
         "b serves more than a under 2 of 3 loads (up to 5.00x: GET /1/), less under 1 (down to 0.50x: GET /2/); "
         "c cannot be told from a under 3 loads; "
-        "d serves less than a under 1 of 3 loads (one answered nothing: GET /0/), no difference shown under 2."
+        "d has no difference from a shown under 2 of 3 loads, is too short to tell under 1 of 3."
     )
 
 
@@ -178,7 +230,7 @@ def test_many_loads_of_several_rounds_have_limits_and_intervals():
 def test_all_loads_at_a_glance_are_ratios_to_the_baseline():
     datasets = overview.collect_ratios(compare_loads(of_loads(a=[100, 100], b=[300, 50], c=[0, 100])))
     assert [row["row"] for row in datasets["rows"]] == ["GET /0/", "GET /1/"]
-    assert [(ratio["row"], ratio["scenario"], ratio["ratio"]) for ratio in datasets["ratios"]] == [
+    assert [(ratio["row"], ratio["scenario"], pytest.approx(ratio["ratio"])) for ratio in datasets["ratios"]] == [
         ("GET /0/", "b", 3.0),
         ("GET /1/", "c", 1.0),
         ("GET /1/", "b", 0.5),

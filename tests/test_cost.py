@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,7 +10,8 @@ import time
 import psutil
 import pytest
 
-from common.serving import cost
+from common.running.noise import MachineMeter
+from common.serving import accounting, cost
 from common.serving.cost import CostMeter
 
 # The end of a thread's status, as Linux 6.6 writes it where shadow stacks of users are compiled in.
@@ -58,13 +60,160 @@ def test_a_childs_cost_is_the_servers():
         server.communicate(b"\n")
 
 
-def test_what_was_never_seen_alive_has_no_cost(monkeypatch):
-    meter = CostMeter(os.getpid())
-    meter._together.clear()
-    assert meter.cost_between(-math.inf, math.inf) is None
-    monkeypatch.setattr(cost, "tree", lambda pid: (_ for _ in ()).throw(psutil.NoSuchProcess(pid)))
-    meter.look()
-    assert meter.cost_between(-math.inf, math.inf) is None
+ALWAYS = (-math.inf, math.inf)
+# Burns so much CPU for each line that it reads, in the way that is given, and says how much it was.
+BURN = """
+import subprocess, sys, threading, time
+
+def burn(seconds):
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+for line in sys.stdin:
+    before = time.process_time()
+    how, seconds = line.split()
+    if how == "self":
+        burn(float(seconds))
+    elif how == "thread":
+        thread = threading.Thread(target=burn, args=(float(seconds),))
+        thread.start()
+        thread.join()
+    else:
+        work = "import sys, time\\nwhile time.process_time() < float(sys.argv[1]): pass"
+        subprocess.run([sys.executable, "-S", "-c", work, seconds])
+    print(time.process_time() - before, flush=True)
+"""
+
+
+class Burner:
+    """A server that computes when it is told to."""
+
+    def __enter__(self):
+        self._process = subprocess.Popen([sys.executable, "-c", BURN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.pid = self._process.pid
+        self.burn(0)
+        return self
+
+    def burn(self, seconds: float, how: str = "self") -> float:
+        self.begin(seconds, how)
+        return float(self._process.stdout.readline())
+
+    def begin(self, seconds: float, how: str = "self") -> None:
+        self._process.stdin.write(f"{how} {seconds}\n")
+        self._process.stdin.flush()
+
+    def __exit__(self, *error):
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.mark.skipif(not accounting.HAS_CLOCKS, reason="the system's CPU clocks go by ticks")
+@pytest.mark.parametrize("how", ["self", "thread"])
+def test_cpu_is_known_to_less_than_a_tick(how):
+    with Burner() as server:
+        for seconds in (0.003, 0.017, 0.041):
+            meter = CostMeter(server.pid)
+            said = server.burn(seconds, how)
+            meter.end()
+            used = meter.cost_between(*ALWAYS)
+            assert used.cpu_known
+            assert used.cpu_seconds == pytest.approx(said, abs=0.002)
+            assert used.busiest_process_cpu_seconds == used.cpu_seconds
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere ended children are not counted in ticks")
+@pytest.mark.parametrize(("seconds", "known"), [(0.1, False), (0.7, True)])
+def test_a_few_ticks_are_no_figure(seconds, known):
+    """What children used that have ended is known in ticks only."""
+    with Burner() as server:
+        meter = CostMeter(server.pid)
+        server.burn(seconds, "child")
+        meter.end()
+        used = meter.cost_between(*ALWAYS)
+        assert used.cpu_known is known
+        assert seconds - 0.03 <= used.cpu_seconds <= seconds + 0.3
+
+
+def test_where_only_ticks_are_known_few_are_no_figure(monkeypatch):
+    monkeypatch.setattr(accounting, "HAS_CLOCKS", False)
+    monkeypatch.setattr(cost, "COUNTS_TICKS", True)
+    for seconds, known in ((0.1, False), (0.7, True)):
+        with Burner() as server:
+            meter = CostMeter(server.pid)
+            server.burn(seconds)
+            meter.end()
+            assert meter.cost_between(*ALWAYS).cpu_known is known
+
+
+def test_what_stands_beside_is_cut_off_with_the_server():
+    with Burner() as server, Burner() as beside:
+        meter = CostMeter(server.pid, {"postgres": beside.pid})
+        beside.burn(0.1)
+        meter.look()
+        cut_off_at = time.time()
+        beside.burn(0.5)  # what a load that was cut off leaves behind
+        meter.end()
+        assert meter.cpu_beside(-math.inf, cut_off_at)["postgres"] == pytest.approx(0.1, abs=0.02)
+        assert meter.cpu_beside(*ALWAYS)["postgres"] == pytest.approx(0.6, abs=0.04)
+        assert meter.cost_between(*ALWAYS).cpu_seconds < 0.05
+
+
+def test_looking_takes_less_than_a_hundredth_of_a_core():
+    """With a hundred processes of a server, and five hundred sessions beside it."""
+    many = "for number in $(seq {}); do sleep 100 & done; wait"
+    with (
+        subprocess.Popen(["sh", "-c", many.format(100)], start_new_session=True) as server,
+        subprocess.Popen(["sh", "-c", many.format(500)], start_new_session=True) as beside,
+    ):
+        try:
+            deadline = time.monotonic() + 20
+            while len(psutil.Process(beside.pid).children()) < 500 and time.monotonic() < deadline:
+                time.sleep(0.1)
+            meter = CostMeter(server.pid, {"postgres": beside.pid})
+            machine = MachineMeter([0])
+            began, used = time.monotonic(), 0.0
+            while time.monotonic() < began + 6:
+                before = time.thread_time()
+                meter.look()
+                machine.look()
+                used += time.thread_time() - before
+                time.sleep(cost.LOOK_EVERY)
+            share = used / (time.monotonic() - began)
+            assert share < 0.01, share
+            assert meter.cost_between(*ALWAYS).peak_threads >= 101
+        finally:
+            for process in (server, beside):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_processes_may_come_and_go_while_they_are_looked_at():
+    short = "while :; do sh -c 'sh -c :; :'; done"
+    with subprocess.Popen(["sh", "-c", short], start_new_session=True) as server:
+        try:
+            meter = CostMeter(server.pid)
+            for _ in range(300):
+                meter.look(everything=True)
+            meter.end()
+            assert meter.cost_between(*ALWAYS).cpu_seconds > 0
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)
+    meter.look(everything=True)  # it has ended
+    assert meter.cost_between(*ALWAYS).cpu_seconds > 0
+
+
+def test_what_goes_wrong_while_looking_is_not_lost():
+    with pytest.raises(ZeroDivisionError), cost.looking([lambda: 1 / 0]):
+        time.sleep(2 * cost.LOOK_EVERY)
+
+
+def test_what_was_never_seen_alive_has_no_cost():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as server:
+        meter = CostMeter(server.pid)
+        meter._server.together.clear()
+        server.communicate(b"\n")
+    meter.look(everything=True)
+    assert meter.cost_between(*ALWAYS) is None
 
 
 def test_between_two_samples_it_grows_evenly():

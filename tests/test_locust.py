@@ -5,13 +5,21 @@ import itertools
 import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.request
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import pytest
 
 from common.client.options import parse_line
+from common.client.sent import Sent
+from common.results import files
+from common.results.metrics import Metrics
 from common.running import by_locust
 from common.serving.ports import free_port
 from tests.processes import ROOT, TINY, Program, changed, copy_tree, get, one_line, run
@@ -19,12 +27,14 @@ from tests.processes import ROOT, TINY, Program, changed, copy_tree, get, one_li
 FORM = changed(('"body": b"ok"', '"body": b"ok" if scope["method"] == "POST" else b"no"'), ("--expect ok", "-d 'a=1&b=2' --expect ok"))
 RAMP = changed(('["-n 20 -c 2 --expect ok /"]', '["-n 20 -c 2 --expect ok /", "--users 4 --spawn-rate 8 -t 2 --expect ok /ramp/"]'))
 
+TWO = changed(('["-n 20 -c 2 --expect ok /"]', '["-c 40 -t 1 --expect ok /", "-n 4 -c 1 --expect ok /other/"]'))
+
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     # answered rightly until the tenth time: what waits for it to be up is content
     wrong = changed(('"body": b"ok"', '"body": b"ok" if asked < 10 else b"no"'))
-    return copy_tree(tmp_path_factory.mktemp("project"), {"tiny": TINY, "wrong": wrong, "form": FORM, "ramp": RAMP})
+    return copy_tree(tmp_path_factory.mktemp("project"), {"tiny": TINY, "wrong": wrong, "form": FORM, "ramp": RAMP, "two": TWO})
 
 
 def statistics(tree: Path, name: str) -> dict[str, str]:
@@ -128,6 +138,39 @@ def test_loads_go_to_a_target(tree, served):
     assert served in program.stdout
     [saved] = max((tree / "results").iterdir()).glob("tiny-*.json")
     assert saved.stat().st_size > 0
+
+
+class OneByOne(BaseHTTPRequestHandler):
+    """Of a server that works 50 ms on each request, one after the other, also on those that nobody waits for any more."""
+
+    working = threading.Lock()
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        with self.working:
+            time.sleep(0.05)
+        with suppress(OSError):
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_target_is_warmed_up_and_waited_for(tree):
+    """The first load is cut off with 40 in flight, two seconds of work: the second does not meet them."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), OneByOne) as server:
+        threading.Thread(target=server.serve_forever).start()
+        program = run(tree, "scenarios/two.py", "--target", f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert program.process.returncode == 0, program.stderr
+    assert OneByOne.asked[:22] == ["/"] * 11 + ["/other/"] * 11  # ten, and one alone
+    records = max((tree / "results").iterdir())
+    assert files.read(records / "two-0.json", Sent).outcomes["cut off"] == 40
+    assert max(Metrics(files.read(records / "two-1.json", Sent)).latencies) < 1000
 
 
 def test_wrong_answers_of_a_target_fail(tree, served):

@@ -56,7 +56,7 @@ DIES = changed(
         '    await send({"type": "http.response.start"',
         '    if asked > 31:\n        os._exit(3)\n    await send({"type": "http.response.start"',
     ),
-    ("-n 20 -c 2", "-c 2 -t 30"),
+    ("-n 20 -c 2", "-c 2 -t 10"),
     source=PROXIED,
 )
 OTHERS = {
@@ -64,7 +64,7 @@ OTHERS = {
     "rejected": changed(("proxy_pass http", "proxy_parse http"), source=PROXIED),
     "unknown": changed(("unix:{socket};", "unix:{sock};"), source=PROXIED),
     "dies": DIES,
-    "endless": changed(("-n 20 -c 2", "-c 2 -t 30"), ("asked += 1", "asked += 1\n    await asyncio.sleep(0.2)"), source=PROXIED),
+    "endless": changed(("-n 20 -c 2", "-c 2 -t 10"), ("asked += 1", "asked += 1\n    await asyncio.sleep(0.2)"), source=PROXIED),
     "tiny": TINY,
 }
 
@@ -148,7 +148,7 @@ def test_a_server_that_dies_behind_it_is_found_out(tree):
 def test_it_may_die_in_the_middle_of_a_load(tree):
     skip_without("nginx")
     with Program(tree, "-m", "common.suite", "endless", "tiny") as program:
-        generator = program.wait_for("common.loadgen", "-c 2 -t 10.0")
+        generator = program.wait_for("common.loadgen", "-c 2 -t 10")
         while not generator.net_connections():
             time.sleep(0.02)
         program.wait_for("nginx", "-c").kill()
@@ -162,7 +162,7 @@ def test_it_may_die_in_the_middle_of_a_load(tree):
 def test_nothing_of_it_is_left_when_the_driver_is_killed(tree):
     skip_without("nginx")
     with Program(tree, "scenarios/endless.py") as program:
-        program.wait_for("common.loadgen", "-c 2 -t 10.0")
+        program.wait_for("common.loadgen", "-c 2 -t 10")
         assert program.wait_for("nginx", "-c") in program.running()
         program.process.kill()
         program.finish()

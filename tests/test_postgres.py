@@ -20,7 +20,7 @@ from psycopg import sql
 
 from common.cli import Failed, NotInstalled
 from common.client.progress import silent
-from common.serving import cluster, folders, postgres
+from common.serving import cluster, cores, folders, postgres
 from common.serving.places import HOST
 from common.serving.ports import free_port
 from common.serving.postgres import OURS, Server
@@ -38,6 +38,13 @@ COUNTS = changed(
     ('[(b"content-length", b"2")]', "[]"),
     ('"body": b"ok"', '"body": b"has %d" % answer'),
     ("--expect ok", "--expect 'has 7'"),
+)
+SLOW = "SELECT number FROM seeded, (SELECT count(*) FROM generate_series(1, 1000000)) AS work"
+LASTS = changed(  # many queries at once, each of which computes for long
+    ("with psycopg.connect()", "async with await psycopg.AsyncConnection.connect()"),
+    ('connection.execute("SELECT number FROM seeded").fetchone()[0]', f'(await (await connection.execute("{SLOW}")).fetchone())[0]'),
+    ("-n 20 -c 2", "-c 20 -t 2"),
+    source=COUNTS,
 )
 WITHOUT_ONE = (
     "import sys; from common import cli, {module}; from common.serving import cluster, process\n"
@@ -261,9 +268,11 @@ def may_run(python: str) -> bool:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    endless = changed(("-n 20 -c 2", "-c 2 -t 30"), source=COUNTS)
+    endless = changed(("-n 20 -c 2", "-c 2 -t 10"), source=COUNTS)
     broken = changed(("CREATE TABLE", "CRATE TABLE"), source=COUNTS)
-    return copy_tree(tmp_path_factory.mktemp("project"), {"counts": COUNTS, "a_endless": endless, "broken": broken, "tiny": TINY})
+    return copy_tree(
+        tmp_path_factory.mktemp("project"), {"counts": COUNTS, "lasts": LASTS, "a_endless": endless, "broken": broken, "tiny": TINY}
+    )
 
 
 def alone(tree: Path, name: str, **environment: str) -> Program:
@@ -277,6 +286,19 @@ def test_a_scenario_finds_its_tables(tree):
     assert load["sent"]["outcomes"] == {"ok": 20}
     assert load["postgres"]
     assert load["cpu_seconds_beside"]["postgres"] > 0
+
+
+def test_what_a_load_that_was_cut_off_leaves_running_is_not_its_cost(tree):
+    """PostgreSQL has all cores but the server's, and cannot have used more than these for longer than the load was sent."""
+    others = cores.split()[1]
+    if not others:
+        pytest.skip("a single core")
+    program = alone(tree, "lasts")
+    assert program.process.returncode == 0, program.stderr
+    [load] = records(tree)["lasts"]["loads"]
+    assert load["sent"]["stopped"] == "cut off"
+    used, seconds = load["cpu_seconds_beside"]["postgres"], load["sent"]["seconds"]
+    assert 0.1 * seconds < used <= 1.02 * len(others) * seconds
 
 
 def test_tables_that_could_not_be_made_are_not_taken_for_made(own):
@@ -298,7 +320,7 @@ def test_broken_tables_are_named(tree):
 
 def test_nothing_is_left_when_the_driver_is_killed(tree):
     with Program(tree, "scenarios/a_endless.py") as program:
-        program.wait_for("common.loadgen", "-t 10.0")
+        program.wait_for("common.loadgen", "-t 10")
         assert [name for name in program.left_files() if name.startswith(folders.PREFIX)]
         server = program.wait_for("bin/postgres", "-D")
         assert server in program.running()
@@ -314,7 +336,7 @@ def test_nothing_is_left_when_the_driver_is_killed(tree):
 def test_it_is_killed_in_the_middle_of_a_load(tree):
     """The load's record says so, and the next scenario has one again."""
     with Program(tree, "-m", "common.suite", "a_endless", "counts") as program:
-        generator = program.wait_for("common.loadgen", "-t 10.0")
+        generator = program.wait_for("common.loadgen", "-t 10")
         while not generator.net_connections():
             time.sleep(0.02)
         time.sleep(0.5)
@@ -398,7 +420,7 @@ def test_the_users_own_is_used_and_left_as_it_was(own, theirs, tree):
 def test_databases_of_ours_bear_our_name(own, theirs, tree):
     before = databases(own)
     with Program(tree, "scenarios/a_endless.py", **theirs) as program:
-        program.wait_for("common.loadgen", "-t 10.0")
+        program.wait_for("common.loadgen", "-t 10")
         ours = databases(own) - before
         assert len(ours) == 2
         assert all(name.startswith(OURS) for name in ours)
@@ -447,3 +469,18 @@ def test_the_users_own_dies_in_the_middle_of_a_load(tree, logs, monkeypatch):
             assert "could not be dropped: your PostgreSQL at PGHOST=" in program.stderr
             assert program.left_over() == []
     assert records(tree)["tiny"]["status"] == "ok"
+
+
+def test_the_users_own_works_for_us(own, theirs, monkeypatch):
+    """What it uses is not foreign."""
+    assert own.outside() == {}  # it is ours
+    for name, value in theirs.items():
+        monkeypatch.setenv(name, value)
+    assert postgres.server(silent).outside() == {"postgres": own.process.pid}
+
+
+def test_what_the_users_own_uses_stands_beside_the_server(theirs, tree):
+    program = alone(tree, "counts", **theirs)
+    assert program.process.returncode == 0, program.stderr
+    [load] = records(tree)["counts"]["loads"]
+    assert load["cpu_seconds_beside"]["postgres"] > 0

@@ -85,7 +85,7 @@ def clone(tmp_path_factory) -> Path:
 
 def shell(folder: Path, command: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
     activated = f". .venv/bin/activate && {command}" if (folder / ".venv").exists() else command
-    environment = {**os.environ, "PYTHON": sys.executable, "PIP_NO_COMPILE": "1"}
+    environment = {**os.environ, "PYTHON": sys.executable, "PIP_NO_COMPILE": "1", "WAIT_FOR_QUIET": "0"}
     return subprocess.run(["sh", "-c", activated], cwd=folder, capture_output=True, text=True, timeout=seconds, env=environment)
 
 

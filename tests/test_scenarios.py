@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from common.client.outcomes import OK
+from common.running.rounds import plan_turns
+from common.running.sizing import RunOptions, plan_loads
 from common.serving import scenario
 from common.serving.ports import is_free
+from studies import baselines_of
 from tests.processes import Program, copy_tree, get, one_line, records, run
 
 FILES = {path.stem: path for path in scenario.files()}
-LONGEST, LONGEST_OF_A_STUDY = 70, 90  # the longer hold tables or published figures
+LONGEST, LONGEST_OF_A_STUDY = 70, 96  # the longer hold tables, published figures and published loads beside the default ones
 FORBIDDEN_MODULES = ("argparse", "subprocess", "common")
 
 WITH_TABLES = [name for name, path in FILES.items() if scenario.read(path).tables is not None]
@@ -108,8 +111,10 @@ def test_functions_of_a_study_are_equal():
 def in_small(name: str, source: str) -> str:
     """A thousand posts, small loads, and of the added latencies those that matter here."""
     source = source.replace("1000000) AS n", "1000) AS n").replace('count\\": 1000000', 'count\\": 1000')
-    source = re.sub(r"--users 500 --spawn-rate 5 -t 180(?=.*/cpu/)", "--users 2 --spawn-rate 3 -t 5", source)  # a second of CPU each
-    source = source.replace("--users 500 --spawn-rate 5 -t 180", "--users 3 --spawn-rate 3 -t 2")
+    if "/cpu/" in source:  # a second of CPU each
+        for declared, small in (("-c 1 -t 6", "-c 1 -t 5"), ("-c 20 -t 12", "-c 3 -t 2"), ("-c 150 -t 8", "-c 3 -t 2")):
+            source = source.replace(declared, small)
+    source = re.sub(r"-c 1?\d?\d -t \d+ (?=-s 60|-s 400|-k --expect counted)", f"-n {REQUESTS} -c {REQUESTS} ", source)
     source = re.sub(r"-n \d+ -c \d+", f"-n {REQUESTS} -c {REQUESTS}", source)
     both = name == WITHOUT_LATENCY_TOO
     source = source.replace("LATENCIES_MS = [0, 100, 200]", f"LATENCIES_MS = {[0, 100] if both else [100]}")
@@ -185,17 +190,58 @@ def test_runs(name, tree, finished):
         pytest.skip(saved["reason"])
     check_run(finished[name], saved)
     declared = scenario.read(FILES[name])
+    path = tree / "scenarios" / f"{name}.py"
+    small = scenario.constants(path, ast.parse(path.read_text()))
+    published_lines = small.get("LOAD_FULL", small["LOAD"])
     if name not in WITH_TABLES:
         check_sizes(saved, len(declared.load), declared.warm_up)
     for entry in saved["loads"]:
         assert set(entry["sent"]["outcomes"]) <= {"ok", "cut off"}
         assert entry["sent"]["outcomes"]["ok"] >= 1
-        assert bool(entry["published"]) == any(row["path"] == entry["sent"]["path"] for row in declared.published)
+        has_figures = any(row["path"] == entry["sent"]["path"] for row in declared.published)
+        assert bool(entry["published"]) == (has_figures and entry["line"] in published_lines)
         assert set(entry["counted_in_log"]) == set(declared.count_in_log)
         assert entry["size"] == "declared"
         assert bool(entry["postgres"]) == (declared.tables is not None)
         if entry["published"]:
             assert "Published beside measured" in finished[name].stdout
+
+
+A_START, MAKING_TABLES = 2.3, 15  # seconds, as they were seen
+TAKES = {  # of loads that end when all is answered, as it was seen
+    **{"gunicorn_sync_sleep": 20, "gunicorn_uvicorn_sleep": 2, "nginx_uwsgi_count": 6, "nginx_gunicorn_uvicorn_count": 6},
+    **{"gunicorn_gevent_urllib3": 5, "gunicorn_gthread_urllib3": 5, "uvicorn_asgi_aiohttp": 5},
+    **{"gunicorn_gthread_shared_tls": 6, "uvicorn_asgi_shared_tls": 7},
+    **{name: 16 for name in ("gunicorn_gevent", "gunicorn_gthread", "uvicorn_asgi", "uwsgi_gevent", "uwsgi_100_threads")},
+}
+PUBLISHED_LOADS = {  # in our words; Locust keeps its connections
+    "slow-api": {"--users 100 --spawn-rate 10 -t 30 -k"},
+    "posts": {"--users 500 --spawn-rate 5 -t 180 -k"},
+    "sleep": {"-n 10 -c 10 -k", "-c 10 -t 3 -k"},  # how long it computed is not published
+    "count": {"-n 300 -c 300"},
+}
+
+
+def test_the_published_loads_are_sent_as_published_and_the_default_ones_are_short():
+    for path in FILES.values():
+        declared = scenario.read(path)
+        sent = plan_loads(declared, RunOptions(full=True))
+        assert {load.line.partition(" -s ")[0].partition(" --expect")[0] for load in sent} <= PUBLISHED_LOADS[declared.study]
+        assert all(load.is_published for load in sent)
+        assert len(sent) == len({(load.line, load.latency_ms) for load in sent})
+        for load in plan_loads(declared, RunOptions()):
+            assert load.load == load.declared
+            assert load.load.spawn_rate is None
+            assert (load.load.seconds or 0) <= 20
+
+
+def test_the_default_suite_ends_within_ten_minutes():
+    """By its plan: every load, the starts, the controls, and a million rows made three times."""
+    declared = [scenario.read(path) for path in FILES.values()]
+    turns = plan_turns(declared, 1, 0, {study: baselines_of(study) for study in {one.study for one in declared}})
+    loads = [(turn.scenario.name, load.load) for turn in turns for load in plan_loads(turn.scenario, RunOptions())]
+    seconds = sum(TAKES[name] if load.requests and name in TAKES else load.seconds or 0 for name, load in loads)
+    assert seconds + A_START * len(loads) + MAKING_TABLES <= 600
 
 
 def test_every_right_answer_is_demanded():

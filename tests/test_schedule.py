@@ -36,12 +36,12 @@ def test_words_say_the_same_stages(stages):
 
 
 @given(STAGES, st.floats(0.5, 20))
-def test_in_another_time_the_shape_stays(stages, seconds):
-    other = schedule.in_time(stages, seconds)
-    assert schedule.length(other) == pytest.approx(seconds)
-    assert [rate for _, rate in other] == [rate for _, rate in stages]
-    shares = [(one[0] / schedule.length(stages), new[0] / seconds) for one, new in zip(stages, other, strict=True)]
-    assert all(one == pytest.approx(new) for one, new in shares)
+def test_what_is_cut_off_keeps_the_rates_and_moments_that_it_had(stages, seconds):
+    cut = schedule.until(stages, seconds)
+    assert schedule.length(cut) == pytest.approx(min(seconds, schedule.length(stages)))
+    assert [rate for _, rate in cut] == [rate for _, rate in stages][: len(cut)]
+    due = [moment for moment in schedule.due_times(stages) if moment < seconds - 1e-6]
+    assert list(schedule.due_times(cut))[: len(due)] == due
 
 
 def test_sums_of_fractions_are_whole():

@@ -1,5 +1,9 @@
 """Are the metrics right, on records that were made up?"""
 
+import math
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,10 +15,11 @@ from common.client.outcomes import OUTCOMES
 from common.client.sent import Sent
 from common.report import ab
 from common.results import files
+from common.results.intervals import Over
 from common.results.metrics import Metrics
 from common.results.record import ScenarioRun
 from common.results.timeline import slice_load
-from tests.made_up import make_measured, make_requests, make_run, make_sent
+from tests.made_up import make_cost, make_measured, make_requests, make_run, make_sent, make_steady
 
 
 @given(
@@ -57,7 +62,7 @@ def sent(rows, seconds, **load) -> Sent:
 def test_the_metrics_of_a_load():
     metrics = Metrics(sent(ROWS, 2.03))
     assert (metrics.started, metrics.ok, metrics.failed, metrics.cut_off, metrics.complete) == (6, 3, 2, 1, 5)
-    assert metrics.per_second == pytest.approx(3 / 2.03)
+    assert metrics.mean_per_second == pytest.approx(3 / 2.03)
     assert metrics.latencies.tolist() == [200.0, 400.0, 800.0]
     assert metrics.connecting.tolist() == [0.0, 10.0, 20.0]
     assert metrics.processing.tolist() == [190.0, 380.0, 800.0]
@@ -159,3 +164,79 @@ def test_what_is_not_a_record_is_named(text, said, tmp_path):
         files.read(tmp_path / "record.json", Sent)
     with pytest.raises(files.RecordError, match="cannot read"):
         files.read(tmp_path / "none.json", Sent)
+
+
+# A load that was cut off
+
+
+def cut_off(seconds: float, ends: list[float], in_flight_since: list[float], **load) -> Sent:
+    """Answers that came one after the other, all asked for at the start; and what was in flight at the end."""
+    rows = [(0, 0, 0, end, end, "ok", 200, 2, 100) for end in ends]
+    rows += [(since, since, since, 0, seconds, "cut off", 0, 0, 0) for since in in_flight_since]
+    load = Load(target="/", **{"requests": None, "concurrency": 100, "seconds": seconds, **load})
+    return make_sent(make_requests(rows), load, seconds, stopped="cut off")
+
+
+def test_a_percentile_among_the_cut_off_is_only_known_to_be_longer():
+    """Of 100 that started together 36 were answered: the longest is not the 11.7 s of the last one."""
+    metrics = Metrics(cut_off(12.0, [(place + 1) * 11.7 / 36 for place in range(36)], [0.0] * 64))
+    assert metrics.percentile(25) == pytest.approx(11_700 * 25 / 36)
+    assert (metrics.percentile(50), metrics.percentile(99)) == (Over(12_000.0), Over(12_000.0))
+    assert metrics.latency(99) == 11_700.0
+    text = ab.text(metrics.sent)
+    assert re.search(r"^ +50%  over 12 s$", text, re.MULTILINE)
+    assert re.search(r"^ 100%  over 12 s", text, re.MULTILINE)
+
+
+def test_what_had_just_started_tells_nothing_of_percentiles():
+    """Of a steady load, those in flight at its end are as the others: they do not make its tail unknown."""
+    metrics = Metrics(cut_off(12.0, [0.5 + place / 1000 for place in range(1000)], [11.9] * 100))
+    assert metrics.percentile(99) == metrics.latency(99)
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.booleans()), min_size=1, max_size=40), st.integers(1, 100))
+def test_a_percentile_lies_between_what_it_is_at_least_and_at_most(times, percent):
+    rows = [(0, 0, 0, took, took, "ok" if is_ok else "cut off", 200, 2, 9) for took, is_ok in times]
+    metrics = Metrics(sent(rows, 50.0))
+    found = metrics.percentile(percent)
+    least = percentiles.percentile(sorted(1000 * took for took, _ in times), percent)
+    most = percentiles.percentile(sorted(1000 * took if is_ok else math.inf for took, is_ok in times), percent)
+    assert least <= (found.value if isinstance(found, Over) else found) <= most
+    assert isinstance(found, Over) <= (most == math.inf)
+
+
+def test_a_cost_that_work_without_an_answer_is_part_of_is_a_bound():
+    few, many = (Metrics(cut_off(10.0, [0.1 * place for place in range(1, 100)], [9.9] * number)) for number in (0, 2))
+    assert (few.cpu_is_bound, many.cpu_is_bound) == (False, True)
+    text = ab.scenario_text("one", make_measured(many.sent))
+    assert re.search(r"^Server CPU: +<= \d", text, re.MULTILINE)
+    assert "a core has time for" not in text
+
+
+def test_what_is_no_steady_load_has_no_time_per_request():
+    """-c times the time for each answer is the mean time of a request only where -c were in flight all along."""
+    whole, ramp, cut = (
+        ab.text(make_sent(make_requests(ROWS), Load("/", requests=6, concurrency=2, **load), 2.03, stopped=stopped))
+        for load, stopped in (({}, ""), ({"spawn_rate": 1.0, "seconds": 2.0}, ""), ({"seconds": 2.0}, "cut off"))
+    )
+    mean = re.compile(r"^Time per request: .*\(mean\)$", re.MULTILINE)
+    assert [bool(mean.search(text)) for text in (whole, ramp, cut)] == [True, False, False]
+    assert all("across all concurrent requests" in text for text in (whole, ramp, cut))
+
+
+def test_a_rate_too_short_to_tell_is_said():
+    text = ab.scenario_text("one", make_measured(cut_off(10.0, [3.0, 6.0, 9.0], [0.0] * 97)))
+    assert re.search(r"^Steady rate: +too short to tell: only 3 answers$", text, re.MULTILINE)
+    assert "ms per answered request" not in text
+
+
+def test_the_summary_says_what_cpu_and_waits_allow_and_what_cannot_be():
+    steady = make_sent(make_steady(90, 1.0), "-c 9 -t 1 /", 1.0, "cut off")
+    text = ab.scenario_text("one", make_measured(steady, least_seconds=0.09, cost=make_cost(0.27)))
+    assert re.search(r"^CPU and waits allow: +\d+\.\d requests per second where all go in step, \d+\.\d where none", text, re.MULTILINE)
+    assert "cannot be" not in text
+    wrong = ab.scenario_text("one", make_measured(steady, least_seconds=0.2, cost=make_cost(0.27)))
+    assert re.search(r"^Warning: +\d+% of the ideal cannot be: LEAST_SECONDS says 0.2 s", wrong, re.MULTILINE)
+    ticks = replace(make_cost(0.27), cpu_known=False)
+    unknown = ab.scenario_text("one", make_measured(steady, cost=ticks))
+    assert re.search(r"^Server CPU: +not known: too few ticks of the clock", unknown, re.MULTILINE)

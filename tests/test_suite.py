@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from common.report.tables import draw_comparison
+from common.results import files
 from common.results.comparison import compare_loads
 from common.results.record import ScenarioRun
 from tests.made_up import make_client, make_measured, make_requests, make_run, make_sent
@@ -35,7 +36,7 @@ def project(tmp_path_factory):
         (["-c", "5", "-n", "3"], "-c 5 is above -n 3"),
         (["-t", "nan"], "'nan' is not a number above 0"),
         (["--frobnicate"], "--frobnicate"),
-        (["--quick", "--full"], "--quick and --full"),
+        (["--quick"], "--quick"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_exit_2(project, arguments, said):
@@ -74,7 +75,7 @@ def test_list(project, names, listed):
 
 DIES = changed(
     ('await send({"type": "http.response.start"', 'if asked > 31:\n        os._exit(3)\n    await send({"type": "http.response.start"'),
-    ("-n 20 -c 2", "-c 2 -t 30"),
+    ("-n 20 -c 2", "-c 2 -t 10"),
 )
 BROKEN = {
     "syntax": ("def broken(:\n", "scenarios/syntax.py:1:"),
@@ -168,7 +169,7 @@ def test_a_server_whose_first_process_is_gone(tmp_path):
 
 @pytest.mark.parametrize("early", [False, True], ids=["under load", "before the first request"])
 def test_a_service_that_dies_ends_the_load(tmp_path, early):
-    needy = changed(('STUDY = "tests"', 'STUDY = "tests"\nNEEDS = ["slow_api"]'), ("-n 20 -c 2", "-c 2 -t 30"))
+    needy = changed(('STUDY = "tests"', 'STUDY = "tests"\nNEEDS = ["slow_api"]'), ("-n 20 -c 2", "-c 2 -t 10"))
     tree = copy_tree(tmp_path, {"a_needy": needy, "z_good": TINY})
     with Program(tree, "-m", "common.suite", "-k") as program:
         generator = program.wait_for("common.loadgen", "-t 10.0")
@@ -230,23 +231,34 @@ def test_copies_of_one_name_keep_records_of_their_own(tmp_path):
 # What the reader sees at the end
 
 
-def test_a_load_that_quick_cuts_off_is_said(tmp_path):
-    slow = changed(("    asked += 1\n", "    asked += 1\n    await asyncio.sleep(0.2)\n"), ("-n 20 -c 2", "-n 500 -c 2"))
+def test_a_load_that_its_time_cuts_off_is_said(tmp_path):
+    slow = changed(("    asked += 1\n", "    asked += 1\n    await asyncio.sleep(0.2)\n"), ("-n 20 -c 2", "-n 500 -c 2 -t 1"))
     tree = copy_tree(tmp_path, {"slow": slow})
-    shortly = "import sys; from common import suite; from common.running import sizing; sizing.QUICK_SECONDS = 1.0"
-    program = run(tree, "-c", f"{shortly}; sys.exit(suite.main([]))")
+    program = run(tree, "-m", "common.suite")
     assert program.process.returncode == 0, program.stderr
-    assert "the load was cut off at 1 s; --full sends all of it" in program.stdout
+    assert "500 requests, 2 at a time, at most 1 s" in program.stdout
     [load] = records(tree)["slow"]["loads"]
     assert load["sent"]["stopped"] == "cut off"
-    assert load["size"] == "quick"
+    assert load["size"] == "declared"
+
+
+def test_full_sends_the_published_loads_in_place_of_the_default_ones(tmp_path):
+    """Where a scenario has some; the control is sent the first of them too."""
+    both = changed(('-n 20 -c 2 --expect ok /"]', '-n 20 -c 2 --expect ok /"]\nLOAD_FULL = ["-n 30 -c 3 --expect ok /full/"]'))
+    tree = copy_tree(tmp_path, {"both": both, "other": both})
+    for words, sent in (([], "-n 20 -c 2"), (["--full"], "-n 30 -c 3")):
+        program = run(tree, "-m", "common.suite", *words)
+        assert program.process.returncode == 0, program.stderr
+        folder = max((tree / "results").iterdir())
+        sent_lines = [[load.line.partition(" --expect")[0] for load in one.loads] for one in files.read_directory(folder)]
+        assert sent_lines == [[sent]] * 3
 
 
 def one_second(name: str, per_second: int, busiest: float = 0.2, study: str = "tests", line: str = "-n 9 /", **more) -> ScenarioRun:
-    """A run of one second in which so many were answered, each in the millisecond that it had for itself."""
-    moments = [place / 1000 for place in range(per_second)]
-    requests = make_requests([(moment, moment, moment, moment, moment, "ok", 0, 0, 0) for moment in moments])
-    sent = make_sent(requests, line, client=make_client(busiest=busiest))
+    """A run of one second in which so many were answered, evenly, each in a tenth of the time that it had for itself."""
+    ends = [(place + 1) / per_second for place in range(per_second)]
+    rows = [(end - 0.1 / per_second,) * 3 + (end, end, "ok", 0, 0, 0) for end in ends]
+    sent = make_sent(make_requests(rows), line, client=make_client(busiest=busiest, lag_ms=0))
     return make_run(name, make_measured(sent, **{"cost": None, **more}), study=study)
 
 
@@ -257,21 +269,31 @@ def printed(*runs: ScenarioRun) -> list[str]:
     return console.file.getvalue().splitlines()
 
 
-def test_the_best_comes_first():
-    lines = printed(one_second("middling", 20), one_second("worst", 3), one_second("best", 100))
-    assert [line.split()[0] for line in lines] == ["tests", "scenario", "best", "middling", "worst"]
-    assert [line.split()[1] for line in lines[2:]] == ["100", "20.0", "3.00"]
+def below_heads(lines: list[str]) -> list[str]:
+    """Of one table: its rows, and what is to be doubted."""
+    [heads] = [number for number, line in enumerate(lines) if line.startswith("scenario ")]
+    return lines[heads + 1 :]
+
+
+def test_the_best_comes_first_and_the_answer_above_all():
+    lines = printed(one_second("middling", 20), one_second("worst", 10), one_second("best", 100))
+    assert [line.split()[0] for line in lines if line.strip()] == ["tests", "one", "best", "scenario", "best", "middling", "worst"]
+    assert lines[3].startswith("best serves most: 5.00x what middling does")
+    assert [line.split()[1] for line in below_heads(lines)] == ["100", "20.0", "10.0"]
 
 
 def test_what_shows_the_client_has_no_rank():
     lines = printed(one_second("honest", 20), one_second("bound", 100, busiest=0.95), one_second("other", 50))
-    assert [line.split()[0] for line in lines[2:]] == ["other", "honest", "bound:"]
+    assert [line.split()[0] for line in below_heads(lines)] == ["other", "honest", "bound:"]
     assert lines[-1].strip() == "bound: client-bound, at least 100 req/s"
 
 
 def test_other_studies_and_loads_have_tables_of_their_own():
-    lines = printed(one_second("one", 5), one_second("two", 6, study="other"), one_second("three", 7, line="-n 8 /"), one_second("four", 8))
-    assert [line.split()[0] for line in lines if not line.startswith("scenario")] == [
+    lines = printed(
+        one_second("one", 50), one_second("two", 60, study="other"), one_second("three", 70, line="-n 8 /"), one_second("four", 80)
+    )
+    rows = ("tests ·", "other ·", "one  ", "two  ", "three  ", "four  ")
+    assert [line.split()[0] for line in lines if line.startswith(rows)] == [
         *("tests", "four", "one"),
         *("other", "two"),
         *("tests", "three"),

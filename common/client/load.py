@@ -118,7 +118,7 @@ def check_sizes(requests: int | None, concurrency: int | None) -> None:
 
 
 def resized(load: Load, sizes: Sizes) -> Load:
-    """The load in the sizes that are given; what is not given follows, a ramp keeps its users and stages their rates."""
+    """The load in the sizes that are given; what is not given follows, a ramp keeps its users. Nothing is compressed: -t cuts off."""
     requests, concurrency = sizes.requests, sizes.concurrency
     check_sizes(requests, concurrency)
     if requests and load.spawn_rate is None and not load.stages:
@@ -127,11 +127,8 @@ def resized(load: Load, sizes: Sizes) -> Load:
         load = replace(load, concurrency=min(concurrency, load.requests or concurrency))
     elif concurrency and load.spawn_rate is None:
         load = replace(load, requests=max(load.requests, concurrency) if load.requests else None, concurrency=concurrency)
-    return replace(lasting(load, sizes.seconds or load.seconds), keep_alive=load.keep_alive or sizes.keep_alive)
-
-
-def lasting(load: Load, seconds: float | None) -> Load:
-    """The load in so much time: stages are compressed into it."""
-    if load.stages:
-        return replace(load, stages=schedule.in_time(load.stages, seconds)) if seconds else load
-    return replace(load, seconds=seconds)
+    if sizes.seconds and load.stages:
+        load = replace(load, stages=schedule.until(load.stages, sizes.seconds))
+    elif sizes.seconds:
+        load = replace(load, seconds=sizes.seconds)
+    return replace(load, keep_alive=load.keep_alive or sizes.keep_alive)

@@ -49,7 +49,11 @@ def due_times(stages: Stages) -> Iterator[float]:
         begin += seconds
 
 
-def in_time(stages: Stages, seconds: float) -> Stages:
-    """The same rates one after the other, in a time of another length."""
-    share = seconds / length(stages)
-    return tuple((each * share, rate) for each, rate in stages)
+def until(stages: Stages, seconds: float) -> Stages:
+    """Cut off after so long."""
+    kept: list[tuple[float, float]] = []
+    for each, rate in stages:
+        left = seconds - length(kept)
+        if left > 0:
+            kept.append((min(each, left), rate))
+    return tuple(kept)

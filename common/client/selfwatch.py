@@ -1,14 +1,16 @@
-"""The load generator watches itself: its CPU, and how late its event loop runs.
+"""The load generator watches itself: its CPU, how long it waited for a core, and how late its event loop runs.
 
-What a busy client measures is the client. A tick is due every 10 ms; a stall of
-50 ms therefore shows as five late ticks (50, 40, 30, 20, 10 ms), as every request
-that was answered in it was read late. CPU is sampled every 0.25 s.
+What a busy client measures is the client, and what a client that waits for its core
+measures is who has it. A tick is due every 10 ms; a stall of 50 ms therefore shows as
+five late ticks (50, 40, 30, 20, 10 ms), as every request that was answered in it was
+read late. CPU is sampled every 0.25 s.
 """
 
 import asyncio
 import time
 from array import array
 from collections.abc import Callable
+from pathlib import Path
 
 from common.client.sent import ClientCost
 
@@ -24,6 +26,7 @@ class SelfWatch:
         self._each_sample = each_sample
         self._lags = array("d")
         self._samples: list[tuple[float, float]] = []  # (wall clock, CPU seconds of this process)
+        self._waits: list[tuple[float, float]] = []  # (wall clock, seconds without a core); none where the system does not tell
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -56,6 +59,9 @@ class SelfWatch:
 
     def _sample(self) -> None:
         self._samples.append((time.perf_counter(), time.process_time()))
+        waited = waited_for_a_core()
+        if waited is not None:
+            self._waits.append((self._samples[-1][0], waited))
 
     def cost(self, python: str, aiohttp: str, loop: str) -> ClientCost:
         (first_wall, first_cpu), (last_wall, last_cpu) = self._samples[0], self._samples[-1]
@@ -70,10 +76,20 @@ class SelfWatch:
             python=python,
             aiohttp=aiohttp,
             loop=loop,
+            waited_share=round((self._waits[-1][1] - self._waits[0][1]) / (last_wall - first_wall), 4) if self._waits else None,
+            busiest_second_waited_share=round(busiest(self._waits), 4) if self._waits else None,
         )
 
 
 def busiest(samples: list[tuple[float, float]]) -> float:
-    """The largest share of a core over a second (over all, where there is less than one)."""
+    """The largest share of a second (of all, where there is less than one)."""
     span = min(SAMPLES_IN_A_SECOND, len(samples) - 1)
-    return max((cpu - cpu0) / (wall - wall0) for (wall0, cpu0), (wall, cpu) in zip(samples, samples[span:], strict=False))
+    return max((used - used0) / (wall - wall0) for (wall0, used0), (wall, used) in zip(samples, samples[span:], strict=False))
+
+
+def waited_for_a_core() -> float | None:
+    """Seconds in which the thread that runs the event loop could have run and did not; None where the system does not tell."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return None

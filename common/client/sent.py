@@ -75,6 +75,8 @@ class ClientCost:
     python: str  # its version
     aiohttp: str  # its version
     loop: str  # uvloop and its version
+    waited_share: float | None = None  # of its time, on average: it could have run and had no core; None where the system does not tell
+    busiest_second_waited_share: float | None = None  # likewise, in the second in which it waited most
 
 
 @dataclass

@@ -4,15 +4,18 @@ import math
 from pathlib import Path
 
 from common.client import percentiles
-from common.client.sent import CUT_OFF, Sent
-from common.results.bottleneck import doubts_of_client
+from common.client.sent import Sent
+from common.results.bottleneck import bounds, doubts_of_client, doubts_of_ideal
 from common.results.files import RecordError
+from common.results.intervals import Over
 from common.results.metrics import LATE_MS, Metrics
 from common.results.published import known_metrics, ratio_to_published, stated
 from common.results.record import Measured
 from common.results.timeline import slice_load
+from common.results.words import TOO_SHORT, write_over
 
 PERCENTS = (50, 66, 75, 80, 90, 95, 98, 99)
+STEADY_DIFFERS = 0.03  # from the mean over the whole load
 TIMELINE_LINES = 30  # more seconds than that are taken together
 # How our outcomes fall into the four kinds of failure that ab tells apart.
 AB_CONNECT = ("refused", "unreachable", "connect timeout")
@@ -22,6 +25,7 @@ AB_EXCEPTIONS = ("non-2xx", "client resource")
 DIFFERENCES = (
     "Unlike ab: a non-2xx answer or a wrong body is a failure; rates, times and percentiles",
     "are of successes only; percentiles by nearest rank, in ms to the microsecond.",
+    "Requests in flight when a load is cut off count in percentiles: each would have taken longer.",
 )
 
 
@@ -82,10 +86,10 @@ def totals(metrics: Metrics) -> list[str]:
     if sent.body_bytes:
         lines.append(field("Total body sent", metrics.started * sent.body_bytes))
     lines.append(field("HTML transferred", f"{metrics.body_bytes} bytes"))
-    lines.append(field("Requests per second", f"{metrics.per_second:.2f} [#/sec] (mean)"))
+    lines.append(field("Requests per second", f"{metrics.mean_per_second:.2f} [#/sec] (mean)"))
     if metrics.ok:
         apiece = metrics.seconds * 1000 / metrics.ok
-        if not load.is_open:  # whose answers bring no requests
+        if not load.is_open and load.spawn_rate is None and not sent.stopped:  # as many in flight from its begin to its end
             lines.append(field("Time per request", f"{apiece * load.concurrency:.3f} [ms] (mean)"))
         lines.append(field("Time per request", f"{apiece:.3f} [ms] (mean, across all concurrent requests)"))
     if metrics.seconds:
@@ -113,16 +117,17 @@ def served_within(metrics: Metrics) -> list[str]:
     if metrics.sent.load.is_open:
         lines[0] += ", from the intended start and from the send"
     for percent in PERCENTS:
-        few = percentiles.beyond(metrics.ok, percent)
+        few = percentiles.beyond(metrics.ok + metrics.cut_off, percent)
         flag = f"  (only {few} beyond)" if few < percentiles.FEW_BEYOND else ""
         lines.append(f"  {percent}%  {times_at(metrics, percent)}{flag}")
     return [*lines, f" 100%  {times_at(metrics, 100)} (longest request)", ""]
 
 
 def times_at(metrics: Metrics, percent: float) -> str:
-    """Of an open loop both: from the intended start and from the send."""
-    times = [metrics.latencies, *([metrics.from_send] if metrics.sent.load.is_open else [])]
-    return "  ".join(f"{percentiles.percentile(column, percent):.3f}" for column in times)
+    """Of an open loop both: from the intended start and from the send. Among those that were cut off, how long they had taken by then."""
+    value = metrics.percentile(percent)
+    time = write_over(value.value) if isinstance(value, Over) else f"{value:.3f}"
+    return f"{time}  {percentiles.percentile(metrics.from_send, percent):.3f}" if metrics.sent.load.is_open else time
 
 
 def timeline(sent: Sent) -> list[str]:
@@ -161,9 +166,10 @@ def lines_beyond_ab(metrics: Metrics, measured: Measured | None = None) -> list[
     busy = f"{client.cpu_share:.0%} of a core, {client.busiest_second_share:.0%} in its busiest second"
     late = f"loop late {client.loop_lag_p99_ms:.1f} ms (p99), {client.loop_lag_max_ms:.1f} ms (max)"
     lines.append(field("Client", f"{busy}; {late}; {client.loop}"))
-    lines += [*(lines_of_the_size(measured) if measured else []), *lines_of_the_ideal(metrics)]
+    lines += [*lines_of_the_rate(metrics), *lines_of_the_ideal(metrics)]
     lines += [*lines_of_the_server(measured), *lines_of_the_study(measured)] if measured else []
-    return [*lines, *(field("Warning", doubt) for doubt in doubts_of_client(client, metrics.latency(50)))]
+    doubts = [*doubts_of_client(client, metrics.latency(50)), *doubts_of_ideal(metrics)]
+    return [*lines, *(field("Warning", doubt) for doubt in doubts)]
 
 
 def lines_of_the_schedule(metrics: Metrics) -> list[str]:
@@ -181,13 +187,16 @@ def lines_of_the_schedule(metrics: Metrics) -> list[str]:
     return lines
 
 
-def lines_of_the_size(measured: Measured) -> list[str]:
-    load = measured.sent.load
-    if measured.size == "quick" and measured.sent.stopped == CUT_OFF and load.spawn_rate is None:
-        return [field("Quick", f"the load was cut off at {measured.sent.seconds:.0f} s; --full sends all of it")]
-    if measured.size == "quick" and load.is_open:
-        return [field("Quick", "the schedule is shorter than the declared one; --full sends all of it")]
-    return []
+def lines_of_the_rate(metrics: Metrics) -> list[str]:
+    """While the load was steady, where that is not the mean of the whole."""
+    rate = metrics.rate
+    if rate.too_short:
+        return [field("Steady rate", f"{TOO_SHORT}: {rate.too_short}")]
+    differs = abs(rate.per_second / metrics.mean_per_second - 1) > STEADY_DIFFERS if metrics.mean_per_second else False
+    if rate.error is None and not differs:
+        return []
+    within = f" (to within {max(rate.error, 0.01):.0%}, from this run alone)" if rate.error is not None else ""
+    return [field("Steady rate", f"{rate.per_second:.2f} [#/sec]{within}")]
 
 
 def lines_of_the_ideal(metrics: Metrics) -> list[str]:
@@ -195,7 +204,13 @@ def lines_of_the_ideal(metrics: Metrics) -> list[str]:
         return []
     is_open = metrics.sent.load.is_open
     why = "all that was due, in time" if is_open else f"no answer can take less than {metrics.least_seconds:g} s"
-    return [field("Of ideal", f"{metrics.of_ideal:.0%} of {metrics.ideal_per_second:.1f} requests per second ({why})")]
+    lines = [field("Of ideal", f"{metrics.of_ideal:.0%} of {metrics.ideal_per_second:.1f} requests per second ({why})")]
+    if limits := bounds(metrics):
+        least, most = (f"{limit:.1f}" for limit in limits)
+        lines.append(
+            field("CPU and waits allow", f"{least} requests per second where all go in step, {most} where none is in another's way")
+        )
+    return lines
 
 
 def lines_of_the_server(measured: Measured) -> list[str]:
@@ -203,13 +218,15 @@ def lines_of_the_server(measured: Measured) -> list[str]:
     metrics, cost, pinned = measured.metrics, measured.cost, measured.pinned
     lines = []
     if cost:
-        share = cost.cpu_seconds / metrics.seconds if metrics.seconds else 0.0
+        share = f"{cost.cpu_seconds / metrics.seconds if metrics.seconds else 0.0:.0%} of a core"
         each = ""
-        if metrics.cpu_ms and metrics.one_core_per_second:
+        if metrics.cpu_ms and metrics.one_core_per_second and not metrics.rate.too_short:
             room = f"a core has time for {metrics.one_core_per_second:,.0f} in a second"
             each = f"{metrics.cpu_ms:.2f} ms per answered request ({room}), "
-        where = f", on core {', '.join(map(str, pinned.server))} of its own" if pinned else ""
-        lines.append(field("Server CPU", f"{each}{share:.0%} of a core{where}"))
+            if metrics.cpu_is_bound:
+                each = f"<= {metrics.cpu_ms:.2f} ms per answered request (what failed or was cut off is in it), "
+        where = f", on core {', '.join(map(str, pinned.server))}{'' if pinned.shared else ' of its own'}" if pinned else ""
+        lines.append(field("Server CPU", f"{each}{share if cost.cpu_known else 'not known: too few ticks of the clock'}{where}"))
         lines.append(field("Server memory", f"{metrics.peak_mb:.0f} MB at peak ({cost.memory_measure}), {cost.peak_threads} threads"))
         voluntary, involuntary = (switches / max(metrics.ok, 1) for switches in (cost.voluntary_switches, cost.involuntary_switches))
         lines.append(field("Context switches", f"{voluntary:.1f} voluntary, {involuntary:.1f} involuntary per answered request"))
@@ -219,8 +236,8 @@ def lines_of_the_server(measured: Measured) -> list[str]:
         lines.append(field("CPU beside", f"{shares} of a core"))
     if cost:
         lines.append(field("Limited by", f"{measured.bottleneck.by}: {measured.bottleneck.because}"))
-    if measured.noise.contaminated:
-        lines.append(field("Contaminated", f"{measured.noise.contaminated}; such a run has no part in intervals"))
+    if measured.noise.disturbed:
+        lines.append(field("Disturbed", measured.noise.disturbed))
     return lines
 
 
@@ -233,15 +250,16 @@ def lines_of_the_study(measured: Measured) -> list[str]:
     lines = [f"{'Published beside measured':<28}{'published':>12}{'measured':>12}{'ratio':>8}"]
     for name, value in published.items():
         found = metrics.get(name)
-        ratio = ratio_to_published(name, value, found, measured)
+        ratio = ratio_to_published(value, found, measured)
         lines.append(f"  {name:<26}{value:>12,g}{'-' if found is None else f'{found:,.4g}':>12}{ratio:>8}")
     return [*lines, *(f"  {name:<26}{'':>12}{number:>12,}" for name, number in counted.items() if name not in published)]
 
 
 def save_percentiles(path: Path, sent: Sent) -> None:
-    """ab's `-e`: a line for each percent."""
-    latencies = Metrics(sent).latencies
-    lines = [f"{percent},{percentiles.percentile(latencies, percent):.3f}" for percent in range(101) if len(latencies)]
+    """ab's `-e`: a line for each percent that is known."""
+    metrics = Metrics(sent)
+    known = [(percent, metrics.percentile(percent)) for percent in range(101)]
+    lines = [f"{percent},{value:.3f}" for percent, value in known if isinstance(value, float)]
     try:
         path.write_text("\n".join(["Percentage served,Time in ms", *lines]) + "\n")
     except OSError as error:

@@ -34,10 +34,11 @@ class Watch:
         self.left_seconds = max(0.0, self.left_seconds + seconds)
 
     def measured(self, sample: Sample) -> None:
-        """One load's result: ranked with those so far, and printed."""
+        """One load's result: ranked with those so far, if it can be, and printed."""
         self.tell("")
-        if not sample.load.invalid:
-            self._title = LoadComparison(sample.run.study, [sample]).title
+        alone = LoadComparison(sample.run.study, [sample])
+        if alone.scenarios and alone.ranked:
+            self._title = alone.title
             self._rates.setdefault(self._title, {}).setdefault(sample.scenario, []).append(sample.per_second)
         if not self.quiet:
             print(ab.scenario_text(sample.scenario, sample.load), flush=True)

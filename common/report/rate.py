@@ -7,8 +7,9 @@ from common.results.record import Probe, Search
 
 COLUMNS = ("rate", "answered/s", "percentile ms", "failed", "unsent", "late")
 EXPLAINED = (
-    "Of all that was due, from the intended start. Void: the client was at its limit. Broken: over 0.1 % failed or unsent,",
-    "the percentile above the target, or the server fell behind. What did not hold was tried again before it counted.",
+    "Of all that was due, from the intended start. Void: the client was at its limit, or -c was reached where the target allows",
+    "more in flight. Broken: over 0.1 % failed or unsent, the percentile above the target, or the server fell behind.",
+    "What did not hold was tried again before it counted.",
 )
 
 
@@ -18,7 +19,8 @@ def text(search: Search) -> str:
     head = [word.replace("percentile", f"p{search.percent:g}") for word in COLUMNS] + ["server CPU"] * with_server
     lines = [title, "", "".join(f"{word:>12}" for word in head) + "  verdict"]
     lines += [write_probe(search, probe, with_server) for probe in search.probes]
-    return "\n".join([*lines, "", answer(search), *EXPLAINED])
+    doubt = [search.said] if search.rate and search.said else []
+    return "\n".join([*lines, "", answer(search), *doubt, *EXPLAINED])
 
 
 def write_probe(search: Search, probe: Probe, with_server: bool) -> str:
@@ -41,8 +43,11 @@ def write_probe(search: Search, probe: Probe, with_server: bool) -> str:
 def answer(search: Search) -> str:
     rate, target = search.rate, search.target
     if search.ended == "found" and rate:
-        held = sum(probe.verdict == "held" for probe in search.probes if rate_of(probe) == rate)
-        return f"{rate:,g} requests per second hold {target}: in {held} runs of {search.probe_seconds:g} s. {describe_next(search, rate)}"
+        held = [
+            probe.sent.load.seconds or probe.sent.seconds for probe in search.probes if rate_of(probe) == rate and probe.verdict == "held"
+        ]
+        seconds = " and ".join(f"{length:g}" for length in sorted(set(held)))
+        return f"{rate:,g} requests per second hold {target}: in {len(held)} runs of {seconds} s. {describe_next(search, rate)}"
     if search.ended == "client-bound":
         return f"client-bound: at least {rate:,g} requests per second hold {target}" if rate else "client-bound: no rate could be shown"
     if search.ended == "undecided":

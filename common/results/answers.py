@@ -1,16 +1,27 @@
-"""The answer, in a sentence, from the data: who serves most, by how much, how sure that is, what limited whom."""
+"""The answer, in a sentence, from the data: who serves most, by how much, how sure that is, what limited whom, what to do."""
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.results.bottleneck import UNKNOWN
-from common.results.comparison import LoadComparison, Row, factor, ratio_of_rates
-from common.results.intervals import CONFIDENCE, no_difference_shown
-from common.results.words import brief, join_words, judge_control, write_estimate, write_number, write_share
+from common.results.comparison import LoadComparison, Row, factor
+from common.results.intervals import CONFIDENCE, Estimate, can_hide, no_difference_shown
+from common.results.words import (
+    TOO_SHORT,
+    brief,
+    join_words,
+    judge_control,
+    write_estimate,
+    write_factor,
+    write_no_difference,
+    write_number,
+    write_share,
+    write_standing,
+)
 
-LEVEL = "no difference"
+MORE, LESS, LEVEL, FAILING, SHORT, NO_BASELINE = "more", "less", "no difference", "failing", "too short", "no baseline"
+ENOUGH_ROUNDS = 10
 
 
 @dataclass(frozen=True)
@@ -19,63 +30,118 @@ class Answer:
     sure: str = ""
     limited: str = ""
     winner: str = ""  # '' where none is shown
+    advice: str = ""  # what a reader can do to learn more
 
 
 def answer_load(comparison: LoadComparison) -> Answer:
-    rows = comparison.rows
-    if not rows:
-        return Answer(explain_no_rows(comparison))
-    sure, limited = tell_sureness(comparison), tell_bottlenecks(comparison)
-    best = rows[0]
-    if len(rows) == 1:
+    ranked = comparison.ranked
+    said, winner = answer_ranked(comparison) if ranked else (explain_no_ranks(comparison), "")
+    unranked = tell_unranked(comparison) if ranked else ""
+    return Answer(
+        f"{said} {unranked}".strip(),
+        tell_sureness(comparison) if comparison.rows else "",
+        tell_bottlenecks(comparison) if comparison.rows else "",
+        winner,
+        "" if winner else advise(comparison),
+    )
+
+
+def answer_ranked(comparison: LoadComparison) -> tuple[str, str]:
+    """With the winner, '' where none is shown."""
+    best, *others = comparison.ranked
+    if not others:
         ideal = f", {write_share(best.of_ideal)} of the ideal" if best.of_ideal is not None else ""
-        said = f"{best.scenario} answers {rate_of(best)} requests per second{ideal}; it has nothing to be compared with."
-        return Answer(said, sure, limited)
-    level = rows_level_with_the_best(comparison)
+        alone = "" if len(comparison.rows) > 1 else "; it has nothing to be compared with"
+        return f"{best.scenario} answers {rate_of(best)} requests per second{ideal}{alone}.", ""
+    level = [row for row in others if side_of(comparison, best, row) != MORE]
     if level:
-        names = join_words([best.scenario, *(row.scenario for row in level)])
-        slowest = rows[-1]
-        behind = f"; {slowest.scenario} serves least, {rate_of(slowest)} against {rate_of(best)} requests per second"
-        said = f"No winner is shown: {names} {explain_level(comparison)}{'' if slowest in level else behind}."
-        return Answer(said, sure, limited)
-    second = rows[1]
-    if not answers_any(second):
-        others = join_words([row.scenario for row in rows[1:]])
-        return Answer(
-            f"{best.scenario} answers {rate_of(best)} requests per second; {others} answered nothing.", sure, limited, best.scenario
-        )
-    lead = f"{best.scenario} serves most: {write_estimate(ratio_of_rates(best.samples, second.samples), 'x')} what {second.scenario} does"
-    baseline = next((row for row in rows[2:] if row.scenario == comparison.baseline), None)
+        return tell_no_winner(comparison, level), ""
+    second = others[0]
+    lead = (
+        f"{best.scenario} serves most: {write_estimate(comparison.ratio(best.scenario, second.scenario), 'x')} what {second.scenario} does"
+    )
+    baseline = next((row for row in others[1:] if row.scenario == comparison.baseline), None)
     if baseline:
-        ratio = ratio_of_rates(best.samples, baseline.samples)
-        lead += f", {write_estimate(ratio, 'x')} what {baseline.scenario}, the baseline, does"
-    said = f"{lead} ({rate_of(best)} against {rate_of(baseline or second)} requests per second)."
-    return Answer(said, sure, limited, best.scenario)
+        lead += f", {write_estimate(comparison.ratio(best.scenario, baseline.scenario), 'x')} what {baseline.scenario}, the baseline, does"
+    return f"{lead} ({rate_of(best)} against {rate_of(baseline or second)} requests per second).", best.scenario
 
 
-def explain_no_rows(comparison: LoadComparison) -> str:
+def tell_no_winner(comparison: LoadComparison, level: Sequence[Row]) -> str:
+    best, *others = comparison.ranked
+    behind = [row for row in others if row not in level]
+    names = join_words([best.scenario, *(row.scenario for row in level)])
+    if not behind and not has_intervals(comparison) and (disturbed := count_disturbed(comparison)):
+        runs = sum(len(row.samples) for row in comparison.ranked)
+        return f"Nothing can be said of {names}: {disturbed} of {runs} runs were disturbed."
+    return f"No winner is shown: {names} {explain_level(comparison, best, level)}{tell_behind(comparison, behind)}."
+
+
+def tell_behind(comparison: LoadComparison, behind: Sequence[Row]) -> str:
+    """'Serves least' only where that is shown against all others."""
+    if not behind:
+        return ""
+    best, *_, last = comparison.ranked
+    if last in behind and all(side_of(comparison, row, last) == MORE for row in comparison.ranked if row is not last):
+        return f"; {last.scenario} serves least, {rate_of(last)} against {rate_of(best)} requests per second"
+    return f"; {join_words([row.scenario for row in behind])} serve{'s' * (len(behind) == 1)} less than {best.scenario}"
+
+
+def explain_no_ranks(comparison: LoadComparison) -> str:
+    if comparison.rows:
+        return f"Nothing can be said: {tell_unranked(comparison)}"
     if comparison.client_bound:
         return "Nothing is ranked: the load generator was the limit of every run that did not fail."
     return "Nothing is ranked: no run went well enough to be counted."
 
 
-def rows_level_with_the_best(comparison: LoadComparison) -> list[Row]:
-    best, *others = comparison.rows
-    return [row for row in others if not comparison.differ(ratio_of_rates(best.samples, row.samples))]
+def tell_unranked(comparison: LoadComparison) -> str:
+    """Of each scenario without a rank, why."""
+    failing = [f"{row.scenario} {write_standing(row)}." for row in comparison.failing]
+    short = [f"{row.scenario} is {write_standing(row)}." for row in comparison.too_short]
+    return " ".join([*failing, *short])
 
 
-def answers_any(row: Row) -> bool:
-    return row.per_second > 0
+def side_of(comparison: LoadComparison, one: Row, other: Row) -> str:
+    """Whether one serves more than the other, less, or it cannot be told."""
+    return side(comparison, comparison.ratio(one.scenario, other.scenario), one.scenario, other.scenario)
+
+
+def side(comparison: LoadComparison, ratio: Estimate | None, one: str, other: str) -> str:
+    """As the interval has it, where there is one."""
+    if ratio is None or not comparison.differ(ratio, one, other):
+        return LEVEL
+    return MORE if (ratio.middle if ratio.low is None else ratio.low) > 1 else LESS
+
+
+def count_disturbed(comparison: LoadComparison) -> int:
+    return sum(bool(sample.disturbed) for row in comparison.rows for sample in row.samples)
 
 
 def has_intervals(comparison: LoadComparison) -> bool:
     return any((rate := row.estimates["req/s"]) is not None and rate.low is not None for row in comparison.rows)
 
 
-def explain_level(comparison: LoadComparison) -> str:
-    if has_intervals(comparison):
-        return "differ by no more than chance does"
-    return "are too near to each other for so few runs to tell them apart"
+def explain_level(comparison: LoadComparison, best: Row, level: Sequence[Row]) -> str:
+    if not has_intervals(comparison):
+        return "are too near to each other for so few runs to tell them apart"
+    ratios = [comparison.ratio(best.scenario, row.scenario) for row in level]
+    hidden = [found for ratio in ratios if ratio and (found := can_hide(ratio)) is not None]
+    more = f" ({write_factor(max(hidden))} either way could still hide)" if len(hidden) == len(level) else ""
+    return f"differ by no more than chance does{more}"
+
+
+def advise(comparison: LoadComparison) -> str:
+    """Where no winner is shown: what would tell more."""
+    todo = []
+    if count_disturbed(comparison):
+        programs = Counter(name for row in comparison.rows for sample in row.samples for name in sample.disturbers if sample.disturbed)
+        todo.append(f"close {join_words([name for name, _ in programs.most_common(3)]) if programs else 'other programs'}")
+    if len(comparison.ranked) > 1 and comparison.rounds < ENOUGH_ROUNDS:
+        todo.append(f"use --rounds {ENOUGH_ROUNDS}")
+    if comparison.too_short:
+        todo.append("send a longer load: -t 60, or --full")
+    sentence = ", or ".join(todo)
+    return f"To learn more: {sentence}." if sentence else ""
 
 
 def tell_sureness(comparison: LoadComparison) -> str:
@@ -96,8 +162,8 @@ def tell_samples(comparisons: Sequence[LoadComparison]) -> str:
     rows = [row for comparison in comparisons for row in comparison.rows]
     numbers = sorted({len(row.samples) for row in rows})
     if numbers == [1]:
-        noisy = sum(bool(sample.load.noise.contaminated) for row in rows for sample in row.samples)
-        beside = f", and other programs disturbed {noisy} of the runs" if noisy else ""
+        noisy = sum(map(count_disturbed, comparisons))
+        beside = f", and {noisy} of the runs were disturbed" if noisy else ""
         return f"One run each: no interval can be given{beside}."
     each = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
     if not any(has_intervals(comparison) for comparison in comparisons):
@@ -108,14 +174,15 @@ def tell_samples(comparisons: Sequence[LoadComparison]) -> str:
 def tell_bottlenecks(comparison: LoadComparison) -> str:
     """What limited the best, and what the others."""
     scenarios: dict[str, list[str]] = {}
-    for row in comparison.rows:
+    for row in comparison.ranked:
         scenarios.setdefault(row.bottleneck, []).append(row.scenario)
-    unknown = scenarios.pop(UNKNOWN, [])
-    if len(scenarios) == 1 and len(comparison.rows) > 1 and not unknown:
+    unknown = [f"{row.scenario} (nearest: {row.limited_by})" for row in comparison.ranked if row.bottleneck == UNKNOWN]
+    scenarios.pop(UNKNOWN, None)
+    if len(scenarios) == 1 and len(comparison.ranked) > 1 and not unknown:
         return f"Limited by {next(iter(scenarios))}, all of them."
     known = "; ".join(f"{bottleneck}: {join_words(names)}" for bottleneck, names in scenarios.items())
     sentences = [f"Limited by {known}."] if known else []
-    sentences += [f"What limited {join_words(unknown)} is not known."] if unknown else []
+    sentences += [f"Nothing was at its limit in {join_words(unknown)}."] if unknown else []
     return " ".join(sentences)
 
 
@@ -127,50 +194,79 @@ def answer_study(comparisons: Sequence[LoadComparison]) -> Answer:
     return Answer(f"{'; '.join(compare_with_the_baseline(compared))}.", tell_sureness_of_all(compared), tell_bottlenecks_of_all(compared))
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """Of one scenario beside the baseline, under one load."""
+
+    kind: str
+    load: str
+    times: float = 1.0  # as much as the baseline; the share that failed
+    ratio: Estimate | None = None
+
+
 def compare_with_the_baseline(comparisons: Sequence[LoadComparison]) -> list[str]:
     """Of each scenario that is not the baseline: under how many loads it serves more, or less; like ones together."""
     loads = brief([comparison.parts for comparison in comparisons])
-    outcomes: dict[str, dict[str, list[tuple[float, str]]]] = {}  # by scenario and kind: how many times as much, under which load
+    outcomes: dict[str, list[Outcome]] = {}  # by scenario
     baselines: dict[str, str] = {}
     for comparison, load in zip(comparisons, loads, strict=True):
         rows = {row.scenario: row for row in comparison.rows}
         for scenario, row in rows.items():
             if scenario != comparison.baseline and comparison.baseline in rows:
                 baselines[scenario] = comparison.baseline
-                kind, times = compare_row(row, comparison)
-                outcomes.setdefault(scenario, {}).setdefault(kind, []).append((times, load))
+                outcomes.setdefault(scenario, []).append(compare_row(row, comparison, load))
     scenarios: dict[str, list[str]] = {}
-    for scenario, kinds in outcomes.items():
-        scenarios.setdefault(put_in_words(kinds, baselines[scenario]), []).append(scenario)
+    for scenario, of_it in outcomes.items():
+        scenarios.setdefault(put_in_words(of_it, baselines[scenario]), []).append(scenario)
     return [f"{join_words(names)} {words}" for words, names in scenarios.items()] or ["The baseline was not measured"]
 
 
-def compare_row(row: Row, comparison: LoadComparison) -> tuple[str, float]:
-    """More, less or no difference, and how many times as much."""
-    if row.to_baseline is None:  # one of them answered nothing
-        return ("more", math.inf) if answers_any(row) else ("less", 0.0)
-    if not comparison.differ(row.to_baseline):
-        return LEVEL, 1.0
-    return ("more" if row.to_baseline.middle > 1 else "less"), row.to_baseline.middle
+def compare_row(row: Row, comparison: LoadComparison, load: str) -> Outcome:
+    if row.is_failing:
+        return Outcome(FAILING, load, row.failed_share)
+    if row.too_short:
+        return Outcome(SHORT, load)
+    ratio = row.to_baseline
+    if ratio is None:
+        return Outcome(NO_BASELINE, load)
+    return Outcome(side(comparison, ratio, row.scenario, comparison.baseline), load, ratio.middle, ratio)
 
 
-def put_in_words(kinds: dict[str, list[tuple[float, str]]], baseline: str) -> str:
+def put_in_words(outcomes: Sequence[Outcome], baseline: str) -> str:
     """Of one scenario: over one load the ratio, over several how many of each kind, and the farthest."""
-    total = sum(map(len, kinds.values()))
+    kinds: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        kinds.setdefault(outcome.kind, []).append(outcome)
+    total = len(outcomes)
     if set(kinds) == {LEVEL}:
-        return f"cannot be told from {baseline}{f' under {total} loads' if total > 1 else ''}"
-    if total == 1:
-        [[(times, _)]] = kinds.values()
-        return f"serves {write_number(times)}x what {baseline} does" if 0 < times < math.inf else f"or {baseline} answered nothing"
-    words, than, of_loads = [], f" than {baseline}", f" of {total} loads"
-    for kind, farthest, to in (("more", max, "up to"), ("less", min, "down to")):
+        return f"cannot be told from {baseline}{f' under {total} loads' if total > 1 else ''}{tell_hidden(outcomes)}"
+    if total == 1 and set(kinds) <= {MORE, LESS}:
+        return f"serves {write_number(outcomes[0].times)}x what {baseline} does"
+    words, than, of_loads = [], f" than {baseline}", f" of {total} loads" if total > 1 else " load"
+    for kind, farthest, to in ((MORE, max, "up to"), (LESS, min, "down to")):
         if kind in kinds:
-            times, load = farthest(kinds[kind])
-            how = f"{to} {write_number(times)}x: {load}" if 0 < times < math.inf else f"one answered nothing: {load}"
-            words.append(f"{kind}{than} under {len(kinds[kind])}{of_loads} ({how})")
+            far = farthest(kinds[kind], key=lambda outcome: outcome.times)
+            words.append(f"{kind}{than} under {len(kinds[kind])}{of_loads} ({to} {write_number(far.times)}x: {far.load})")
             than = of_loads = ""
-    words += [f"no difference shown under {len(kinds[LEVEL])}"] if LEVEL in kinds else []
-    return f"serves {', '.join(words)}"
+    if LEVEL in kinds:
+        from_it = "" if words else f" from {baseline}"
+        words.append(f"no difference{from_it} shown under {len(kinds[LEVEL])}{of_loads}{tell_hidden(kinds[LEVEL])}")
+    said = [f"{'serves ' if MORE in kinds or LESS in kinds else 'has '}{', '.join(words)}"] if words else []
+    if FAILING in kinds:
+        far = max(kinds[FAILING], key=lambda outcome: outcome.times)
+        said.append(f"failed up to {far.times:.0%} of its requests under {len(kinds[FAILING])} of {total} ({far.load})")
+    said += [f"is {TOO_SHORT} under {len(kinds[SHORT])} of {total}"] if SHORT in kinds else []
+    said += [f"has no ratio under {len(kinds[NO_BASELINE])} of {total}, where {baseline} has none itself"] if NO_BASELINE in kinds else []
+    return ", ".join(said)
+
+
+def tell_hidden(outcomes: Sequence[Outcome]) -> str:
+    """How large a difference could still hide, under the load where it is largest."""
+    hidden = [found for outcome in outcomes if outcome.ratio and (found := can_hide(outcome.ratio)) is not None]
+    if len(hidden) < len(outcomes):
+        return ""
+    widest = max((outcome.ratio for outcome in outcomes if outcome.ratio), key=lambda ratio: can_hide(ratio) or 0.0)
+    return f" ({write_no_difference(widest).rpartition(': ')[2]})"
 
 
 def tell_sureness_of_all(comparisons: Sequence[LoadComparison]) -> str:
@@ -179,7 +275,7 @@ def tell_sureness_of_all(comparisons: Sequence[LoadComparison]) -> str:
         name_load(comparison)
         for comparison in comparisons
         for control in comparison.controls
-        if control.ratio and not no_difference_shown(control.ratio)
+        if control.ratio and control.ratio.low is not None and not no_difference_shown(control.ratio)
     ]
     samples = tell_samples(comparisons)
     if differing:
@@ -189,7 +285,7 @@ def tell_sureness_of_all(comparisons: Sequence[LoadComparison]) -> str:
 
 
 def tell_bottlenecks_of_all(comparisons: Sequence[LoadComparison]) -> str:
-    counted = Counter(row.bottleneck for comparison in comparisons for row in comparison.rows)
+    counted = Counter(row.bottleneck for comparison in comparisons for row in comparison.ranked)
     total, unknown = counted.total(), counted.pop(UNKNOWN, 0)
     known = [f"{bottleneck} ({number} of {total} times)" for bottleneck, number in counted.most_common()]
     sentences = [f"Limited by {join_words(known)}."] if known else []

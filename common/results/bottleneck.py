@@ -4,76 +4,140 @@ The first that holds:
   client              the load generator was at its limit: the run is invalid
   errors              more than a twentieth of what ended had failed
   offered load        an open loop, and of what was due 0.98 was answered in time: more would be served too
-  waiting             at least 0.85 of the ideal: more requests in flight would be served too
   server CPU          a process of the server used 0.85 of a core, or all of them 0.85 of their cores
   database, <service> the cores beside the server's were used to 0.85, most by this
-  server concurrency  the server's CPU was idle for half of the time and more, and fewer requests were
-                      being worked on (rate times the least time an answer takes) than were in flight
-  unknown             none of these
+  waiting             at least 0.85 of the ideal, where the least time of an answer is declared: more in flight would be served too
+  server concurrency  the server's CPU was idle for half of the time and more, and at most half of the requests
+                      in flight were being worked on (rate times the least time that an answer takes)
+  CPU and waiting in turn
+                      the rate lies where those two put it: while all wait, the CPU idles, and where all compute, nobody waits
+  other programs      they used more than 0.15 of the server's cores
+  unknown             none of these: what was nearest to full is said in its place
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from common.client.sent import ClientCost
-from common.results.facts import Pinned
+from common.results.facts import Noise, Pinned
 from common.results.metrics import Metrics
 
 MANY_FAILED = 0.05
 BUSY, IDLE = 0.85, 0.50
-NEAR, KEPT_UP = 0.85, 0.98
+NEAR, KEPT_UP, FEW_AT_WORK = 0.85, 0.98, 0.50
+MANY_FOREIGN = 0.15
+MANY_UNANSWERED = 0.10  # of what was answered: their CPU is in the others' figure
+IDEAL_MOST = 1.05  # of the ideal: more than that cannot be, so the declared least time is wrong
 CLIENT, ERRORS, OFFERED, WAITING, SERVER_CPU, DATABASE = "client", "errors", "offered load", "waiting", "server CPU", "database"
-SERVER_CONCURRENCY, UNKNOWN = "server concurrency", "unknown"
+SERVER_CONCURRENCY, IN_TURN, OTHERS, UNKNOWN = "server concurrency", "CPU and waiting in turn", "other programs", "unknown"
 
 WARN_SHARE, INVALID_SHARE = 0.70, 0.90  # of a core, used by the client
-WARN_LAG_OF_P50 = 0.05
+WARN_LAG_OF_P50, LATE_LAG_OF_P50 = 0.05, 0.10
+LATE_SHARE = 0.10  # of its time, without a core
 LEAST_SECONDS = 0.5  # of a load whose share of a core says anything of its client
 
 
 @dataclass(frozen=True)
 class Bottleneck:
-    by: str
+    by: str  # one of the names above
     because: str
+    busiest: str = ""  # where nothing was full: what was nearest to it, and how near
+
+    @property
+    def text(self) -> str:
+        """For a table."""
+        return self.busiest or self.by
 
 
-def find_bottleneck(metrics: Metrics, fault: str, pinned: Pinned | None, cpu_seconds_beside: Mapping[str, float]) -> Bottleneck:
+def find_bottleneck(
+    metrics: Metrics, fault: str, pinned: Pinned | None, cpu_seconds_beside: Mapping[str, float], noise: Noise | None = None
+) -> Bottleneck:
     client = metrics.sent.client
     if client_was_the_limit(client):
         return Bottleneck(CLIENT, doubts_of_client(client, metrics.latency(50))[0])
     if fault or metrics.failed > MANY_FAILED * max(metrics.complete, 1):
         return Bottleneck(ERRORS, f"{metrics.failed:,} of {metrics.complete:,} requests failed")
-    is_open, at_work, users = metrics.sent.load.is_open, being_worked_on(metrics), metrics.in_flight
-    if is_open and metrics.of_ideal is not None and metrics.of_ideal >= KEPT_UP:
+    if metrics.sent.load.is_open and metrics.of_ideal is not None and metrics.of_ideal >= KEPT_UP:
         return Bottleneck(OFFERED, f"{metrics.of_ideal:.1%} of what was due was answered in time: no more was asked for")
-    if not is_open and at_work is not None and at_work >= NEAR * users:
-        return Bottleneck(WAITING, f"{at_work / users:.0%} of the ideal for {users:.0f} in flight")
-    busy = server_share(metrics, pinned)
+    busy, beside = server_share(metrics, pinned), shares_beside(metrics, pinned, cpu_seconds_beside)
     if busy is not None and busy >= BUSY:
         return Bottleneck(SERVER_CPU, f"{busy:.0%} of what it may use")
-    beside = busiest_beside(metrics, pinned, cpu_seconds_beside)
-    if beside is not None:
-        return beside
-    if busy is not None and busy <= IDLE and at_work is not None:
+    if sum(beside.values()) >= BUSY:
+        whose = "the cores that all share" if pinned and pinned.shared else "the cores beside the server's"
+        return Bottleneck(max(beside, key=lambda name: beside[name]), f"{whose} were {sum(beside.values()):.0%} busy, most by this")
+    return (
+        waiting_or_concurrency(metrics, busy)
+        or in_turn(metrics)
+        or by_others(noise)
+        or nearest_to_full(busy, beside, share_of_the_ideal(metrics))
+    )
+
+
+def waiting_or_concurrency(metrics: Metrics, busy: float | None) -> Bottleneck | None:
+    users, at_work, of_ideal = metrics.in_flight, being_worked_on(metrics), share_of_the_ideal(metrics)
+    if of_ideal is not None and of_ideal >= NEAR:
+        return Bottleneck(WAITING, f"{of_ideal:.0%} of the ideal for {users:.0f} in flight")
+    if busy is not None and busy <= IDLE and at_work is not None and at_work <= FEW_AT_WORK * users:
         because = f"about {at_work:.1f} of {users:.0f} requests were worked on at a time, its CPU {busy:.0%} busy"
         return Bottleneck(SERVER_CONCURRENCY, because)
-    return Bottleneck(UNKNOWN, "the server's CPU is not known" if busy is None else f"the server's CPU was {busy:.0%} busy")
+    return None
+
+
+def in_turn(metrics: Metrics) -> Bottleneck | None:
+    limits = bounds(metrics)
+    if limits is None or not limits[0] <= metrics.per_second <= limits[1]:
+        return None
+    return Bottleneck(IN_TURN, f"all in step would serve {limits[0]:.1f} a second, never in each other's way {limits[1]:.1f}")
+
+
+def bounds(metrics: Metrics) -> tuple[float, float] | None:
+    """Between which rates does a server lie whose every request computes, and waits beside the others?
+
+    At the least all go in step, so that all compute, one after the other, and then all wait; at the most they are
+    never in each other's way (the asymptotic bounds of operational analysis). Needs the CPU of a request, the number
+    in flight, and the least time of an answer, which is all but CPU time.
+    """
+    waits, computes, n = metrics.least_seconds, metrics.cpu_ms, metrics.in_flight
+    if metrics.sent.load.is_open or not waits or not computes or not n or not metrics.cost or not metrics.cost.cpu_known:
+        return None
+    if metrics.failed + metrics.cut_off > MANY_UNANSWERED * metrics.ok:
+        return None
+    apiece = computes / 1000
+    of_one_process = apiece * metrics.cost.busiest_process_cpu_seconds / metrics.cost.cpu_seconds  # the others compute beside it
+    return n / (n * of_one_process + waits), min(n / (apiece + waits), 1 / of_one_process)
+
+
+def by_others(noise: Noise | None) -> Bottleneck | None:
+    if noise is None or (noise.foreign_on_server_cores or 0.0) <= MANY_FOREIGN:
+        return None
+    programs = ", ".join(f"{name} {share:.0%} of a core" for name, share in noise.foreign_programs.items())
+    because = f"they used {noise.foreign_on_server_cores:.0%} of the server's cores{f' ({programs})' if programs else ''}"
+    return Bottleneck(OTHERS, because, f"{OTHERS} {noise.foreign_on_server_cores:.0%}")
+
+
+def nearest_to_full(busy: float | None, beside: Mapping[str, float], of_ideal: float | None) -> Bottleneck:
+    if busy is None:
+        return Bottleneck(UNKNOWN, "the server's CPU is not known")
+    parts = {SERVER_CPU: busy, **beside, **({WAITING: of_ideal} if of_ideal is not None else {})}
+    most = max(parts, key=lambda name: parts[name])
+    return Bottleneck(UNKNOWN, f"nothing was full; the server's CPU was {busy:.0%} busy", f"{most} {parts[most]:.0%}")
+
+
+def share_of_the_ideal(metrics: Metrics) -> float | None:
+    """Where the least time of an answer is declared: the shortest that was seen under load may have waited for others."""
+    return metrics.of_ideal if metrics.least_seconds and not metrics.sent.load.is_open and metrics.ok else None
 
 
 def being_worked_on(metrics: Metrics) -> float | None:
-    """By Little's law: the rate times the least time of an answer (declared, or else the shortest seen)."""
-    is_open = metrics.sent.load.is_open
+    """By Little's law: the rate times the least time of an answer. Declared, or the shortest seen, and then rather too many."""
     if not metrics.ok:
         return None
-    if is_open and metrics.least_seconds:
-        return metrics.per_second * metrics.least_seconds
-    if metrics.of_ideal is not None and not is_open:
-        return metrics.of_ideal * metrics.in_flight
-    return metrics.per_second * float(metrics.latencies[0]) / 1000
+    return metrics.per_second * (metrics.least_seconds or float(metrics.latencies[0]) / 1000)
 
 
 def server_share(metrics: Metrics, pinned: Pinned | None) -> float | None:
     """Of its cores, or of the one core that a process of Python can use: whichever is nearer to full."""
-    if not metrics.cost or not metrics.seconds:
+    if not metrics.cost or not metrics.cost.cpu_known or not metrics.seconds:
         return None
     shares = [metrics.cost.busiest_process_cpu_seconds / metrics.seconds]
     if pinned:
@@ -81,14 +145,14 @@ def server_share(metrics: Metrics, pinned: Pinned | None) -> float | None:
     return max(shares)
 
 
-def busiest_beside(metrics: Metrics, pinned: Pinned | None, cpu_seconds_beside: Mapping[str, float]) -> Bottleneck | None:
+def shares_beside(metrics: Metrics, pinned: Pinned | None, cpu_seconds_beside: Mapping[str, float]) -> dict[str, float]:
+    """Of the cores beside the server's, each part that runs there; the server too where all share all."""
     if not pinned or not metrics.seconds:
-        return None
+        return {}
     used = {**cpu_seconds_beside, CLIENT: metrics.sent.client.cpu_seconds}
-    share = sum(used.values()) / metrics.seconds / len(pinned.others)
-    most = max(used, key=lambda name: used[name])
-    name = DATABASE if most == "postgres" else most
-    return Bottleneck(name, f"the cores beside the server's were {share:.0%} busy, most by this") if share >= BUSY else None
+    if pinned.shared and metrics.cost and metrics.cost.cpu_known:
+        used[SERVER_CPU] = metrics.cost.cpu_seconds
+    return {DATABASE if name == "postgres" else name: seconds / metrics.seconds / len(pinned.others) for name, seconds in used.items()}
 
 
 def share_of_client(client: ClientCost) -> float:
@@ -100,6 +164,22 @@ def client_was_the_limit(client: ClientCost) -> bool:
     return share_of_client(client) >= INVALID_SHARE
 
 
+def client_was_late(metrics: Metrics) -> bool:
+    """Its times are the server's and its own waits for a core: rates and times of such a load are marked."""
+    client, p50 = metrics.sent.client, metrics.latency(50)
+    lagged = p50 is not None and client.loop_lag_p99_ms > LATE_LAG_OF_P50 * p50
+    return lagged or (client.waited_share is not None and client.waited_share > LATE_SHARE)
+
+
+def doubts_of_ideal(metrics: Metrics) -> list[str]:
+    """No answer is faster than the least time: where more was served than that lets through, it was declared wrongly."""
+    of_ideal = share_of_the_ideal(metrics)
+    if of_ideal is None or of_ideal <= IDEAL_MOST:
+        return []
+    shortest = float(metrics.latencies[0]) / 1000
+    return [f"{of_ideal:.0%} of the ideal cannot be: LEAST_SECONDS says {metrics.least_seconds:g} s, an answer took {shortest:.3f} s"]
+
+
 def doubts_of_client(client: ClientCost, p50_ms: float | None) -> list[str]:
     """What is to be doubted because of the load generator, the worst first."""
     share, lag = share_of_client(client), client.loop_lag_p99_ms
@@ -109,4 +189,7 @@ def doubts_of_client(client: ClientCost, p50_ms: float | None) -> list[str]:
         doubts.append(f"the client used {share:.0%} of a core in its busiest second; {fate}")
     if p50_ms is not None and lag > WARN_LAG_OF_P50 * p50_ms:
         doubts.append(f"the client's event loop ran {lag:.1f} ms late (p99), over 5 % of the median response time")
+    if client.waited_share is not None and client.waited_share > LATE_SHARE:
+        worst = f", {client.busiest_second_waited_share:.0%} in its worst second" if client.busiest_second_waited_share else ""
+        doubts.append(f"the client waited for a core {client.waited_share:.0%} of its time{worst}: its times are partly its own")
     return doubts

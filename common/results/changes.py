@@ -1,18 +1,17 @@
 """One change at a time: what each scenario gains or loses by the one thing that sets it apart from another."""
 
 import difflib
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from common.results.bottleneck import WAITING
-from common.results.comparison import METRICS, LoadComparison, compare_loads, factor, ratio_of
+from common.results.comparison import LoadComparison, Row, compare_loads, factor
 from common.results.intervals import Estimate
 from common.results.record import ScenarioRun
-from common.results.words import NO_DIFFERENCE, brief
+from common.results.words import brief, write_no_difference, write_standing
 
 RATIOS = ("req/s", "CPU ms/req", "MB")
-BOTH_WAITED, NO_RATIO = "both only waited: compare their CPU", "one answered nothing"
+BOTH_WAITED = "both only waited: compare their CPU"
 
 
 @dataclass(frozen=True)
@@ -25,12 +24,13 @@ class Change:
     load: str
     ratios: dict[str, Estimate | None]
     verdict: str  # '' where req/s show a difference
+    marks: str  # of what its figures are to be doubted for
 
     @property
     def factor(self) -> float:
-        """How far apart their req/s are, whichever has more."""
+        """How far apart their req/s are, whichever has more; 0 where that is not known."""
         ratio = self.ratios["req/s"]
-        return factor(ratio) if ratio else math.inf
+        return factor(ratio) if ratio else 0.0
 
 
 def changes_of_study(study: str, runs: Iterable[ScenarioRun]) -> list[Change]:
@@ -38,29 +38,34 @@ def changes_of_study(study: str, runs: Iterable[ScenarioRun]) -> list[Change]:
     runs = [run for run in runs if run.study == study]
     differs_from = {run.scenario: run.differs_from for run in runs}
     comparisons = compare_loads(runs)
-    changes = [
-        compare_change(comparison, load, scenario, base, what)
+    found = [
+        (comparison, load, scenario, base, what)
         for comparison, load in zip(comparisons, brief([comparison.parts for comparison in comparisons]), strict=True)
         for scenario in comparison.scenarios
         for base, what in differs_from[scenario].items()
         if comparison.counted(scenario) and comparison.counted(base)
     ]
+    changes = [compare_change(*of_it, of=len(found) * len(RATIOS)) for of_it in found]
     return sorted(changes, key=lambda change: -change.factor)
 
 
-def compare_change(comparison: LoadComparison, load: str, scenario: str, base: str, what: str) -> Change:
-    changed, before = comparison.counted(scenario), comparison.counted(base)
-    ratios = {name: ratio_of(METRICS[name], changed, before) for name in RATIOS}
-    return Change(scenario, base, what, load, ratios, judge_change(comparison, scenario, base, ratios["req/s"]))
+def compare_change(comparison: LoadComparison, load: str, scenario: str, base: str, what: str, of: int) -> Change:
+    """As one of so many ratios."""
+    both = [comparison.row(name) for name in (scenario, base)]
+    ratios = {name: comparison.ratio(scenario, base, name, of) for name in RATIOS}
+    marks = "".join(dict.fromkeys(mark for row in both for mark in row.marks))
+    return Change(scenario, base, what, load, ratios, judge_change(comparison, both, ratios["req/s"]), marks)
 
 
-def judge_change(comparison: LoadComparison, scenario: str, base: str, ratio: Estimate | None) -> str:
-    """Where the load was the limit of both, their req/s cannot differ: what they cost can."""
-    if {bottleneck for name in (scenario, base) for bottleneck in comparison.row(name).bottlenecks} == {WAITING}:
-        return BOTH_WAITED
+def judge_change(comparison: LoadComparison, both: Sequence[Row], ratio: Estimate | None) -> str:
+    """Where the load was the limit of both, their req/s hardly differ: what they cost can."""
     if ratio is None:
-        return NO_RATIO
-    return "" if comparison.differ(ratio) else NO_DIFFERENCE
+        return "; ".join(f"{row.scenario}: {write_standing(row)}" for row in both if not row.is_ranked) or "nothing to compare"
+    if comparison.differ(ratio, *(row.scenario for row in both)):
+        return "; ".join(
+            f"{row.unanswered} of {len(row.samples)} runs of {row.scenario} answered nothing" for row in both if row.unanswered
+        )
+    return BOTH_WAITED if {name for row in both for name in row.bottlenecks} == {WAITING} else write_no_difference(ratio)
 
 
 def diff_sources(before: str, after: str) -> str:

@@ -1,14 +1,26 @@
-"""What a study claimed and what a run says of it: here what rules are made of; the rules live in studies/."""
+"""What a study claimed and what a run says of it: here what rules are made of; the rules live in studies/.
 
+A rule says where a ratio or a value must lie. The claim is reproduced if what was measured lies wholly there with its
+interval, not reproduced if wholly elsewhere, and else not decided. With too few runs for an interval a stated margin stands
+for it: 1.2 times, or what two equal runs (A/A) differ by, or what a run says of its own rate, whichever is most.
+"""
+
+import math
 import statistics
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from common.results import intervals
+from common.results.bottleneck import MANY_FAILED
+from common.results.comparison import LoadComparison, Sample, compare_loads, error_of, share_that_failed, why_too_short
+from common.results.intervals import Estimate
 from common.results.record import Measured, ScenarioRun
-from common.results.words import write_exactly
+from common.results.words import join_words, write_exactly
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "not decided by this run"
-FEWEST = 3  # successes that a rate or a time may rest on
+NEEDS_FULL = "needs --full"
+
+Of = Callable[[Measured], float | None]
 
 
 @dataclass(frozen=True)
@@ -18,42 +30,192 @@ class Claim:
     evidence: str
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a value is measured."""
+
+    scenario: str
+    path: str
+    latency_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was measured: a value and where it may lie, or why nothing is known."""
+
+    said: str
+    low: float = math.nan
+    high: float = math.nan
+    middle: float = math.nan
+    by: str = ""  # which load, 'published' or 'default'
+
+    @property
+    def is_known(self) -> bool:
+        return not math.isnan(self.middle)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Where a finding must lie."""
+
+    name: str
+    finding: Finding
+    at_least: float = -math.inf
+    at_most: float = math.inf
+
+    @property
+    def holds(self) -> bool | None:
+        """None where it is not decided."""
+        if not self.finding.is_known:
+            return None
+        if self.at_least <= self.finding.low and self.finding.high <= self.at_most:
+            return True
+        return False if self.finding.high < self.at_least or self.finding.low > self.at_most else None
+
+
+@dataclass(frozen=True)
+class Found:
+    """The runs of a place."""
+
+    comparison: LoadComparison
+    place: Place
+
+    @property
+    def samples(self) -> list[Sample]:
+        return self.comparison.counted(self.place.scenario)
+
+    @property
+    def margin(self) -> float:
+        return max(self.comparison.margin, error_of(self.samples))
+
+    @property
+    def doubt(self) -> str:
+        """Why no value of a rate or a time can be concluded from; '' if one can."""
+        failed = share_that_failed(self.samples)
+        if failed > MANY_FAILED:
+            return f"{self.place.scenario} failed {failed:.0%} of its requests"
+        too_short = why_too_short(self.samples)
+        return f"{self.place.scenario} is too short to tell: {too_short}" if too_short else ""
+
+
+def any_load(load: Measured) -> bool:
+    return True
+
+
 class Runs:
-    """The measured loads of a suite that can decide a claim, by scenario, path and added latency."""
+    """The measured loads of a suite that can decide a claim: as declared or as published, by runs that tables count."""
 
     def __init__(self, runs: Iterable[ScenarioRun]) -> None:
-        self._loads = [(run.scenario, load) for run in runs for load in run.loads if can_decide(load)]
-        self.quick = any(load.size == "quick" for _, load in self._loads)
+        self._comparisons = compare_loads(replace(run, loads=[load for load in run.loads if load.size != "changed"]) for run in runs)
 
-    def median(self, of: Callable[[Measured], float | None], scenario: str, path: str, latency_ms: int = 0) -> float | None:
-        """Over its runs; None if it was not run, or too little was answered to say."""
-        wanted = (scenario, path, latency_ms)
-        loads = [load for name, load in self._loads if (name, load.sent.path, load.latency_ms) == wanted and load.metrics.ok >= FEWEST]
-        known = [value for load in loads if (value := of(load)) is not None]
-        return statistics.median(known) if known else None
+    def find(self, places: Sequence[Place], fits: Callable[[Measured], bool] = any_load) -> list[Found] | str:
+        """Of each place its runs, all under published loads or all under default ones, of one path the same; else why there are none."""
+        for published in (True, False):
+            matches = {place: self._matches(place, published, fits) for place in places}
+            found = []
+            for place in places:
+                same_path = [matches[other] for other in places if other.path == place.path]
+                shared = [one for identity, one in matches[place].items() if all(identity in others for others in same_path)]
+                found += [Found(shared[0], place)] if shared else []
+            if len(found) == len(places):
+                return found
+        missing = [name_place(place) for place in places if not any(was_measured(place, one) for one in self._comparisons)]
+        return f"nothing was measured that can decide it: {join_words(missing)}" if missing else NEEDS_FULL
+
+    def _matches(self, place: Place, published: bool, fits: Callable[[Measured], bool]) -> dict[str, LoadComparison]:
+        """By the identity of the load."""
+        here = [comparison for comparison in self._comparisons if was_measured(place, comparison)]
+        loads = [(comparison.counted(place.scenario)[0].load, comparison) for comparison in here]
+        return {load.identity: comparison for load, comparison in loads if is_published(load) == published and fits(load)}
+
+    def ratio(self, of: Of, one: tuple[str, Place], other: tuple[str, Place], fits: Callable[[Measured], bool] = any_load) -> Finding:
+        """Of one place's value to another's, each with its name."""
+        (name, place), (other_name, other_place) = one, other
+        found = self.find([place, other_place], fits)
+        if isinstance(found, str):
+            return Finding(found)
+        values, others = (known_values(of, side) for side in found)
+        doubts = [doubt for side in found if (doubt := side.doubt)]
+        ratio = intervals.ratio(values, others)
+        if doubts or ratio is None:
+            return Finding("; ".join(doubts) or f"one of {name} and {other_name} answered nothing, or it is not known")
+        evidence = f"{name} {write_middle(values)}, {other_name} {write_middle(others)}"
+        return finding_of(ratio, evidence, max(side.margin for side in found), found[0], "x")
+
+    def value(self, of: Of, name: str, place: Place, fits: Callable[[Measured], bool] = any_load, is_time: bool = False) -> Finding:
+        """Counted, or a share or a time within one run, in which the speed of the machine has no part: no margin is needed."""
+        found = self.find([place], fits)
+        if isinstance(found, str):
+            return Finding(found)
+        [side] = found
+        values = known_values(of, side)
+        if why_too_short(side.samples):
+            return Finding(side.doubt)
+        if is_time and any(sample.load.client_was_late for sample in side.samples):
+            return Finding(f"the load generator was kept waiting: times of {place.scenario} hold that too")
+        estimate = intervals.estimate(values)
+        if estimate is None:
+            return Finding(f"{name} is not known")
+        return finding_of(estimate, f"{name} {write_middle(values)}", 1.0, side)
 
 
-def can_decide(load: Measured) -> bool:
-    """A claim is decided by its own load only, and by runs that went well."""
-    return load.size != "changed" and not load.invalid
+def was_measured(place: Place, comparison: LoadComparison) -> bool:
+    """Under this load."""
+    here = (comparison.load.sent.path, comparison.load.latency_ms) == (place.path, place.latency_ms)
+    return here and bool(comparison.counted(place.scenario))
+
+
+def name_place(place: Place) -> str:
+    return f"{place.scenario} {place.path}{f' at {place.latency_ms} ms' if place.latency_ms else ''}"
+
+
+def is_published(load: Measured) -> bool:
+    """It is the load whose figures the study published."""
+    return any(value is not None for value in load.published.values())
+
+
+def known_values(of: Of, found: Found) -> list[float]:
+    return [value for sample in found.samples if (value := of(sample.load)) is not None]
+
+
+def finding_of(estimate: Estimate, evidence: str, margin: float, found: Found, unit: str = "") -> Finding:
+    by = "published" if is_published(found.samples[0].load) else "default"
+    if estimate.low is not None and estimate.high is not None:
+        bounds = f" [{write_exactly(estimate.low)}, {write_exactly(estimate.high)}]"
+        said = f"{evidence}: {write_exactly(estimate.middle)}{unit}{bounds}" if unit else f"{evidence}{bounds}"
+        return Finding(said, estimate.low, estimate.high, estimate.middle, by)
+    said = f"{evidence}: {write_exactly(estimate.middle)}{unit}" if unit else evidence
+    said += f", to within {margin:.2g}x" if margin > 1 else ""
+    return Finding(said, estimate.middle / margin, estimate.middle * margin, estimate.middle, by)
+
+
+def write_middle(values: Sequence[float]) -> str:
+    return write_exactly(statistics.median(values))
 
 
 def per_second(load: Measured) -> float:
     return load.metrics.per_second
 
 
-def decide(text: str, values: Mapping[str, float | None], rule: Callable[..., bool], refutable: bool = True) -> Claim:
-    """The rule gets the values in their order; without one of them there is no verdict.
+def decide(text: str, *rules: Rule) -> Claim:
+    """By all of its rules."""
+    unknown = list(dict.fromkeys(rule.finding.said for rule in rules if not rule.finding.is_known))
+    if unknown:
+        return Claim(text, UNDECIDED, "; ".join(unknown))
+    loads = " and ".join(dict.fromkeys(rule.finding.by for rule in rules))
+    evidence = f"{'; '.join(rule.finding.said for rule in rules)} (by the {loads} load)"
+    held = [rule.holds for rule in rules]
+    if False in held:
+        return Claim(text, NOT_REPRODUCED, evidence)
+    if None in held:
+        open_rules = join_words([f"{rule.name} {write_range(rule)}" for rule in rules if rule.holds is None])
+        return Claim(text, UNDECIDED, f"too near to tell whether {open_rules}: {evidence}")
+    return Claim(text, REPRODUCED, evidence)
 
-    What grows over minutes cannot be refuted by a ramp of seconds: such a run may only confirm it.
-    """
-    known = {name: value for name, value in values.items() if value is not None}
-    missing = [name for name in values if name not in known]
-    if missing:
-        return Claim(text, UNDECIDED, f"too little was answered, or nothing sent: {', '.join(missing)}")
-    evidence = ", ".join(f"{name} {write_exactly(value)}" for name, value in known.items())
-    if rule(*known.values()):
-        return Claim(text, REPRODUCED, evidence)
-    if not refutable:
-        return Claim(text, UNDECIDED, f"{evidence}; only --full can refute it")
-    return Claim(text, NOT_REPRODUCED, evidence)
+
+def write_range(rule: Rule) -> str:
+    if rule.at_least == -math.inf:
+        return f"is at most {write_exactly(rule.at_most)}"
+    if rule.at_most == math.inf:
+        return f"is at least {write_exactly(rule.at_least)}"
+    return f"lies between {write_exactly(rule.at_least)} and {write_exactly(rule.at_most)}"

@@ -5,27 +5,47 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from common.results.intervals import Estimate, estimate, no_difference_shown, ratio
+from common.results.bottleneck import MANY_FAILED
+from common.results.intervals import (
+    CONFIDENCE,
+    FEWEST_RUNS,
+    AtMost,
+    Estimate,
+    Value,
+    confidence_of_each,
+    estimate,
+    no_difference_shown,
+    ratio,
+)
 from common.results.metrics import Metrics
 from common.results.record import CLIENT_BOUND, Measured, ScenarioRun
 
 TELLS_IN_ONE_ROUND = 1.2  # less means nothing between single runs
+DISTURBED, LATE = "~", "!"  # marks of what figures are to be doubted for
+WORTH_CLOSING = 0.05  # of a core
+CALM_RUNS = FEWEST_RUNS  # with so many of a scenario, its disturbed ones have no part in rates and times
 
-Metric = Callable[[Metrics], float | None]
+Metric = Callable[[Metrics], Value | None]
 
 
 def requests_per_second(metrics: Metrics) -> float:
     return metrics.per_second
 
 
+def cpu_per_request(metrics: Metrics) -> Value | None:
+    cpu_ms = metrics.cpu_ms
+    return AtMost(cpu_ms) if cpu_ms is not None and metrics.cpu_is_bound else cpu_ms
+
+
 METRICS: dict[str, Metric] = {
     "req/s": requests_per_second,
-    "p50 ms": lambda metrics: metrics.latency(50),
-    "p95 ms": lambda metrics: metrics.latency(95),
-    "p99 ms": lambda metrics: metrics.latency(99),
-    "CPU ms/req": lambda metrics: metrics.cpu_ms,
+    "p50 ms": lambda metrics: metrics.percentile(50),
+    "p95 ms": lambda metrics: metrics.percentile(95),
+    "p99 ms": lambda metrics: metrics.percentile(99),
+    "CPU ms/req": cpu_per_request,
     "MB": lambda metrics: metrics.peak_mb,
 }
+OF_ALL_RUNS = ("CPU ms/req", "MB")  # which other programs change little: disturbed runs have their part in them
 
 
 @dataclass(frozen=True)
@@ -43,18 +63,40 @@ class Sample:
     def per_second(self) -> float:
         return self.load.metrics.per_second
 
+    @property
+    def disturbed(self) -> str:
+        """By which other programs, and how much; '' if it was not."""
+        return self.load.noise.disturbed
+
+    @property
+    def disturbers(self) -> list[str]:
+        """The programs, by name: those that used so much of a core that closing them helps."""
+        return [name for name, share in self.load.noise.foreign_programs.items() if share >= WORTH_CLOSING]
+
 
 @dataclass(frozen=True)
 class Row:
     """One scenario under one load, over those of its samples that count."""
 
     scenario: str
-    samples: Sequence[Sample]
+    samples: Sequence[Sample]  # that rates and times are of
+    valid: Sequence[Sample]  # these, and the disturbed ones that are left out of them
     estimates: dict[str, Estimate | None]  # by the metric's name
     failed: int
     cut_off: int
     bottlenecks: Counter[str]  # what limited how many of them
+    too_short: str  # why its rate bears no conclusion; '' if it does
+    failed_share: float  # of what ended
     to_baseline: Estimate | None  # the ratio of its requests per second
+
+    @property
+    def is_failing(self) -> bool:
+        """What refuses work has less to do for the rest: such a rate has no rank."""
+        return self.failed_share > MANY_FAILED
+
+    @property
+    def is_ranked(self) -> bool:
+        return not self.is_failing and not self.too_short
 
     @property
     def bottleneck(self) -> str:
@@ -62,19 +104,43 @@ class Row:
         return self.bottlenecks.most_common(1)[0][0]
 
     @property
+    def limited_by(self) -> str:
+        """That, or of what nothing was full for, what was nearest to it in the first of them."""
+        first = next(sample.load.bottleneck for sample in self.samples if sample.load.bottleneck.by == self.bottleneck)
+        return first.text
+
+    @property
     def per_second(self) -> float:
-        found = self.estimates["req/s"]
-        return found.middle if found else 0.0
+        rate = self.estimates["req/s"]
+        return rate.middle if rate else 0.0
+
+    @property
+    def unanswered(self) -> int:
+        """Runs in which nothing was answered as it should be."""
+        return sum(not sample.load.metrics.ok for sample in self.samples)
+
+    @property
+    def disturbed(self) -> list[Sample]:
+        return [sample for sample in self.valid if sample.disturbed]
+
+    @property
+    def is_late(self) -> bool:
+        """The load generator was kept waiting in one of its runs."""
+        return any(sample.load.client_was_late for sample in self.samples)
+
+    @property
+    def marks(self) -> list[str]:
+        return [DISTURBED] * bool(self.disturbed) + [LATE] * self.is_late
 
     @property
     def one_core(self) -> float | None:
         """The requests per second that a core has CPU time for."""
         cpu = self.estimates["CPU ms/req"]
-        return 1000 / cpu.middle if cpu and cpu.middle else None
+        return 1000 / cpu.middle if cpu and cpu.middle and not cpu.bound else None
 
     @property
     def of_ideal(self) -> float | None:
-        middle = estimate_of(lambda metrics: metrics.of_ideal, self.samples)
+        middle = None if self.too_short else estimate_of(lambda metrics: metrics.of_ideal, self.samples)
         return middle.middle if middle else None
 
 
@@ -85,6 +151,7 @@ class Control:
     scenario: str
     samples: Sequence[Sample]
     ratio: Estimate | None  # of requests per second
+    cpu_ratio: Estimate | None
 
 
 @dataclass(frozen=True)
@@ -130,50 +197,109 @@ class LoadComparison:
         return next((name for name in wanted if name in self.scenarios), self.scenarios[0])
 
     @cached_property
-    def one_round(self) -> bool:
-        """No interval can be given then, and so a contaminated run stands beside the others."""
-        return max(Counter((sample.scenario, sample.run.control) for sample in self.samples).values()) == 1
+    def rounds(self) -> int:
+        return max(Counter((sample.scenario, sample.run.control) for sample in self.samples).values())
 
-    def left_out(self, sample: Sample) -> str:
-        """Why it has no part in the comparison; '' if it has."""
-        return sample.load.invalid or ("" if self.one_round else sample.load.noise.contaminated)
+    @property
+    def one_round(self) -> bool:
+        """No interval can be given then."""
+        return self.rounds == 1
+
+    def valid(self, scenario: str, control: bool = False) -> list[Sample]:
+        """Its runs that show the server."""
+        return [
+            sample for sample in self.samples if (sample.scenario, sample.run.control) == (scenario, control) and not sample.load.invalid
+        ]
 
     def counted(self, scenario: str, control: bool = False) -> list[Sample]:
-        return [
-            sample for sample in self.samples if (sample.scenario, sample.run.control) == (scenario, control) and not self.left_out(sample)
-        ]
+        """Those that rates and times are of: the calm ones where they are enough, or else all."""
+        valid = self.valid(scenario, control)
+        calm = [sample for sample in valid if not sample.disturbed]
+        return calm if len(calm) >= CALM_RUNS else valid
+
+    def left_out(self, sample: Sample) -> str:
+        """Why it has no part in rates and times; '' if it has."""
+        if sample.load.invalid:
+            return sample.load.invalid
+        is_counted = any(counted is sample for counted in self.counted(sample.scenario, sample.run.control))
+        return "" if is_counted else sample.disturbed
 
     @cached_property
     def rows(self) -> list[Row]:
-        """Best first."""
+        """The ranked ones, best first; those that fail; those whose load was too short to tell."""
         rows = [self.row(scenario) for scenario in self.scenarios if self.counted(scenario)]
-        return sorted(rows, key=lambda row: -row.per_second)
+        return sorted(rows, key=lambda row: (not row.is_ranked, bool(row.too_short), -row.per_second, row.scenario))
+
+    @property
+    def ranked(self) -> list[Row]:
+        return [row for row in self.rows if row.is_ranked]
+
+    @property
+    def failing(self) -> list[Row]:
+        return [row for row in self.rows if row.is_failing]
+
+    @property
+    def too_short(self) -> list[Row]:
+        return [row for row in self.rows if row.too_short]
+
+    @property
+    def drawn(self) -> list[Row]:
+        """Those that have a rate, be they ranked or not."""
+        return [row for row in self.rows if not row.too_short]
 
     def row(self, scenario: str) -> Row:
-        samples = self.counted(scenario)
+        samples, valid = self.counted(scenario), self.valid(scenario)
+        too_short = why_too_short(samples)
         return Row(
             scenario=scenario,
             samples=samples,
-            estimates={name: estimate_of(metric, samples) for name, metric in METRICS.items()},
+            valid=valid,
+            estimates={name: estimate_of(metric, valid if name in OF_ALL_RUNS else samples) for name, metric in METRICS.items()}
+            | (dict.fromkeys(["req/s", "CPU ms/req"]) if too_short else {}),
             failed=sum(sample.load.metrics.failed for sample in samples),
             cut_off=sum(sample.load.metrics.cut_off for sample in samples),
             bottlenecks=Counter(sample.load.bottleneck.by for sample in samples),
-            to_baseline=None if scenario == self.baseline else ratio_of_rates(samples, self.counted(self.baseline)),
+            too_short=too_short,
+            failed_share=share_that_failed(samples),
+            to_baseline=None if scenario == self.baseline else self.ratio(scenario, self.baseline),
         )
+
+    def ratio(self, scenario: str, other: str, metric: str = "req/s", of: int = 0) -> Estimate | None:
+        """Of two scenarios: None where one has no rank.
+
+        One of so many, or of as many as there are scenarios beside the baseline: they hold all together 95 times in 100.
+        """
+        return ratio_of(
+            METRICS[metric], self.pick(scenario, metric), self.pick(other, metric), confidence_of_each(of or len(self.scenarios) - 1)
+        )
+
+    def pick(self, scenario: str, metric: str, control: bool = False) -> list[Sample]:
+        return self.valid(scenario, control) if metric in OF_ALL_RUNS else self.counted(scenario, control)
 
     @cached_property
     def controls(self) -> list[Control]:
         twice = sorted({sample.scenario for sample in self.samples if sample.run.control})
-        both = [(scenario, self.counted(scenario, control=True), self.counted(scenario)) for scenario in twice]
-        return [Control(scenario, second, ratio_of_rates(second, first)) for scenario, second, first in both]
 
-    def differ(self, ratio: Estimate | None) -> bool:
-        """With too few runs for an interval, only what is far apart: farther than two equal runs are."""
+        def ratio(scenario: str, metric: str) -> Estimate | None:
+            return ratio_of(METRICS[metric], self.pick(scenario, metric, control=True), self.pick(scenario, metric))
+
+        return [
+            Control(scenario, self.counted(scenario, control=True), ratio(scenario, "req/s"), ratio(scenario, "CPU ms/req"))
+            for scenario in twice
+        ]
+
+    def differ(self, ratio: Estimate | None, one: str, other: str) -> bool:
+        """With too few runs for an interval, only what is far apart: farther than two equal runs are, and than each is sure of itself."""
         if ratio is None:
-            return True
+            return False
         if ratio.low is None:
-            return factor(ratio) >= max([TELLS_IN_ONE_ROUND, *(factor(control.ratio) for control in self.controls if control.ratio)])
+            return factor(ratio) >= max(self.margin, *(error_of(self.counted(name)) for name in (one, other)))
         return not no_difference_shown(ratio)
+
+    @property
+    def margin(self) -> float:
+        """How many times as much single runs must differ by before it means anything."""
+        return max([TELLS_IN_ONE_ROUND, *(factor(control.ratio) for control in self.controls if control.ratio)])
 
     @property
     def client_bound(self) -> list[tuple[str, float]]:
@@ -195,7 +321,21 @@ def compare_loads(runs: Iterable[ScenarioRun]) -> list[LoadComparison]:
     return [comparison for comparison in comparisons if comparison.scenarios]
 
 
-def known_values(metric: Metric, samples: Iterable[Sample]) -> list[float]:
+def why_too_short(samples: Sequence[Sample]) -> str:
+    """Of half of its runs or more; '' where more bear a conclusion, and where failures say enough."""
+    reasons = [reason for sample in samples if (reason := sample.load.metrics.rate.too_short)]
+    if 2 * len(reasons) < len(samples) or not reasons or share_that_failed(samples) > MANY_FAILED:
+        return ""
+    return Counter(reasons).most_common(1)[0][0]
+
+
+def share_that_failed(samples: Iterable[Sample]) -> float:
+    metrics = [sample.load.metrics for sample in samples]
+    complete = sum(one.complete for one in metrics)
+    return sum(one.failed for one in metrics) / complete if complete else 0.0
+
+
+def known_values(metric: Metric, samples: Iterable[Sample]) -> list[Value]:
     return [value for sample in samples if (value := metric(sample.load.metrics)) is not None]
 
 
@@ -203,12 +343,16 @@ def estimate_of(metric: Metric, samples: Iterable[Sample]) -> Estimate | None:
     return estimate(known_values(metric, samples))
 
 
-def ratio_of(metric: Metric, samples: Iterable[Sample], baseline: Iterable[Sample]) -> Estimate | None:
-    return ratio(known_values(metric, samples), known_values(metric, baseline))
+def ratio_of(metric: Metric, samples: Sequence[Sample], others: Sequence[Sample], confidence: float = CONFIDENCE) -> Estimate | None:
+    """None where one fails, or was too short to tell."""
+    if any(why_too_short(side) or share_that_failed(side) > MANY_FAILED for side in (samples, others)):
+        return None
+    return ratio(known_values(metric, samples), known_values(metric, others), confidence)
 
 
-def ratio_of_rates(samples: Iterable[Sample], baseline: Iterable[Sample]) -> Estimate | None:
-    return ratio_of(requests_per_second, samples, baseline)
+def error_of(samples: Iterable[Sample]) -> float:
+    """How many times as much a run's rate may be, by itself: the largest of them."""
+    return max((1 + (sample.load.metrics.rate.error or 0.0) for sample in samples), default=1.0)
 
 
 def factor(ratio: Estimate) -> float:

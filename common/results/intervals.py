@@ -1,17 +1,36 @@
 """How sure are we? 95% intervals over runs (never over requests), and ratios of one scenario to another.
 
 Rates, times and costs spread by factors, so the intervals are Student's, of the logarithms
-of the runs' values. benchmarks/false_positives.py measures how often they see a difference
-where there is none.
+of the runs' values. A table holds several ratios, and its intervals hold all together 95 times in 100
+(Bonferroni's: simple, and right for runs that are not alike). benchmarks/false_positives.py measures
+how often they see a difference where there is none.
 """
 
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 CONFIDENCE = 0.95
 FEWEST_RUNS = 3
+SAME = 0.05  # what lies within is called the same
+
+
+@dataclass(frozen=True)
+class Over:
+    """More than so much: what was cut off before it ended."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """No more than so much: a cost that work without an answer is part of."""
+
+    value: float
+
+
+Value = float | Over | AtMost
 
 
 @dataclass(frozen=True)
@@ -22,42 +41,83 @@ class Estimate:
     low: float | None
     high: float | None
     runs: int
+    bound: str = ""  # '>' or '<=': the middle is no figure but its bound
 
 
-def estimate(values: Sequence[float]) -> Estimate | None:
+def estimate(values: Sequence[Value]) -> Estimate | None:
     """Of one scenario's runs; None if there are none."""
     if not values:
         return None
-    middle = statistics.median(values)
-    if len(values) < FEWEST_RUNS or min(values) <= 0:
-        return Estimate(middle, None, None, len(values))
-    logs = [math.log(value) for value in values]
-    error = statistics.stdev(logs) / math.sqrt(len(logs))
-    reach = error * quantile(len(logs) - 1)
-    centre = statistics.fmean(logs)
-    return Estimate(middle, math.exp(centre - reach), math.exp(centre + reach), len(values))
-
-
-def ratio(values: Sequence[float], baseline: Sequence[float], confidence: float = CONFIDENCE) -> Estimate | None:
-    """Of two scenarios' runs, by Welch's interval; None if one has no runs or a value that is not above 0."""
-    if not values or not baseline or min(*values, *baseline) <= 0:
-        return None
-    middle = statistics.median(values) / statistics.median(baseline)
-    runs = min(len(values), len(baseline))
-    if runs < FEWEST_RUNS:
+    runs = len(values)
+    if any(isinstance(value, AtMost) for value in values):
+        return Estimate(statistics.median(map(number_of, values)), None, None, runs, "<=")
+    if any(isinstance(value, Over) for value in values):
+        middle = sorted(values, key=lambda value: (isinstance(value, Over), number_of(value)))[runs // 2]
+        return Estimate(number_of(middle), None, None, runs, ">" if isinstance(middle, Over) else "")
+    known = [number_of(value) for value in values]
+    middle = statistics.median(known)
+    if runs < FEWEST_RUNS or min(known) <= 0:
         return Estimate(middle, None, None, runs)
-    logs, baseline_logs = ([math.log(value) for value in side] for side in (values, baseline))
-    parts = [statistics.variance(side) / len(side) for side in (logs, baseline_logs)]
-    error = math.sqrt(sum(parts))
-    if error == 0:
+    logs = [math.log(value) for value in known]
+    reach = statistics.stdev(logs) / math.sqrt(runs) * quantile(runs - 1)
+    return between(middle, statistics.fmean(logs), reach, runs)
+
+
+def ratio(values: Sequence[Value], baseline: Sequence[Value], confidence: float = CONFIDENCE) -> Estimate | None:
+    """Of two scenarios' runs, by Welch's interval.
+
+    None if one has no runs, a middle of 0, or a bound in place of a figure. Where only some
+    runs came to nothing, their logarithms do not exist: the ratio of the medians, without an interval.
+    """
+    if not values or not baseline or not all(isinstance(value, (int, float)) for value in (*values, *baseline)):
+        return None
+    sides = [[number_of(value) for value in side] for side in (values, baseline)]
+    medians = [statistics.median(side) for side in sides]
+    if min(medians) <= 0:
+        return None
+    middle = medians[0] / medians[1]
+    runs = min(map(len, sides))
+    if runs < FEWEST_RUNS or min(map(min, sides)) <= 0:
+        return Estimate(middle, None, None, runs)
+    logs = [[math.log(value) for value in side] for side in sides]
+    centre = statistics.fmean(logs[0]) - statistics.fmean(logs[1])
+    parts = [statistics.variance(side) / len(side) for side in logs]
+    if sum(parts) == 0:
+        return between(middle, centre, 0.0, runs)
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, logs, strict=True))
+    found = between(middle, centre, math.sqrt(sum(parts)) * quantile(freedom, confidence), runs)
+    agrees = found.low is not None and found.high is not None and found.low <= middle <= found.high
+    return found if agrees else replace(found, middle=math.exp(centre))  # so that figure and interval never disagree on who has more
+
+
+def number_of(value: Value) -> float:
+    return value.value if isinstance(value, (Over, AtMost)) else float(value)
+
+
+def between(middle: float, centre: float, reach: float, runs: int) -> Estimate:
+    """The interval is of the geometric mean."""
+    if reach == 0:
         return Estimate(middle, middle, middle, runs)
-    freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, (logs, baseline_logs), strict=True))
-    centre, reach = statistics.fmean(logs) - statistics.fmean(baseline_logs), error * quantile(freedom, confidence)
     return Estimate(middle, math.exp(centre - reach), math.exp(centre + reach), runs)
+
+
+def confidence_of_each(number: int) -> float:
+    """Of so many intervals that are to hold all together."""
+    return 1 - (1 - CONFIDENCE) / max(1, number)
 
 
 def no_difference_shown(ratio: Estimate) -> bool:
     return ratio.low is None or ratio.high is None or ratio.low <= 1 <= ratio.high
+
+
+def is_the_same(ratio: Estimate, within: float = SAME) -> bool:
+    """The whole interval lies so near to 1."""
+    return ratio.low is not None and ratio.high is not None and ratio.low >= 1 / (1 + within) and ratio.high <= 1 + within
+
+
+def can_hide(ratio: Estimate) -> float | None:
+    """How many times as much one may still have as the other, whichever; None without an interval."""
+    return None if ratio.low is None or ratio.high is None or ratio.low <= 0 else max(ratio.high, 1 / ratio.low)
 
 
 def quantile(freedom: float, confidence: float = CONFIDENCE) -> float:

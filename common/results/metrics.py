@@ -6,9 +6,13 @@ from functools import cached_property
 import numpy as np
 
 from common.client import percentiles, schedule
+from common.client.outcomes import NUMBER
 from common.client.sent import CANCELLED, CUT_OFF, Column, Sent, milliseconds
 from common.results.facts import Cost
+from common.results.intervals import Over, Value
+from common.results.rate import Rate, measure_rate, window
 
+WITHOUT_ANSWER = 0.01  # of what was answered: more makes a cost per answer its upper bound
 LATE_MS = 2.0  # more than this after it was due: twice the grain of the event loop's timers
 
 
@@ -27,7 +31,16 @@ class Metrics:
         self.failed = sent.failed
         self.cut_off = sent.outcomes.get(CUT_OFF, 0) + sent.outcomes.get(CANCELLED, 0)
         self.complete = self.ok + self.failed
-        self.per_second = self.ok / self.seconds if self.seconds else 0.0
+        self.mean_per_second = self.ok / self.seconds if self.seconds else 0.0  # over the whole load, as ab has it
+
+    @cached_property
+    def rate(self) -> Rate:
+        return measure_rate(self.sent)
+
+    @property
+    def per_second(self) -> float:
+        """Of right answers, while the load was steady."""
+        return self.rate.per_second
 
     # Times in ms, ascending, of successes where nothing else is said
 
@@ -70,6 +83,20 @@ class Metrics:
 
     def latency(self, percent: float) -> float | None:
         return float(percentiles.percentile(self.latencies, percent)) if self.ok else None
+
+    def percentile(self, percent: float) -> Value | None:
+        """In ms, of what was answered or cut off: what was cut off would have taken longer than it had (Kaplan and Meier's estimate)."""
+        requests = self.sent.requests
+        cut = np.isin(requests.outcome, [NUMBER[CUT_OFF], NUMBER[CANCELLED]])
+        if not self.ok or not cut.any():
+            return Over(float(requests.latency_ms[cut].max())) if cut.any() else self.latency(percent)
+        counted = requests.ok | cut
+        times, ended = requests.latency_ms[counted], requests.ok[counted]
+        order = np.lexsort((~ended, times))  # of equal times, the answers first
+        times, ended = times[order], ended[order]
+        still_waiting = np.cumprod(1 - ended / np.arange(len(times), 0, -1))
+        passed = np.flatnonzero(ended & (still_waiting <= 1 - percent / 100 + 1e-9))
+        return float(times[passed[0]]) if len(passed) else Over(float(times[-1]))
 
     def percentile_of_due(self, percent: float) -> float:
         """In ms, of all that were due; infinite where a request was not answered as it should be."""
@@ -118,15 +145,16 @@ class Metrics:
 
     @cached_property
     def in_flight(self) -> float:
-        """The requests that the load keeps in flight, at most: the mean over a ramp, whose users arrive one by one, or an open loop."""
+        """The requests that the load keeps in flight, at most, where its rate is counted; the mean of an open loop."""
         load, requests = self.sent.load, self.sent.requests
         if load.is_open:
             return float(milliseconds(requests.start, requests.end).sum() / 1000 / self.seconds) if self.seconds else 0.0
-        users, rate = load.concurrency, load.spawn_rate
-        if rate is None or not self.seconds:
-            return float(users)
-        arriving = min(users / rate, self.seconds)
-        return float((arriving * min(users, arriving * rate) / 2 + (self.seconds - arriving) * users) / self.seconds)
+        if load.spawn_rate is None or not self.seconds:
+            return float(load.concurrency)
+        span = window(self.sent)
+        arrived = min(max(load.concurrency / load.spawn_rate, span.begin), span.end)
+        arriving = load.spawn_rate * (span.begin + arrived) / 2 * (arrived - span.begin)
+        return float((arriving + load.concurrency * (span.end - arrived)) / (span.end - span.begin))
 
     @cached_property
     def ideal_per_second(self) -> float | None:
@@ -136,7 +164,7 @@ class Metrics:
             return schedule.count(load.schedule) / schedule.length(load.schedule)
         if not self.least_seconds:
             return None
-        if load.requests and not self.sent.stopped:
+        if load.requests and window(self.sent).is_whole_load:
             return load.requests / (math.ceil(load.requests / load.concurrency) * self.least_seconds)  # the last wave may be a small one
         return self.in_flight / self.least_seconds
 
@@ -169,8 +197,13 @@ class Metrics:
 
     @cached_property
     def cpu_ms(self) -> float | None:
-        """CPU of the server for each right answer."""
-        return self.cost.cpu_seconds * 1000 / self.ok if self.cost and self.ok else None
+        """CPU of the server for each right answer; None where too few ticks of a clock decide it."""
+        return self.cost.cpu_seconds * 1000 / self.ok if self.cost and self.cost.cpu_known and self.ok else None
+
+    @property
+    def cpu_is_bound(self) -> bool:
+        """More than a hundredth of what was answered failed or was cut off: the CPU that this took is in the others' figure."""
+        return self.failed + self.cut_off > WITHOUT_ANSWER * self.ok
 
     @cached_property
     def one_core_per_second(self) -> float | None:

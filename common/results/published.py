@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from common.results.record import Measured, ScenarioRun
 from common.results.timeline import slice_load
 
-RATES = ("requests/s", "max requests/s")  # which a load that was cut short may still show
+MOST_OVER = 10  # seconds: Locust's rate, of which studies publish the highest, is a mean over so many
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class PublishedMetric:
 def compare_published(study: str, runs: Iterable[ScenarioRun]) -> list[PublishedMetric]:
     loads_by_place: dict[tuple[str, str, int], list[Measured]] = {}
     for run in runs:
-        for load in run.loads if run.study == study else []:
-            if load.published:
+        for load in run.loads if run.study == study and not run.control else []:
+            if load.published and not load.invalid:
                 loads_by_place.setdefault((run.scenario, load.sent.path, load.latency_ms), []).append(load)
     rows = []
     for (scenario, path, latency_ms), loads in loads_by_place.items():
@@ -33,9 +33,7 @@ def compare_published(study: str, runs: Iterable[ScenarioRun]) -> list[Published
         for name, published in stated(loads[0]).items():
             known = [value for by_name in metrics if (value := by_name.get(name)) is not None]
             measured = statistics.median(known) if known else None
-            rows.append(
-                PublishedMetric(scenario, where, name, published, measured, ratio_to_published(name, published, measured, loads[0]))
-            )
+            rows.append(PublishedMetric(scenario, where, name, published, measured, ratio_to_published(published, measured, loads[0])))
     return rows
 
 
@@ -49,8 +47,8 @@ def known_metrics(load: Measured) -> dict[str, float | None]:
     metrics = load.metrics
     return {
         "seconds": metrics.seconds,
-        "requests/s": metrics.per_second,
-        "max requests/s": max((part.ok for part in slice_load(load.sent)), default=0),
+        "requests/s": metrics.mean_per_second,
+        "max requests/s": highest_rate(load),
         "successes": metrics.ok,
         "mean ms": metrics.mean_ms,
         **{f"p{percent} ms": metrics.latency(percent) for percent in (50, 95, 99)},
@@ -59,7 +57,12 @@ def known_metrics(load: Measured) -> dict[str, float | None]:
     }
 
 
-def ratio_to_published(name: str, published: float, measured: float | None, load: Measured) -> str:
-    """Where they are of the same thing."""
-    comparable = load.size == "declared" or name in (*RATES, *load.counted_in_log)
-    return f"{measured / published:.2f}" if measured is not None and published and comparable else "-"
+def highest_rate(load: Measured) -> float | None:
+    """What Locust shows as requests per second, at its highest: a mean of successes over ten whole seconds; None of a shorter load."""
+    ok = [part.ok for part in slice_load(load.sent)]
+    return max((sum(ok[at : at + MOST_OVER]) / MOST_OVER for at in range(len(ok) - MOST_OVER + 1)), default=None)
+
+
+def ratio_to_published(published: float, measured: float | None, load: Measured) -> str:
+    """Where they are of the same load."""
+    return f"{measured / published:.2f}" if measured is not None and published and load.size == "declared" else "-"

@@ -9,7 +9,7 @@ from typing import Literal
 
 from common.client.load import Sizes
 from common.client.sent import Sent
-from common.results.bottleneck import Bottleneck, client_was_the_limit, find_bottleneck
+from common.results.bottleneck import Bottleneck, client_was_late, client_was_the_limit, find_bottleneck
 from common.results.facts import Cost, Environment, Noise, Pinned, WarmUp
 from common.results.metrics import Metrics
 
@@ -24,7 +24,7 @@ class Measured:
     identity: str  # of what was asked for, as a command line: loads that have the same one are the same
     line: str  # as the scenario declares it
     latency_ms: int  # added to all that the server sends
-    size: Literal["declared", "quick", "changed"]  # quick: cut off or compressed; changed: by the user's options
+    size: Literal["declared", "changed"]  # changed: by the user's options
     least_seconds: float | None  # no answer can take less
     published: dict[str, float | None]  # what the study published for this load
     command: list[str]  # that started the server
@@ -38,6 +38,7 @@ class Measured:
     noise: Noise
     waited_for_ports_seconds: float  # before the load, until ports of ended connections were free
     counted_in_log: dict[str, int]  # how often the server or what is beside it logged what the scenario counts
+    calibration_ms: float | None = None  # that a fixed piece of work took on the server's core before the load; None: not known
 
     @cached_property
     def metrics(self) -> Metrics:
@@ -45,7 +46,12 @@ class Measured:
 
     @cached_property
     def bottleneck(self) -> Bottleneck:
-        return find_bottleneck(self.metrics, self.fault, self.pinned, self.cpu_seconds_beside)
+        return find_bottleneck(self.metrics, self.fault, self.pinned, self.cpu_seconds_beside, self.noise)
+
+    @property
+    def client_was_late(self) -> bool:
+        """Its rates and times are to be marked."""
+        return client_was_late(self.metrics)
 
     @property
     def invalid(self) -> str:
@@ -68,12 +74,12 @@ class ScenarioRun:
     launch: str  # as it is declared
     source: str  # of the scenario's file
     environment: Environment
-    mode: Literal["quick", "full"]  # of all loads
+    mode: Literal["default", "full"]  # full: the published loads in place of the default ones
     round: int = 1  # of a suite
     control: bool = False  # the second run of the A/A control
     seed: int | None = None  # of the random order of a suite
     status: Literal["ok", "interrupted", "skipped", "failed"] = "interrupted"  # how it ended
-    reason: str = ""  # why it is not ok
+    reason: str = ""  # why it is not ok; of one that is, what is to be doubted in it
     loads: list[Measured] = field(default_factory=list)  # in the order in which they were sent
 
 
@@ -116,6 +122,6 @@ class Plan:
     scenarios: list[str]  # by name
     rounds: int  # of all of them
     seed: int  # of the random order
-    full: bool  # loads as declared
+    full: bool  # the published loads
     pin: bool  # server and all else on cores of their own
     sizes: Sizes

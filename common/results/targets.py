@@ -1,15 +1,21 @@
 """What is to be kept, in a few words: 'p99<=800ms', 'req/s>=100', 'failed<=1%', 'cpu<=5ms'."""
 
 import re
+import statistics
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.cli import UsageError
+from common.results.intervals import AtMost, Over, Value, number_of
 from common.results.metrics import Metrics
+from common.results.record import Measured
 
 KNOWN = "p50 to p99.9, mean or max in ms or s; req/s; failed in %; cpu in ms per request"
 FORM = re.compile(r"(p100|p\d{1,2}(?:\.\d+)?|mean|max|req/s|failed|cpu)\s*(<=|>=)\s*(\d+(?:\.\d+)?)\s*(ms|s|%|)")
 UNITS = {"req/s": {"": 1.0}, "failed": {"%": 1.0}, "cpu": {"ms": 1.0, "s": 1000.0}}
 TIMES = {"ms": 1.0, "s": 1000.0}
+KEPT, BROKEN, UNDECIDED = "kept", "BROKEN", "not decided"
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Target:
     def limit_ms(self) -> float:
         return self.value
 
-    def measure(self, metrics: Metrics) -> float | None:
+    def measure(self, metrics: Metrics) -> Value | None:
         """None where nothing was measured."""
         match self.metric:
             case "req/s":
@@ -36,13 +42,67 @@ class Target:
             case "failed":
                 return 100 * metrics.failed / metrics.complete if metrics.complete else None
             case "cpu":
-                return metrics.cpu_ms
+                return AtMost(metrics.cpu_ms) if metrics.cpu_ms is not None and metrics.cpu_is_bound else metrics.cpu_ms
             case "mean":
                 return metrics.mean_ms
-        return metrics.latency(self.percent)
+        return metrics.percentile(self.percent)
 
-    def keeps(self, value: float | None) -> bool:
-        return value is not None and (value <= self.value if self.at_most else value >= self.value)
+    def keeps(self, value: float) -> bool:
+        return value <= self.value if self.at_most else value >= self.value
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Of a target: whether it was kept, and by what that is known."""
+
+    verdict: str
+    evidence: str
+
+
+def judge_target(target: Target, loads: Sequence[Measured], why_none: str) -> Judgement:
+    """By the median of the runs, or the verdict of most of them where one is no figure; a target that is not decided is not kept."""
+    judged = [(judge_load(target, load.metrics), target.measure(load.metrics)) for load in loads]
+    known = [value for (verdict, _), value in judged if verdict != UNDECIDED and value is not None]
+    if not known:
+        reasons = Counter(reason for (_, reason), _ in judged)
+        return Judgement(UNDECIDED, reasons.most_common(1)[0][0] if reasons else why_none)
+    runs = f"{len(known)} run{'s' * (len(known) > 1)}"
+    if len(known) == len(judged) and all(isinstance(value, (int, float)) for value in known):
+        middle = statistics.median(map(number_of, known))
+        return Judgement(KEPT if target.keeps(middle) else BROKEN, f"{middle:,.4g} ({runs})")
+    verdicts = Counter(verdict for (verdict, _), _ in judged)
+    most = next((verdict for verdict in (KEPT, BROKEN) if verdicts[verdict] > len(judged) / 2), UNDECIDED)
+    said = Counter(reason for (verdict, reason), _ in judged if verdict == most).most_common(1)
+    return Judgement(most, f"{said[0][0] if said else 'the runs disagree'} ({len(judged)} run{'s' * (len(judged) > 1)})")
+
+
+def judge_load(target: Target, metrics: Metrics) -> tuple[str, str]:
+    """Kept, broken or not decided, and why."""
+    value = target.measure(metrics)
+    unfinished = metrics.cut_off > metrics.complete  # it was cut off before it had answered half of what it started
+    half = f"{metrics.cut_off:,} of {metrics.started:,} requests were cut off"
+    if target.metric == "req/s" and metrics.rate.too_short and not metrics.failed:
+        return UNDECIDED, f"the load is too short to tell: {metrics.rate.too_short}"
+    if value is None:
+        return (
+            UNDECIDED,
+            "the server's CPU is not known" if target.metric == "cpu" and metrics.ok else "nothing was answered as it should be",
+        )
+    number = number_of(value)
+    if isinstance(value, Over):  # more than this: enough to break what it may be at most
+        decided = BROKEN if target.at_most else KEPT
+        return (decided, f"over {number:,.4g}") if number >= target.value else (UNDECIDED, f"{half}, none older than {number:,.4g} ms")
+    if isinstance(value, AtMost):
+        decided = KEPT if target.at_most else BROKEN
+        return (
+            (decided, f"<= {number:,.4g}")
+            if target.keeps(number) == target.at_most
+            else (UNDECIDED, f"<= {number:,.4g}: {half}, or failed")
+        )
+    kept = target.keeps(number)
+    if unfinished and kept and target.at_most and target.metric != "req/s":
+        return UNDECIDED, half
+    return KEPT if kept else BROKEN, f"{number:,.4g}"
 
 
 def parse(text: str) -> Target:

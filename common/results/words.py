@@ -4,15 +4,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common.results.comparison import Row
-from common.results.facts import Environment
-from common.results.intervals import Estimate, no_difference_shown
+from common.results.comparison import DISTURBED, LATE, Control, Row
+from common.results.facts import Environment, Pinned
+from common.results.intervals import SAME, Estimate, can_hide, is_the_same, no_difference_shown
 
 # Heads of columns, beside the names of the metrics themselves
 OF_IDEAL, FAILED, CUT_OFF, ONE_CORE = "of ideal", "failed", "cut off", "one core"
 TO_BASELINE, RUNS, LIMITED_BY = "to baseline", "runs", "limited by"
 
-NO_DIFFERENCE = "no difference shown"
+NO_DIFFERENCE, TOO_SHORT = "no difference shown", "too short to tell"
+CPU_QUOTA = "cpu_quota_percent"  # of one core, among the limits of an environment
 UNSHOWN_PACKAGES = ("uvicorn-worker", "locust", "asgiref", "numpy", "psutil")
 
 
@@ -43,26 +44,84 @@ def write_cells(row: Row, baseline: str) -> dict[str, Cell]:
         "CPU ms/req": metrics["CPU ms/req"],
         ONE_CORE: Cell(write_number(row.one_core), order_of(row.one_core)),
         "MB": metrics["MB"],
-        TO_BASELINE: Cell("1", 1) if row.scenario == baseline else cell_of_ratio(row.to_baseline),
+        TO_BASELINE: Cell("1", 1) if row.scenario == baseline and row.is_ranked else cell_of_ratio(row.to_baseline),
         RUNS: Cell(write_count(len(row.samples)), len(row.samples)),
-        LIMITED_BY: Cell(write_bottlenecks(row.bottlenecks), row.bottleneck),
+        LIMITED_BY: Cell(write_standing(row) or write_bottlenecks(row), row.bottleneck),
     }
+
+
+def write_standing(row: Row) -> str:
+    """Why it has no rank; '' if it has one."""
+    if row.too_short:
+        return f"{TOO_SHORT}: {row.too_short}"
+    return f"failed {row.failed_share:.0%} of its requests" if row.is_failing else ""
+
+
+def write_name(row: Row) -> str:
+    """With the marks of what its figures are to be doubted for."""
+    return " ".join([row.scenario, *row.marks])
+
+
+def explain_marks(rows: Sequence[Row]) -> list[str]:
+    """A line for each mark: of which scenarios, why, and what became of such runs."""
+    lines = []
+    if any(row.disturbed for row in rows):
+        each = []
+        for row in rows:
+            if row.disturbed:
+                fate = "counted" if row.disturbed[0] in row.samples else "not in its rates and times"
+                each.append(f"{row.scenario} {len(row.disturbed)} of {len(row.valid)} run{'s' * (len(row.valid) > 1)}, {fate}")
+        what = Counter(sample.disturbed for row in rows for sample in row.disturbed).most_common(1)[0][0]
+        lines.append(f"{DISTURBED} disturbed: {'; '.join(each)} ({what})")
+    late = [row.scenario for row in rows if row.is_late]
+    if late:
+        lines.append(f"{LATE} the load generator was kept waiting for a core: the times of {join_words(late)} hold that too")
+    return lines
+
+
+def explain_zeros(rows: Sequence[Row]) -> list[str]:
+    return [
+        f"{row.scenario}: {row.unanswered} of {len(row.samples)} runs answered nothing: a ratio of medians, without an interval"
+        for row in rows
+        if row.is_ranked and row.unanswered
+    ]
 
 
 def cell_of(estimate: Estimate | None, unit: str = "") -> Cell:
     if estimate is None:
         return Cell("-", "")
-    text = f"{write_number(estimate.middle)}{unit}"
+    if estimate.bound == ">":
+        return Cell(f"over {write_number(estimate.middle)}{unit}" if unit else write_over(estimate.middle), estimate.middle)
+    text = f"{estimate.bound} {write_number(estimate.middle)}{unit}".strip()
     if estimate.low is None or estimate.high is None:
         return Cell(text, estimate.middle)
     return Cell(text, estimate.middle, write_number(estimate.low), write_number(estimate.high))
+
+
+def write_over(ms: float) -> str:
+    """A time that the load did not last for."""
+    return f"over {ms / 1000:.3g} s" if ms >= 1000 else f"over {ms:.3g} ms"
 
 
 def cell_of_ratio(ratio: Estimate | None) -> Cell:
     cell = cell_of(ratio, "x")
     if ratio is None or ratio.low is None or not no_difference_shown(ratio):
         return cell
-    return Cell(cell.text, cell.by, cell.low, cell.high, NO_DIFFERENCE)
+    return Cell(cell.text, cell.by, cell.low, cell.high, write_no_difference(ratio))
+
+
+def write_no_difference(ratio: Estimate | None, within: float = SAME) -> str:
+    """Never taken for sameness: how large a difference could still hide, or within what the two are the same."""
+    hidden = can_hide(ratio) if ratio else None
+    if ratio is None or hidden is None:
+        return NO_DIFFERENCE
+    if is_the_same(ratio, within):
+        return f"the same within {within:.0%}"
+    return f"{NO_DIFFERENCE}: {write_factor(hidden)} either way"
+
+
+def write_factor(factor: float) -> str:
+    return f"at most {write_number(factor)}x" if factor >= 2 else f"at most {max(factor - 1, 0.01):.0%}"
 
 
 def order_of(value: float | None) -> float | str:
@@ -100,8 +159,14 @@ def write_ratio(ratio: Estimate | None) -> str:
     return f"{cell.in_one_line} {cell.note}".strip()
 
 
-def write_control(ratio: Estimate | None) -> str:
-    return "no runs to compare" if ratio is None else f"{write_estimate(ratio, 'x')} {judge_control(ratio)}"
+def write_control(control: Control) -> str:
+    """What the two came to; of their CPU only where it differs, which bars comparing CPU here."""
+    if control.ratio is None:
+        return "no ratio: no run counts, or the load was too short"
+    said = f"{write_estimate(control.ratio, 'x')} {judge_control(control.ratio)}"
+    cpu = control.cpu_ratio
+    differs = cpu is not None and cpu.low is not None and not no_difference_shown(cpu)
+    return f"{said}; CPU per request {write_estimate(cpu, 'x')}: it differs, so do not compare that here" if differs else said
 
 
 def judge_control(ratio: Estimate) -> str:
@@ -109,13 +174,34 @@ def judge_control(ratio: Estimate) -> str:
         return "(single runs: a difference this size is noise)"
     if ratio.low is None:
         return "(too few runs for an interval)"
-    return NO_DIFFERENCE if no_difference_shown(ratio) else "these identical runs differ significantly: don't trust this table"
+    return write_no_difference(ratio) if no_difference_shown(ratio) else "these identical runs differ significantly: don't trust this table"
 
 
-def write_bottlenecks(counted: Counter[str]) -> str:
+def describe_pinning(pinned: Pinned | None) -> str:
+    """What ran where: '' where the cores are not known."""
+    if pinned is None:
+        return "server, client and services share all cores"
+    if pinned.shared or not pinned.others:
+        return f"server, client and services share cores {write_cores(pinned.server)}"
+    cores = f"core{'s' * (len(pinned.server) > 1)} {write_cores(pinned.server)}"
+    return f"server on {cores}, all else on {write_cores(pinned.others)}"
+
+
+def write_cores(numbers: Sequence[int]) -> str:
+    """Runs of them in short: 0-3, 8."""
+    ranges: list[list[int]] = []
+    for number in sorted(numbers):
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1].append(number)
+        else:
+            ranges.append([number])
+    return ", ".join(f"{cores[0]}-{cores[-1]}" if len(cores) > 1 else f"{cores[0]}" for cores in ranges)
+
+
+def write_bottlenecks(row: Row) -> str:
     """What limited most of the runs, with their number where it was not all."""
-    most, number = counted.most_common(1)[0]
-    return most if number == counted.total() else f"{most} ({number} of {counted.total()})"
+    number, total = row.bottlenecks[row.bottleneck], row.bottlenecks.total()
+    return row.limited_by if number == total else f"{row.limited_by} ({number} of {total})"
 
 
 def join_words(words: Sequence[str]) -> str:
@@ -133,7 +219,9 @@ def brief(loads: Sequence[Sequence[str]]) -> list[str]:
 
 def describe_environment(environment: Environment) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in environment.packages.items() if name not in UNSHOWN_PACKAGES)
+    quota = environment.limits.get(CPU_QUOTA)
+    of_cores = f" (a quota lets us use {quota / 100:g} of them)" if quota else ""
     return (
-        f"{environment.system} {environment.machine}, {environment.processor}, {environment.cores} cores, "
+        f"{environment.system} {environment.machine}, {environment.processor}, {environment.cores} cores{of_cores}, "
         f"{environment.memory_bytes / 2**30:.0f} GiB; {environment.python}; {packages}"
     )

@@ -2,10 +2,13 @@
 
 A probe is an open loop of a constant rate. Its percentile is of all that was due, from the
 intended start; what was not answered as it should be counts as never answered. A probe is
-  void    the client was at its limit, or started requests so late that this would show in the figure
-  broken  over 0.1 % failed or were not sent, or the percentile is above the target, or the server
-          fell behind: less than 0.98 of what was due, and ten requests less, was answered as fast as it came
+  void    the client was at its limit: of its core, of what it may have in flight, or it started requests so late
+          that this would show in the figure
+  broken  over 0.1 % failed or were not sent, or the percentile is above the target, or the server fell behind:
+          less was answered as fast as it came than by chance, 2 % less at least and never more than 5 %
   held    neither
+Beyond its capacity a server keeps a target for as long as its queue has no time to grow. So a probe that would hold
+while response times still grow is sent again for twice as long, until 500 requests are due or a minute is up.
 A rate that does not hold is tried again before it counts. The rate that is found has held
 twice more. Where the next higher rate was void, the client was the limit: at least so much.
 """
@@ -17,14 +20,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from common.client import percentiles
+from common.client import percentiles, schedule
 from common.client.load import Load
 from common.client.progress import Tell, silent
 from common.client.request import Request
 from common.client.sender import Sender
 from common.client.sent import CANCELLED, Sent
-from common.results.bottleneck import KEPT_UP, client_was_the_limit, doubts_of_client
+from common.results.bottleneck import client_was_the_limit, doubts_of_client
 from common.results.metrics import LATE_MS, Metrics
+from common.results.rate import FEWEST, error_of
 from common.results.record import Probe, Search
 from common.results.targets import Target
 
@@ -33,10 +37,15 @@ START_RATE, LEAST_RATE = 10.0, 1.0
 NEAR = 1.05  # the rate that is found and the next that does not hold are this near
 CONFIRMATIONS = 2
 MOST_PROBES, MOST_SECONDS = 40, 900.0
+LEAST_DUE, ENOUGH_DUE = 50, 500  # requests of a probe: never fewer; so many bear a verdict whatever their trend is
+LONGEST_PROBE = 60.0
 FAILED_SHARE = 0.001
+SHORTFALL, MOST_SHORTFALL = 0.02, 0.05  # that is no falling behind: always, and if chance may explain it
+GROWS = 0.02  # seconds by which answers take longer for each second that goes by
 LATE_SHARE = 0.05  # of the target's time: requests may not start later than this at its percentile
 ALONE = 3  # requests, one after the other, that show whether the target can be kept at all
 SETTLE_SECONDS = 30.0
+IDLE = 2.0  # times what a request took alone at first: no longer, and the server is idle again
 
 Verdict = Literal["held", "broken", "void"]
 Ended = Literal["found", "client-bound", "undecided", "none", "stopped"]
@@ -99,6 +108,9 @@ def judge(target: Target, sent: Sent) -> tuple[Verdict, str]:
     late = float(percentiles.percentile(metrics.lateness, target.percent)) if metrics.started else 0.0
     if late > max(LATE_MS, LATE_SHARE * target.limit_ms):
         return "void", f"the client started requests {late:.1f} ms late (p{target.percent:g})"
+    load = sent.load
+    if metrics.unsent > FAILED_SHARE * metrics.due and load.concurrency < (load.rate or 0.0) * target.limit_ms / 1000:
+        return "void", f"{metrics.unsent:,} unsent of {metrics.due:,}: no more than {load.concurrency:,} may be in flight (-c)"
     lost = metrics.failed + metrics.unsent
     if lost > FAILED_SHARE * metrics.due:
         return "broken", f"{metrics.failed:,} failed, {metrics.unsent:,} unsent of {metrics.due:,}"
@@ -106,9 +118,31 @@ def judge(target: Target, sent: Sent) -> tuple[Verdict, str]:
     if taken > target.limit_ms:
         return "broken", f"p{target.percent:g} {'was not answered in time' if math.isinf(taken) else f'{taken:,.1f} ms'}"
     kept = 1.0 if metrics.of_ideal is None else metrics.of_ideal
-    if kept < KEPT_UP and (1 - kept) * metrics.due > percentiles.FEW_BEYOND:
+    if kept < 1 - allowed_shortfall(metrics):
         return "broken", f"the server fell behind: it answered {kept:.1%} as fast as it came"
     return "held", ""
+
+
+def allowed_shortfall(metrics: Metrics) -> float:
+    """In the second half of a probe, of what was due in it: as much as its answers come unevenly."""
+    end = schedule.length(metrics.sent.load.schedule)
+    ends = metrics.ends[(metrics.ends > end / 2) & (metrics.ends <= end)] - end / 2
+    if len(ends) < FEWEST:
+        return MOST_SHORTFALL
+    chance = error_of(ends, 1, len(ends) / float(ends[-1]))
+    return min(MOST_SHORTFALL, max(SHORTFALL, chance))
+
+
+def grows(sent: Sent) -> bool:
+    """Do response times grow through the last half of a probe, from its first half to its second?"""
+    requests, end = sent.requests, schedule.length(sent.load.schedule) * 1e6
+    third, fourth = (
+        requests.latency_ms[requests.ok & (requests.intended >= begin * end) & (requests.intended < (begin + 0.25) * end)]
+        for begin in (0.5, 0.75)
+    )
+    if not len(third) or not len(fourth):
+        return True
+    return bool((fourth.mean() - third.mean()) * 1000 > GROWS * end / 4)
 
 
 class Stopped(Exception):
@@ -123,6 +157,7 @@ class Prober:
         self.request = request
         self.target = target
         self.probes: list[Probe] = []
+        self._fastest = math.inf  # of the requests that were sent alone at first
         self._tell = tell
         self._sender: Sender | None = None
         self._stopped = False
@@ -138,12 +173,13 @@ class Prober:
         ended: Ended = "stopped"
         rate, said = None, ""
         try:
-            fastest = min([await self.time_alone() for _ in range(ALONE)])
-            if fastest > self.target.limit_ms:
-                taken = "was not answered as it should be" if math.isinf(fastest) else f"took {fastest:,.1f} ms"
+            self._fastest = min([await self.time_alone() for _ in range(ALONE)])
+            if self._fastest > self.target.limit_ms:
+                taken = "was not answered as it should be" if math.isinf(self._fastest) else f"took {self._fastest:,.1f} ms"
                 ended, said = "none", f"no rate holds {self.target.text}: a request alone {taken}"
             else:
                 ended, rate = await bisection.find()
+                said = self._doubt(rate)
         except Stopped:
             said = "stopped"
         return Search(
@@ -159,11 +195,27 @@ class Prober:
         )
 
     async def probe(self, rate: float) -> Verdict:
-        sent = await self._send(replace(self.load, rate=rate), self._tell)
-        verdict, because = judge(self.target, sent)
-        self.probes.append(Probe(sent, verdict, because))
-        await self._settle()
-        return verdict
+        """Once, or again for longer while it cannot tell."""
+        seconds = min(max(self.load.seconds or PROBE_SECONDS, LEAST_DUE / rate), max(LONGEST_PROBE, self.load.seconds or 0.0))
+        while True:
+            sent = await self._send(replace(self.load, rate=rate, seconds=seconds), self._tell)
+            verdict, because = judge(self.target, sent)
+            longer = min(2 * seconds, LONGEST_PROBE)
+            if verdict != "held" or longer <= seconds or len(sent.requests) >= ENOUGH_DUE or not grows(sent):
+                self.probes.append(Probe(sent, verdict, because))
+                await self._settle()
+                return verdict
+            self.probes.append(Probe(sent, "void", "too short to tell: response times still grew"))
+            seconds = longer
+            await self._settle()
+
+    def _doubt(self, rate: float | None) -> str:
+        """Of a percentile that few requests decide."""
+        counts = [len(probe.sent.requests) for probe in self.probes if probe.sent.load.rate == rate and probe.verdict == "held"]
+        beyond = percentiles.beyond(min(counts), self.target.percent) if counts else percentiles.FEW_BEYOND
+        if beyond >= percentiles.FEW_BEYOND:
+            return ""
+        return f"only {beyond} of {min(counts):,} requests lie beyond p{self.target.percent:g}: longer runs (-t) know it better"
 
     async def time_alone(self) -> float:
         """One request, in ms; infinite if it is not answered as it should be."""
@@ -173,7 +225,8 @@ class Prober:
     async def _settle(self) -> None:
         """Until the server has worked off what the probe left behind: the next starts on an idle one."""
         until = time.monotonic() + SETTLE_SECONDS
-        while await self.time_alone() > self.target.limit_ms and time.monotonic() < until:
+        idle_ms = max(IDLE * self._fastest, self._fastest + LATE_MS)
+        while await self.time_alone() > idle_ms and time.monotonic() < until:
             await asyncio.sleep(0.1)
 
     async def _send(self, load: Load, tell: Tell) -> Sent:

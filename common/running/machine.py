@@ -1,5 +1,6 @@
 """What a figure depends on beside the scenario: the machine and the versions."""
 
+import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -8,29 +9,53 @@ from pathlib import Path
 import psutil
 
 from common.results.facts import Environment
+from common.results.words import CPU_QUOTA
 from common.serving import cores
 from common.serving.guard import descriptors
+from common.serving.interpreter import another_interpreter, versions_of
+from common.serving.limits import cpu_quota
 from common.serving.places import ROOT
 from common.serving.ports import ephemeral_ports, somaxconn
+from common.serving.process import surroundings
 
+MAY_MOVE = ("SSL_", "PYTHON", "GEVENT_", "LD_", "MALLOC")
 PACKAGES = (
     *("django", "httpx", "uvicorn", "uvloop", "httptools", "gunicorn", "uwsgi", "pyuwsgi"),
     *("gevent", "aiohttp", "psycopg", "uvicorn-worker", "locust", "asgiref", "numpy", "psutil"),
 )
 
 
-def describe_machine() -> Environment:
+def describe_machine(launch: str = "") -> Environment:
+    """With the versions of the interpreter that a server's launch line starts, where that is not ours."""
+    interpreter = another_interpreter(launch)
+    ours = (
+        f"{platform.python_implementation()} {platform.python_version()}",
+        {name: found for name in PACKAGES if (found := installed_version(name))},
+    )
+    python, packages = versions_of(interpreter, PACKAGES) if interpreter else ours
     return Environment(
         system=f"{platform.system()} {platform.release()}",
         machine=platform.machine(),
         processor=processor(),
         cores=cores.count(),
         memory_bytes=psutil.virtual_memory().total,
-        python=f"{platform.python_implementation()} {platform.python_version()}",
-        packages={name: found for name in PACKAGES if (found := installed_version(name))},
+        python=python,
+        packages=packages,
         revision=revision(),
-        limits={"open_files": descriptors(), "somaxconn": somaxconn(), "ephemeral_ports": ephemeral_ports()},
+        limits={"open_files": descriptors(), "somaxconn": somaxconn(), "ephemeral_ports": ephemeral_ports(), **quota()},
+        variables=variables_that_may_move_figures(),
     )
+
+
+def quota() -> dict[str, int]:
+    """In percent of a core, where there is one."""
+    found = cpu_quota()
+    return {} if found is None else {CPU_QUOTA: round(found * 100)}
+
+
+def variables_that_may_move_figures() -> dict[str, str]:
+    """Those that servers get of our own environment: of its interpreter, libraries, memory and TLS."""
+    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(MAY_MOVE) and name in surroundings()}
 
 
 def installed_version(name: str) -> str:

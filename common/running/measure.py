@@ -6,8 +6,9 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,18 +22,20 @@ from common.client.sent import Sent
 from common.results import files
 from common.results.facts import WarmUp
 from common.results.record import Measured, Search
-from common.running import noise
+from common.running.noise import MachineMeter, Patience
 from common.running.sizing import PlannedLoad
 from common.serving import cores, folders
-from common.serving.cost import CostMeter, cpu_seconds
+from common.serving.cost import CostMeter, looking
 from common.serving.ports import ephemeral_ports, time_wait
 from common.serving.postgres import Server
+from common.serving.priority import Sessions
 from common.serving.process import Process
 from common.serving.scenario import Scenario
 from common.serving.site import Site
 
+Look = Callable[[], None]
 LOOK_EVERY = 0.25
-SAVING_AFTER = 0.5  # when a load was to be cut off this long ago, the load generator only saves
+CALIBRATIONS, CALIBRATION_STEPS = 5, 100_000
 LONGEST_WAIT = 65.0  # for ports: a minute of TIME_WAIT and a little
 
 
@@ -44,24 +47,32 @@ def warm_up(site: Site, load: Load, directory: Path, tell: Tell) -> WarmUp:
     return WarmUp(sent.outcomes, sent.seconds)
 
 
-def measure(site: Site, planned: PlannedLoad, warmed: WarmUp, database: Server, directory: Path, tell: Tell) -> Measured:
+def measure(
+    site: Site, planned: PlannedLoad, warmed: WarmUp, database: Server, directory: Path, tell: Tell, patience: Patience
+) -> Measured:
     """Send one load and account for what it cost the server, those beside it, and the machine."""
     scenario, load = site.scenario, planned.load
     log_sizes = {process: process.log_size() for process in site.processes}
-    waited = wait_for_ports(load, scenario.name, tell)
-    surroundings, own = noise.look(), our_cpu_seconds()
+    waited_for_ports = wait_for_ports(load, scenario.name, tell)
+    server_cores = site.pinned.server if site.pinned else []
+    waited_for_quiet = patience.wait(outside=list(site.outside.values()), tell=tell)
+    calibration_ms = time_fixed_work(server_cores)
     try:
-        meter = CostMeter(site.server.pid)
-        before = {process.name: cpu_seconds(process.pid) for process in site.processes}
+        meter = CostMeter(site.server.pid, {process.name: process.pid for process in site.beside} | site.outside)
     except psutil.Error:
         site.check()
         raise Failed(f"{scenario.name} ended before the load was sent\n{site.server.log_tail()}") from None
-    sent = send_load(site, load, directory, tell, load.describe(), meter)
+    machine = MachineMeter(server_cores, list(site.outside.values()))
+    sessions = Sessions(lambda: meter.processes_of(process.name for process in site.beside))
+    sent = send_load(site, load, directory, tell, load.describe(), [meter.look, machine.look, sessions.look])
     cores.on_any(os.getpid())
     meter.end()
+    machine.look()
+    started = datetime.fromisoformat(sent.started_at).timestamp()
+    ended = started + sent.seconds
     # an idle server uses nothing: only what is cut off leaves work behind, which is not the load's
-    cut_off_at = datetime.fromisoformat(sent.started_at).timestamp() + sent.seconds
-    used = {process.name: cpu_seconds(process.pid) - before[process.name] for process in site.processes if lives(process)}
+    counted = (-math.inf, ended if sent.stopped else math.inf)
+    on_cores = meter.cpu_on_sides(started, ended, all_here=not site.pinned or site.pinned.shared)
     with_tables = scenario.tables is not None
     logs_are_ours = database.process is not None or not with_tables  # a user's own PostgreSQL writes elsewhere
     logged = "".join(process.log_since(size) for process, size in log_sizes.items())
@@ -70,21 +81,35 @@ def measure(site: Site, planned: PlannedLoad, warmed: WarmUp, database: Server, 
         identity=load.identity,
         line=planned.line,
         latency_ms=planned.latency_ms,
-        size=planned.size(sent.stopped),
+        size=planned.size,
         least_seconds=planned.least_seconds,
-        published={} if planned.changed else published_for(scenario, planned),
+        published=published_for(scenario, planned) if planned.is_published else {},
         command=site.server.command,
         generator=generator_command(site, load),
         pinned=site.pinned,
         postgres=database.version if with_tables else "",
         warm_up=warmed,
         fault=fault_of(site, sent),
-        cost=meter.cost_between(-math.inf, cut_off_at if sent.stopped else math.inf),
-        cpu_seconds_beside={process.name: round(used.get(process.name, 0.0), 3) for process in site.beside},
-        noise=noise.compare(surroundings, noise.look(), sum(used.values()) + our_cpu_seconds() - own),
-        waited_for_ports_seconds=round(waited, 1),
+        cost=meter.cost_between(*counted),
+        cpu_seconds_beside=meter.cpu_beside(*counted),
+        noise=replace(machine.noise(started, ended, *on_cores, sent.client), waited_for_quiet_seconds=round(waited_for_quiet, 1)),
+        waited_for_ports_seconds=round(waited_for_ports, 1),
         counted_in_log=count_in_log(scenario, logged) if logs_are_ours else {},
+        calibration_ms=calibration_ms,
     )
+
+
+def time_fixed_work(server_cores: list[int]) -> float | None:
+    """The shortest of a few: how fast the server's core is this minute. CPU time, so that who shares the core does not count."""
+    with cores.only_on(server_cores[:1]):
+        times = []
+        for _ in range(CALIBRATIONS):
+            began = time.thread_time()
+            work = 0
+            for number in range(CALIBRATION_STEPS):
+                work += number & 3
+            times.append(time.thread_time() - began)
+    return round(min(times) * 1000, 4)
 
 
 def published_for(scenario: Scenario, planned: PlannedLoad) -> dict[str, float | None]:
@@ -106,16 +131,6 @@ def wait_for_ports(load: Load, name: str, tell: Tell) -> float:
     return time.monotonic() - began
 
 
-def our_cpu_seconds() -> float:
-    """Of this process and those that it has waited for: the load generator among them."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
-
-
-def lives(process: Process) -> bool:
-    return process.exit_code() is None and psutil.pid_exists(process.pid)
-
-
 def count_in_log(scenario: Scenario, logged: str) -> dict[str, int]:
     return {what: count_in(logged, pattern) for what, pattern in scenario.count_in_log.items()}
 
@@ -130,40 +145,37 @@ def generator_command(site: Site, load: Load) -> list[str]:
     return [sys.executable, "-m", "common.loadgen", *load.arguments(), site.url + load.target]
 
 
-def send_load(site: Site, load: Load, directory: Path, tell: Tell, label: str, meter: CostMeter | None = None) -> Sent:
+def send_load(site: Site, load: Load, directory: Path, tell: Tell, label: str, looks: Sequence[Look] = ()) -> Sent:
     with folders.temporary() as folder:
         path = folder / "load.json"
-        run_generator(site, load, path, directory, tell, label, meter)
+        run_generator(site, load, path, directory, tell, label, looks)
         return files.read(path, Sent)
 
 
 def search_rate(site: Site, load: Load, target: str, directory: Path, tell: Tell, meter: CostMeter) -> Search:
     with folders.temporary() as folder:
         path = folder / "load.json"
-        run_generator(site, load, path, directory, tell, f"searching the rate for {target}", meter, ["--find-rate", target])
+        run_generator(site, load, path, directory, tell, f"searching the rate for {target}", [meter.look], ["--find-rate", target])
         return files.read(path, Search)
 
 
 def run_generator(
-    site: Site, load: Load, path: Path, directory: Path, tell: Tell, label: str, meter: CostMeter | None, more: Sequence[str] = ()
+    site: Site, load: Load, path: Path, directory: Path, tell: Tell, label: str, looks: Sequence[Look], more: Sequence[str] = ()
 ) -> None:
     """The load generator in a process of its own, until it has left its record at this path."""
     progress = path.with_name("progress")
     heard = ["-q"] if tell is silent else ["--progress", str(progress)]
     told_to_stop = False
-    over_at = time.monotonic() + load.seconds + SAVING_AFTER if load.seconds and not (load.is_open or more) else math.inf
     command = [*generator_command(site, load), *heard, "--json", str(path), *more]
-    with Process("the load generator", command, log=directory / f"{site.scenario.name}.load.log") as generator:
+    log = directory / f"{site.scenario.name}.load.log"
+    afterwards = cores.told_for_afterwards()  # a database may go on for long with what was cut off
+    with Process("the load generator", command, afterwards, log) as generator, looking(looks):
         while generator.exit_code() is None:
-            if meter is not None:
-                meter.look()
             tell(f"{site.scenario.name} · {label}\n{progress.read_text() if progress.exists() else ''}")
             if not told_to_stop and generator.pid and not site.lives():
                 with suppress(ProcessLookupError):
                     os.kill(generator.pid, signal.SIGINT)  # it then saves what it has
                 told_to_stop = True
-            if time.monotonic() > over_at:
-                cores.on_any(generator.pid)  # a database may go on for long with what was cut off
             time.sleep(LOOK_EVERY)
     if not path.exists():
         site.check()

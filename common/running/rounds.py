@@ -51,4 +51,4 @@ def baseline_among(scenarios: Sequence[Scenario], baselines: Sequence[str]) -> S
 
 def first_load_of(scenario: Scenario) -> Scenario:
     latencies = scenario.latencies_ms[:1]
-    return replace(scenario, load=scenario.load[:1], load_full=[], latencies_ms=latencies)
+    return replace(scenario, load=scenario.load[:1], load_full=scenario.load_full[:1], latencies_ms=latencies)

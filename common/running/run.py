@@ -1,6 +1,8 @@
 """One run of one scenario: for each of its loads its server started afresh, warmed up, the load sent, the record saved."""
 
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -8,15 +10,20 @@ from typing import Protocol
 from common.cli import NotInstalled, Problem
 from common.client.progress import Tell, silent
 from common.results import files
+from common.results.bottleneck import doubts_of_ideal
 from common.results.comparison import Sample
 from common.results.record import Measured, ScenarioRun
 from common.running.machine import describe_machine
 from common.running.measure import measure, warm_up
+from common.running.noise import Patience
 from common.running.rounds import Turn
 from common.running.sizing import PlannedLoad, RunOptions, plan_loads
+from common.serving.places import short_path
 from common.serving.postgres import Server
 from common.serving.scenario import Scenario
 from common.serving.site import serving
+
+PATIENCE = Patience()  # of this process: all its runs together wait so long
 
 
 class Watch(Protocol):
@@ -46,22 +53,28 @@ def run_turn(
     path = folder / f"{scenario.name}{files.SUFFIX}"
     run = begin_run(turn, options, baselines, seed)
     tell = watch.tell if watch.is_seen else silent
-    planned = plan_loads(scenario, options)
+    planned: list[PlannedLoad] = []
     faults: list[str] = []
     try:
+        planned = plan_loads(scenario, options)
         while planned:
             load = measure_afresh(scenario, planned[0], options, folder, database, tell)
             watch.expect(-planned.pop(0).planned_seconds)
             run.loads.append(load)
             faults += [fault for fault in (load.fault, save(path, run)) if fault]
             watch.measured(Sample(run, load))
-        run.status, run.reason = ("failed", "; ".join(faults)) if faults else ("ok", "")
+        doubts = dict.fromkeys(doubt for load in run.loads for doubt in doubts_of_ideal(load.metrics))
+        run.status, run.reason = ("failed", "; ".join(faults)) if faults else ("ok", "; ".join(doubts))
     except NotInstalled as missing:
         run.status, run.reason = "skipped", str(missing)
     except Problem as problem:
         run.status, run.reason = "failed", "; ".join([*faults, str(problem)])
     except KeyboardInterrupt:
         run.status = "interrupted"
+    except Exception as error:  # whatever it is, the turns after it can be made: hours of rounds are not lost
+        log = folder / f"{scenario.name}.log"
+        note_traceback(log, error)
+        run.status, run.reason = "failed", "; ".join([*faults, f"{one_line(error)} (its traceback is in {short_path(log)})"])
     finally:
         watch.expect(-sum(load.planned_seconds for load in planned))
         watch.tell("")
@@ -71,12 +84,25 @@ def run_turn(
     return run
 
 
+def note_traceback(log: Path, error: Exception) -> None:
+    with suppress(OSError):  # the reason says what it was
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            traceback.print_exception(error, file=file)
+
+
+def one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
 def save(path: Path, run: ScenarioRun) -> str:
     """What cannot be saved is shown all the same: '' or why it was not saved."""
     try:
         files.write(path, run)
     except files.RecordError as error:
         return str(error)
+    except Exception as error:  # likewise: the next turn's record may be fine
+        return f"cannot save {path}: {one_line(error)}"
     return ""
 
 
@@ -91,8 +117,8 @@ def begin_run(turn: Turn, options: RunOptions, baselines: Sequence[str], seed: i
         differs_from=scenario.differs_from,
         launch=scenario.server,
         source=scenario.path.read_text(encoding="utf-8"),
-        environment=describe_machine(),
-        mode="full" if options.full else "quick",
+        environment=describe_machine(scenario.server),
+        mode="full" if options.full else "default",
         round=turn.round,
         control=turn.control,
         seed=seed,
@@ -106,4 +132,4 @@ def measure_afresh(
     tell(f"{scenario.name}: starting")
     with serving(scenario, directory, database, latency_ms=planned.latency_ms, pin=options.pin, tell=tell) as site:
         warmed = warm_up(site, planned.load, directory, tell)
-        return measure(site, planned, warmed, database, directory, tell)
+        return measure(site, planned, warmed, database, directory, tell, PATIENCE)

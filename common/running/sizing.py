@@ -1,19 +1,14 @@
-"""How much of its loads does a scenario send: as declared, in short, or in the sizes that the user gives?"""
+"""Which loads does a run send: the default ones or those that were published, as they are written or in the sizes that the user gives?"""
 
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 from common.client import schedule
-from common.client.load import Load, Sizes, lasting, resized
-from common.client.sent import CUT_OFF
+from common.client.load import Load, Sizes, resized
 from common.serving.scenario import Scenario
 
-QUICK_SECONDS = 10.0
-QUICK_ANSWERS = 20  # a burst whose answers take long has the time for so many of them, one after the other
-QUICK_RAMP_SECONDS = 6.0
-QUICK_GRACE_SECONDS = 5.0  # for what is in flight when the last request of an open loop has started
+BURST_SECONDS = 10.0  # of a load without a time, to say how long is left
 START_SECONDS = 3.0  # what a start and a warm-up take, to say how long is left
 
 
@@ -35,45 +30,39 @@ class PlannedLoad:
     latency_ms: int
     least_seconds: float | None
     options: RunOptions
+    published: bool = True  # it is one of those that --full sends
+
+    @cached_property
+    def load(self) -> Load:
+        return resized(self.declared, self.options.sizes)
 
     @cached_property
     def changed(self) -> bool:
         """Is it another load than the declared one, by the user's wish?"""
-        return resized(self.declared, self.options.sizes) != self.declared
+        return self.load != self.declared
 
-    @cached_property
-    def load(self) -> Load:
-        """As it is sent: in short, a burst is cut off; ramps and stages keep their shape in less time."""
-        load = resized(self.declared, self.options.sizes)
-        if self.options.full or self.options.sizes.seconds is not None:
-            return load
-        if load.spawn_rate is not None and load.seconds is not None and load.seconds > QUICK_RAMP_SECONDS:
-            return replace(load, seconds=QUICK_RAMP_SECONDS, spawn_rate=load.spawn_rate * load.seconds / QUICK_RAMP_SECONDS)
-        if load.is_open:
-            load = replace(load, grace=min(load.grace or load.timeout, QUICK_GRACE_SECONDS))
-            return lasting(load, min(seconds_of(load), QUICK_SECONDS))
-        return lasting(load, min(load.seconds or math.inf, max(QUICK_SECONDS, QUICK_ANSWERS * (self.least_seconds or 0))))
+    @property
+    def is_published(self) -> bool:
+        return self.published and not self.changed
 
     @property
     def planned_seconds(self) -> float:
         """With the start of its server."""
         return seconds_of(self.load) + START_SECONDS
 
-    def size(self, stopped: str) -> Literal["declared", "quick", "changed"]:
-        """What was sent in the end."""
-        if self.changed:
-            return "changed"
-        shorter = self.load.schedule != self.declared.schedule or self.load.spawn_rate != self.declared.spawn_rate
-        return "quick" if shorter or (self.load != self.declared and stopped == CUT_OFF) else "declared"
+    @property
+    def size(self) -> Literal["declared", "changed"]:
+        return "changed" if self.changed else "declared"
 
 
 def plan_loads(scenario: Scenario, options: RunOptions) -> list[PlannedLoad]:
-    """Each load at each added latency."""
+    """Each load at each added latency; with --full those in LOAD_FULL take the place of the others, where there are any."""
     lines, loads = scenario.load, scenario.loads
-    if options.full:
-        lines, loads = lines + scenario.load_full, loads + scenario.loads_full
+    published = scenario.load_full or scenario.load
+    if options.full and scenario.load_full:
+        lines, loads = scenario.load_full, scenario.loads_full
     return [
-        PlannedLoad(line, load, latency_ms, scenario.least_seconds, options)
+        PlannedLoad(line, load, latency_ms, scenario.least_seconds, options, published=line in published)
         for latency_ms in scenario.latencies_ms
         for line, load in zip(lines, loads, strict=True)
     ]
@@ -84,4 +73,4 @@ def planned_seconds(scenario: Scenario, options: RunOptions) -> float:
 
 
 def seconds_of(load: Load) -> float:
-    return schedule.length(load.schedule) if load.is_open else load.seconds or QUICK_SECONDS
+    return schedule.length(load.schedule) if load.is_open else load.seconds or BURST_SECONDS

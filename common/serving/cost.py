@@ -1,53 +1,133 @@
-"""What a server and all its children use: CPU and switches by the kernel's accounting, memory and threads by looking."""
+"""What a server, and what stands beside it, use: CPU and switches by the kernel's accounting, memory and threads by looking.
 
+Looking runs on a core that something else needs: clocks are read at each look; what takes longer (who is there,
+their memory) as seldom as keeps it below a share of a core.
+"""
+
+import os
 import re
 import sys
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from common.results.facts import Cost
+from common.serving import accounting
+from common.serving.accounting import COUNTS_TICKS, FEWEST_TICKS, TICKS, Seen
+from common.serving.priority import give_way_as_thread
 
+LOOK_EVERY = 0.25
+MOST_OF_A_CORE = 0.0015  # for finding processes, and as much for their memory
 SWITCHES = re.compile(r"^(non|)voluntary_ctxt_switches:\s+(\d+)", re.MULTILINE)
 Samples = list[tuple[float, float]]  # (clock, CPU seconds until then)
+
+
+class Seldom:
+    """Lets something be done as often as it takes no more than its share of the time."""
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._next = 0.0
+
+    @property
+    def is_due(self) -> bool:
+        return time.monotonic() >= self._next
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        began, used = time.monotonic(), time.thread_time()
+        yield
+        self._next = began + (time.thread_time() - used) / self._share
+
+
+class Group:
+    """A process and its tree: what they have used, look by look."""
+
+    def __init__(self, root: int) -> None:
+        self.root = root
+        self.alive: list[int] = []
+        self.ended_children: dict[int, float] = {}  # of those that may have some
+        self.together: Samples = []
+        self.by_ticks: Samples = []  # the part that is known in whole ticks only
+
+    def find(self, everyone: Mapping[int, Seen]) -> None:
+        self.alive = accounting.trees([self.root], everyone)
+        self.ended_children = {pid: everyone[pid].ended_children for pid in self.alive}
+
+    def look(self, now: float, clocks: Mapping[int, float]) -> None:
+        """What one that has ended used, its parent knows once it has waited for it."""
+        if self.root not in clocks:
+            return
+        found = [pid for pid in self.alive if pid in clocks]
+        for pid in found:
+            if pid == self.root or len(found) < len(self.alive) or self.ended_children.get(pid):
+                with suppress(OSError):
+                    self.ended_children[pid] = accounting.see(pid).ended_children
+        self.alive = found
+        ended = sum(self.ended_children.get(pid, 0.0) for pid in found)
+        total = ended + sum(clocks[pid] for pid in found)
+        if self.together and total < self.together[-1][1]:  # one that ended between its clock and its parent was counted twice
+            self.together[-1] = (self.together[-1][0], total)
+        self.together.append((now, total))
+        self.by_ticks.append((now, total if COUNTS_TICKS else ended))
 
 
 class CostMeter:
     """Begins when it is made; `look` now and then while the load lasts, `end` after it."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, beside: Mapping[str, int] | None = None) -> None:
         self._pid = pid
-        self._together: Samples = []
-        self._each: dict[int, Samples] = {}  # process alone
+        self._server, self._us = Group(pid), Group(os.getpid())
+        self._beside = {name: Group(root) for name, root in (beside or {}).items()}
+        self._groups = [self._server, self._us, *self._beside.values()]
+        self._each: dict[int, Samples] = {}  # of the server's processes, each alone
+        self._finding, self._weighing = Seldom(MOST_OF_A_CORE), Seldom(MOST_OF_A_CORE)
         self._memory = self._largest = self._threads = 0  # at their peaks
-        self._measure = "pss" if sys.platform == "linux" else "rss"
         self._switches_before = switches(pid)
         self._switches = (0, 0)
         self.look()
 
-    def look(self) -> None:
-        clock, cpu, memory, threads = time.time(), 0.0, [], 0
-        try:
-            for process in tree(self._pid):
-                with process.oneshot():
-                    used = process.cpu_times()
-                    cpu += with_outlived(used)
-                    self._each.setdefault(process.pid, []).append((time.time(), used.user + used.system))
-                    memory.append(process.memory_full_info().pss if self._measure == "pss" else process.memory_info().rss)
-                    threads += process.num_threads()
-        except psutil.Error:
-            return  # a process ended while we looked: the next look counts
-        self._together.append((clock, cpu))
+    def look(self, everything: bool = False) -> None:
+        if everything or self._finding.is_due:
+            with self._finding.timed():
+                self._find()
+        self._read_clocks()
+        if everything or self._weighing.is_due:
+            with self._weighing.timed():
+                self._weigh()
+
+    def _find(self) -> None:
+        everyone = accounting.see_all()
+        for group in self._groups:
+            group.find(everyone)
+        self._threads = max(self._threads, sum(everyone[pid].threads for pid in self._server.alive))
+
+    def _read_clocks(self) -> None:
+        clocks = accounting.cpu_clocks({pid for group in self._groups for pid in group.alive})
+        now = time.time()
+        last = self._server.together[-1][0] if self._server.together else None
+        for group in self._groups:
+            group.look(now, clocks)
+        for pid in self._server.alive:
+            if pid in clocks:
+                samples = self._each.setdefault(pid, [] if last is None else [(last, 0.0)])  # what is new had used nothing by then
+                samples.append((now, clocks[pid]))
+
+    def _weigh(self) -> None:
+        memory = [0]
+        for pid in self._server.alive:
+            with suppress(psutil.Error):
+                memory.append(accounting.memory(pid))
         self._memory = max(self._memory, sum(memory))
         self._largest = max(self._largest, *memory)
-        self._threads = max(self._threads, threads)
 
     def end(self) -> None:
         """The last look, after the load."""
-        self.look()
+        self.look(everything=True)
         try:
             after = switches(self._pid)
         except psutil.Error:
@@ -60,22 +140,66 @@ class CostMeter:
 
     def cost_between(self, start: float, end: float) -> Cost | None:
         """Of the load alone, between two clock times; None if the server was never seen alive."""
-        if not self._together:
+        if not self._server.together:
             return None
+        used = grown_between(start, end, self._server.together)
         return Cost(
-            cpu_seconds=round(grown_between(start, end, self._together), 3),
-            busiest_process_cpu_seconds=round(max(grown_between(start, end, samples) for samples in self._each.values()), 3),
+            cpu_seconds=round(used, 6),
+            cpu_known=not grown_between(start, end, self._server.by_ticks) or used * TICKS >= FEWEST_TICKS,
+            busiest_process_cpu_seconds=round(max(grown_between(start, end, samples) for samples in self._each.values()), 6),
             voluntary_switches=self._switches[0],
             involuntary_switches=self._switches[1],
             peak_memory_bytes=self._memory,
             largest_process_bytes=self._largest,
-            memory_measure=self._measure,
+            memory_measure="pss" if sys.platform == "linux" else "rss",
             peak_threads=self._threads,
         )
 
+    def cpu_beside(self, start: float, end: float) -> dict[str, float]:
+        """CPU seconds of each that stands beside the server, in the same time."""
+        return {name: round(grown_between(start, end, group.together), 6) for name, group in self._beside.items()}
+
+    def processes_of(self, names: Iterable[str]) -> list[int]:
+        """All that are in the trees of these that stand beside."""
+        return [pid for name in names for pid in self._beside[name].alive]
+
+    def cpu_on_sides(self, start: float, end: float, all_here: bool) -> tuple[float, float]:
+        """Of all that is ours or works for us: CPU seconds on the server's cores, where all of it is or the server alone, and elsewhere."""
+        server = grown_between(start, end, self._server.together)
+        ours = grown_between(start, end, self._us.together)
+        ours += sum(grown_between(start, end, group.together) for group in self._beside.values() if group.root not in self._us.alive)
+        return (ours, 0.0) if all_here else (server, ours - server)
+
+
+@contextmanager
+def looking(looks: Sequence[Callable[[], None]]) -> Iterator[None]:
+    """Four times a second, in a thread that gives way to whatever wants its core."""
+    over = threading.Event()
+
+    problems: list[Exception] = []
+
+    def work() -> None:
+        give_way_as_thread()
+        try:
+            while not over.wait(LOOK_EVERY):
+                for look in looks:
+                    look()
+        except Exception as problem:
+            problems.append(problem)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    if problems:
+        raise problems[0]
+
 
 def grown_between(start: float, end: float, samples: Samples) -> float:
-    return value_at(end, samples) - value_at(start, samples)
+    return value_at(end, samples) - value_at(start, samples) if samples else 0.0
 
 
 def value_at(clock: float, samples: Samples) -> float:
@@ -87,28 +211,18 @@ def value_at(clock: float, samples: Samples) -> float:
     return before[1] + (after[1] - before[1]) * (clock - before[0]) / (after[0] - before[0])
 
 
-def tree(pid: int) -> list[psutil.Process]:
-    root = psutil.Process(pid)
-    return [root, *root.children(recursive=True)]
-
-
 def cpu_seconds(pid: int) -> float:
     """Of a process, its children and those that they have outlived, by the kernel's accounting."""
-    total = 0.0
-    for process in tree(pid):
-        with suppress(psutil.NoSuchProcess):
-            total += with_outlived(process.cpu_times())
-    return total
-
-
-def with_outlived(times: Any) -> float:
-    return float(times.user + times.system + times.children_user + times.children_system)
+    group = Group(pid)
+    group.find(accounting.see_all())
+    group.look(time.time(), accounting.cpu_clocks(group.alive))
+    return group.together[-1][1] if group.together else 0.0
 
 
 def switches(pid: int) -> dict[int, tuple[int, int]]:
     """Voluntary and involuntary context switches: of each thread where the system tells, else of each process."""
     counted = {}
-    for process in tree(pid):
+    for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
         threads = list(Path(f"/proc/{process.pid}/task").glob("*"))
         if not threads:
             with suppress(psutil.Error):

@@ -70,6 +70,10 @@ class Server(ABC):
     def end_sessions(self, database: str) -> None:
         """Before the site goes that has them, if they are ours to end."""
 
+    def outside(self) -> dict[str, int]:
+        """The process that works for us and that we did not start, by its name: none where it is on another machine."""
+        return {}
+
     def fresh(self, name: str, tables: str) -> dict[str, str]:
         """A new copy of the tables, in a database for this name; the variables by which libpq finds it."""
         template = f"{OURS}{os.getpid()}_{hashlib.sha256(tables.encode()).hexdigest()[:8]}"
@@ -189,7 +193,7 @@ class Private(Server):
         port = free_port(set())
         self._words = {"host": HOST, "port": port, "user": SUPERUSER, "password": self._cluster.password}
         command, log, user = self._cluster.command(port, max_connections), directory / "postgres.log", self._cluster.user
-        process = Process("postgres", command, log=log, end=signal.SIGINT, grace=STOP_SECONDS, user=user, without=LIBPQ)
+        process = Process("postgres", command, log=log, end=signal.SIGINT, grace=STOP_SECONDS, user=user, without=LIBPQ, gives_way=True)
         self._running.enter_context(process)
         wait_until([process], self._find_fault, f"accept connections on port {port}")
         self.process, self._max_connections = process, max_connections
@@ -235,6 +239,22 @@ class UsersOwn(Server):
 
     def end_sessions(self, database: str) -> None:
         pass
+
+    def outside(self) -> dict[str, int]:
+        """The parent of a session's process: the session says which one that is, and where."""
+        try:
+            with psycopg.connect(**self.arguments()) as connection:
+                info = connection.info
+                session = psutil.Process(info.backend_pid)
+                is_here = info.host.startswith("/") or is_local(info.hostaddr)
+                return {"postgres": session.ppid()} if is_here and session.name().startswith("post") else {}
+        except (psycopg.Error, psutil.Error):
+            return {}
+
+
+def is_local(address: str) -> bool:
+    ours = {entry.address for entries in psutil.net_if_addrs().values() for entry in entries}
+    return address in {*ours, HOST, "::1"}
 
 
 def server(tell: Tell) -> Server:

@@ -14,13 +14,18 @@ from pathlib import Path
 from common.cli import Failed, NotInstalled
 from common.serving.cores import only_on
 from common.serving.places import HOST, ROOT
+from common.serving.priority import give_way, give_way_as_session
 
 GUARD = Path(__file__).with_name("guard.py")
 READY_SECONDS = 30.0
 GRACE_SECONDS = 0.5  # from the first signal to SIGKILL: what a server still works on is of no use
 END_SECONDS = 10.0
 LOG_LINES = 12
-DECIDING = ("WEB_CONCURRENCY", "GUNICORN_CMD_ARGS", "UVICORN_", "UWSGI_", "DJANGO_SETTINGS_MODULE")
+DECIDING = (
+    *("WEB_CONCURRENCY", "GUNICORN_CMD_ARGS", "UVICORN_", "UWSGI_", "DJANGO_SETTINGS_MODULE"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),  # what an HTTP client reads whenever one is made: 0.1 to 20 ms
+    *("PYTHONDEVMODE", "PYTHONASYNCIODEBUG", "PYTHONMALLOC", "PYTHONTRACEMALLOC", "PYTHONPROFILEIMPORTTIME"),
+)
 
 INSTALL = {
     "postgres": "./run_all.sh installs one; on Debian: apt-get install postgresql; or set PGHOST to use your own",
@@ -41,6 +46,11 @@ def surroundings(without: tuple[str, ...] = ()) -> dict[str, str]:
     return {**kept, "PYTHONUNBUFFERED": "1"}
 
 
+def search_path() -> str:
+    """Where programs are looked for: beside our interpreter first."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+
+
 class Process:
     """One command under a guard: it never outlives this process, however this process ends."""
 
@@ -55,6 +65,7 @@ class Process:
         on: list[int] | None = None,
         user: str = "",
         without: tuple[str, ...] = (),
+        gives_way: bool = False,
     ) -> None:
         self.name = name
         self.command = command
@@ -65,11 +76,12 @@ class Process:
         self._user = user
         self._environment = environment or {}
         self._without = without
+        self._gives_way = gives_way
         self._guard: subprocess.Popen[bytes] | None = None
         self.pid = 0
 
     def __enter__(self) -> "Process":
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+        path = search_path()
         program = shutil.which(self.command[0], path=path)
         if program is None:
             raise NotInstalled(how_to_install(self.command[0]))
@@ -92,8 +104,12 @@ class Process:
         finally:
             if stderr is not None:
                 stderr.close()
+        if self._gives_way:
+            give_way(self._guard.pid)  # before it starts the command, which takes an interpreter's start
         assert self._guard.stdout is not None
         self.pid = int(self._guard.stdout.readline() or 0)
+        if self._gives_way:
+            give_way_as_session(self.pid)
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -4,8 +4,9 @@ import ast
 import re
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from common.client.options import parse_line
 from common.serving.places import ROOT, short_path
 
 FOLDER = ROOT / "scenarios"
+MANY = 1000  # processes: more than there are cores
 
 
 class ScenarioError(UsageError):
@@ -60,6 +62,11 @@ class Scenario:
             return parse_line(line)
         except UsageError as error:
             raise ScenarioError(f"{short_path(self.path)}: load {line!r}: {error}") from None
+
+    @property
+    def workers(self) -> int:
+        """The processes that do the work, by the launch line."""
+        return workers_of(self.server)
 
     @property
     def module(self) -> str:
@@ -165,6 +172,24 @@ def constants(path: Path, tree: ast.Module) -> dict[str, Any]:
     if "port" not in values["PORTS"]:
         raise ScenarioError(f"{short_path(path)}: PORTS has no 'port', the one that the server listens on")
     return values
+
+
+def workers_of(launch: str) -> int:
+    """As gunicorn, uvicorn, uWSGI and their like are told; without a word of it, one. A number that cannot be read is many."""
+    short = "-p" if any(Path(word).name == "uwsgi" for word in launch.split()) else "-w"  # they mean other things to the other
+    found = re.findall(rf"(?:^|\s)(?:(?:--workers|--processes)[=\s]+|{short}[=\s]*|WEB_CONCURRENCY=)(\S+)", launch)
+    return max((int(word) if word.isdigit() else MANY for word in found), default=1)
+
+
+@cache
+def workers_in(study: str, least: int) -> int:
+    """The most that a scenario of the study has: all its rows run on the same cores."""
+    found = [least]
+    for path in files():
+        with suppress(ScenarioError):  # whoever asks for that one is told
+            scenario = read(path)
+            found += [scenario.workers] if scenario.study == study else []
+    return max(found)
 
 
 def scenario_name(path: Path) -> str:

@@ -37,6 +37,6 @@ def named(name: str) -> Service:
 def start(name: str, port: int, directory: Path, running: ExitStack) -> Process:
     service = named(name)
     command = [word.format(host=HOST, port=port) for word in service.command.split()]
-    process = running.enter_context(Process(name, command, log=directory / f"{name}.log"))
+    process = running.enter_context(Process(name, command, log=directory / f"{name}.log", gives_way=True))
     wait_until_ok([process], HOST, port, service.ready, expect=None)
     return process

@@ -13,7 +13,7 @@ from common.serving.cluster import LIBPQ
 from common.serving.places import HOST
 from common.serving.ports import Ports, backlog
 from common.serving.process import Process, check, wait_until_listening, wait_until_ok
-from common.serving.scenario import Scenario
+from common.serving.scenario import Scenario, workers_in
 
 
 @dataclass
@@ -24,6 +24,7 @@ class Site:
     port: int  # where the load goes
     beside: list[Process] = field(default_factory=list)
     pinned: Pinned | None = None
+    outside: dict[str, int] = field(default_factory=dict)  # what works for it and is not ours: process ids, by name
 
     @property
     def processes(self) -> list[Process]:
@@ -46,10 +47,10 @@ def serving(
 ) -> Iterator[Site]:
     """A site for a measured run: its server has cores of its own; this process and all else that it starts share the others."""
     tell(f"{scenario.name}: starting")
-    server_cores, others = cores.split() if pin else ([], [])
-    with cores.only_on(others), Serving(directory, database) as started:
-        site = started.start(scenario, latency_ms, server_cores)
-        site.pinned = Pinned(server_cores, others) if others else None
+    pinned = cores.share_out(workers_in(scenario.study, scenario.workers)) if pin else None
+    with cores.only_on(pinned.others if pinned else []), Serving(directory, database) as started:
+        site = started.start(scenario, latency_ms, pinned.server if pinned else [])
+        site.pinned = pinned
         yield site
 
 
@@ -95,7 +96,8 @@ class Serving:
             beside.append(process)
         if scenario.tables is not None:
             self._running.callback(self._database.end_sessions, variables["PGDATABASE"])  # before the server and the relays end
-        site = Site(scenario, server, self._reach, port, beside)
+        outside = self._database.outside() if scenario.tables is not None else {}
+        site = Site(scenario, server, self._reach, port, beside, outside=outside)
         wait_until_ready(site)
         return site
 
@@ -118,12 +120,13 @@ class Serving:
     def _start_nginx(self, scenario: Scenario, location: str, port: int, socket: str) -> Process:
         location = scenario.fill("NGINX", location, {"socket": socket})
         command = nginx.command(location, self._bind, port, backlog(), self._folder())
-        return self._running.enter_context(Process("nginx", command, log=self._directory / f"{scenario.name}.nginx.log"))
+        log = self._directory / f"{scenario.name}.nginx.log"
+        return self._running.enter_context(Process("nginx", command, log=log, gives_way=True))
 
     def _start_relay(self, name: str, host: str, port: int, up_ms: int = 0, down_ms: int = 0) -> tuple[Process, int]:
         near = self._ports.free()
         command = relay.command(near, host, port, up_ms, down_ms)
-        process = self._running.enter_context(Process(name, command, log=self._directory / "relay.log"))
+        process = self._running.enter_context(Process(name, command, log=self._directory / "relay.log", gives_way=True))
         wait_until_listening([process], HOST, near)
         return process, near
 

@@ -10,7 +10,7 @@ from common.report.page.drawing import COLOUR_WITHOUT_LEGEND, COLOURS, RATE, ROW
 from common.report.page.looks import Look
 from common.report.page.rows import say_of_each, with_bounds, with_interval
 from common.results.comparison import METRICS, LoadComparison, Sample, estimate_of
-from common.results.words import judge_control, write_bottlenecks, write_estimate, write_number, write_share
+from common.results.words import judge_control, write_bottlenecks, write_estimate, write_number, write_share, write_standing
 
 
 def chart_comparison(compared: LoadComparison, looks: Mapping[str, Look]) -> Chart:
@@ -28,7 +28,7 @@ def chart_comparison(compared: LoadComparison, looks: Mapping[str, Look]) -> Cha
         title="Requests answered per second",
         note=f"{marks}{'; dashed, the ideal for this load' if compared.ideal else ''}.",
         alternative=f"Requests per second: {rates}.{ideal} {controls}".strip(),
-        spec=drawing.fill(draw_comparison, datasets, looks, [row.scenario for row in compared.rows]),
+        spec=drawing.fill(draw_comparison, datasets, looks, [row.scenario for row in compared.drawn]),
         wide=True,
     )
 
@@ -36,9 +36,15 @@ def chart_comparison(compared: LoadComparison, looks: Mapping[str, Look]) -> Cha
 def collect_rates(compared: LoadComparison) -> Datasets:
     rows: Rows = []
     dots: Rows = []
-    for row in compared.rows:
-        about = {"of_ideal": write_share(row.of_ideal), "bottleneck": write_bottlenecks(row.bottlenecks), "control": False}
+    for row in compared.drawn:
+        about = {
+            "of_ideal": write_share(row.of_ideal),
+            "bottleneck": write_standing(row) or write_bottlenecks(row),
+            "control": False,
+        }
         rows.append(row_of(row.scenario, row.scenario, row.samples) | about)
+        if row.is_failing or row.marks:
+            rows[-1]["rate_in_words"] = " · ".join([rows[-1]["rate_in_words"], *filter(None, [write_standing(row), *row.marks])])
         dots += dots_of(row.scenario, row.scenario, row.samples)
     for control in compared.controls:
         if control.ratio:

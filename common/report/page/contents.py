@@ -20,7 +20,7 @@ from common.report.page.latencies import chart_latencies
 from common.report.page.looks import Look, assign_looks
 from common.report.page.overview import chart_overview, scenarios_with_ratio
 from common.report.page.queue import chart_queue
-from common.report.page.runs import COUNTED, SHAPES, chart_runs, explain_state, state_of
+from common.report.page.runs import SHAPES, chart_runs, explain_state
 from common.report.page.timeline import chart_timeline
 from common.results.answers import Answer, answer_load, answer_study
 from common.results.changes import RATIOS, Change, changes_of_study, diff_sources
@@ -28,7 +28,7 @@ from common.results.claims import NOT_REPRODUCED, REPRODUCED, Claim
 from common.results.comparison import LoadComparison, Sample, compare_loads
 from common.results.facts import Environment
 from common.results.published import PublishedMetric, compare_published
-from common.results.record import Measured, ScenarioRun
+from common.results.record import ScenarioRun
 from common.results.words import (
     ONE_CORE,
     RUNS,
@@ -36,9 +36,13 @@ from common.results.words import (
     Cell,
     cell_of,
     describe_environment,
+    describe_pinning,
+    explain_marks,
+    explain_zeros,
     write_cells,
     write_control,
     write_exactly,
+    write_name,
     write_number,
 )
 
@@ -74,7 +78,8 @@ class LoadSection:
     baseline: str
     rows: Sequence[TableRow]
     client_bound: Sequence[str]
-    controls: Sequence[str]
+    doubts: Sequence[str]
+    setting: str
     one_round: bool
     comparison: Chart | None  # None: no run counts
     details: Sequence[Chart]
@@ -167,7 +172,7 @@ def fill_page(runs: Sequence[ScenarioRun], claims: Mapping[str, Sequence[Claim]]
         environments=each_once(describe_environment(run.environment) for run in runs),
         revisions=each_once(run.environment.revision for run in runs if run.environment.revision),
         seeds=each_once(run.seed for run in runs if run.seed is not None and rounds > 1),
-        pinning="; ".join(each_once(describe_pinning(load) for run in runs for load in run.loads)),
+        pinning="; ".join(each_once(describe_pinning(load.pinned) for run in runs for load in run.loads)),
         sources=fill_sources(runs),
     )
 
@@ -204,10 +209,15 @@ def fill_load(compared: LoadComparison, looks: Mapping[str, Look], alone: bool) 
         baseline=compared.baseline,
         rows=fill_rows(compared, looks),
         client_bound=[f"{scenario}: client-bound, at least {least:.1f} req/s" for scenario, least in compared.client_bound],
-        controls=[f"A/A: {control.scenario} twice, {write_control(control.ratio)}" for control in compared.controls],
+        doubts=[
+            *explain_zeros(compared.rows),
+            *explain_marks(compared.rows),
+            *(f"A/A: {control.scenario} twice, {write_control(control)}" for control in compared.controls),
+        ],
+        setting=describe_pinning(compared.load.pinned),
         one_round=compared.one_round,
-        comparison=chart_comparison(compared, looks) if compared.rows else None,
-        details=list(chart_details(compared, looks)) if compared.rows else [],
+        comparison=chart_comparison(compared, looks) if compared.drawn else None,
+        details=list(chart_details(compared, looks)) if compared.drawn else [],
         every_run=chart_runs(compared, looks, alone),
         runs=fill_runs(compared),
     )
@@ -217,7 +227,7 @@ def fill_rows(compared: LoadComparison, looks: Mapping[str, Look]) -> list[Table
     rows = []
     for row in compared.rows:
         cells = {HEADS.get(head, head): cell for head, cell in write_cells(row, compared.baseline).items() if head != RUNS}
-        rows.append(TableRow(row.scenario, looks[row.scenario], cells))
+        rows.append(TableRow(write_name(row), looks[row.scenario], cells))
     return rows
 
 
@@ -229,7 +239,7 @@ def chart_details(compared: LoadComparison, looks: Mapping[str, Look]) -> Iterat
         yield chart_timeline(compared, looks)
     elif not load.is_open and load.requests is not None:
         yield chart_queue(compared, looks)
-    if any(row.estimates["CPU ms/req"] for row in compared.rows):
+    if any(row.estimates["CPU ms/req"] for row in compared.drawn):
         yield chart_cost(compared, looks)
 
 
@@ -237,10 +247,11 @@ def fill_runs(compared: LoadComparison) -> list[RunRow]:
     def place(sample: Sample) -> tuple[str, bool, int]:
         return sample.scenario, sample.run.control, sample.run.round
 
-    return [
-        RunRow(sample.scenario, sample.run.round, write_number(sample.per_second), state_of(sample) == COUNTED, explain_state(sample))
-        for sample in sorted(compared.samples, key=place)
-    ]
+    def row_of(sample: Sample) -> RunRow:
+        counts = not compared.left_out(sample)
+        return RunRow(sample.scenario, sample.run.round, write_number(sample.per_second), counts, explain_state(compared, sample))
+
+    return [row_of(sample) for sample in sorted(compared.samples, key=place)]
 
 
 def say_verdicts(claims: Sequence[Claim]) -> str:
@@ -275,13 +286,6 @@ def fill_sources(runs: Iterable[ScenarioRun]) -> list[Source]:
 def highlighted(code: str, lexer: Lexer) -> SafeString:
     """As HTML: pygments escapes what it highlights."""
     return mark_safe(highlight(code, lexer, HtmlFormatter(nowrap=True)))
-
-
-def describe_pinning(load: Measured) -> str:
-    if load.pinned is None:
-        return "server and load shared all cores"
-    server, others = (", ".join(map(str, cores)) for cores in (load.pinned.server, load.pinned.others))
-    return f"the server on core {server}, all else on {others}"
 
 
 def describe_machine(environment: Environment) -> str:

@@ -12,6 +12,11 @@ from common.report.page.rows import say_of_each, with_bounds
 from common.results.comparison import LoadComparison
 from common.results.words import write_estimate
 
+NOTE = (
+    "Server and all its children; with <=, an upper bound: work without an answer is in it. "
+    "On the dashed line, CPU per request times requests per second fill one core."
+)
+
 
 def chart_cost(compared: LoadComparison, looks: Mapping[str, Look]) -> Chart:
     said = say_of_each(
@@ -20,15 +25,15 @@ def chart_cost(compared: LoadComparison, looks: Mapping[str, Look]) -> Chart:
     return Chart(
         kind="cost",
         title="What it cost",
-        note="Server and all its children. On the dashed line, CPU per request times requests per second fill one core.",
+        note=NOTE,
         alternative=f"CPU per request and peak memory: {said}.",
-        spec=drawing.fill(draw_cost, collect_costs(compared), looks, [row.scenario for row in compared.rows]),
+        spec=drawing.fill(draw_cost, collect_costs(compared), looks, [row.scenario for row in compared.drawn]),
     )
 
 
 def collect_costs(compared: LoadComparison) -> Datasets:
     rows: Rows = []
-    for row in compared.rows:
+    for row in compared.drawn:
         rate, cpu, memory = (row.estimates[name] for name in ("req/s", "CPU ms/req", "MB"))
         in_words = {"rate_in_words": write_estimate(rate), "cpu_in_words": write_estimate(cpu), "memory_in_words": write_estimate(memory)}
         numbers = {**with_bounds("rate", rate), **with_bounds("cpu", cpu), **with_bounds("memory", memory)}

@@ -21,12 +21,13 @@ THINNED = "a curve of latencies has every whole percentile, 99.5, 99.9 and the l
 
 def chart_latencies(compared: LoadComparison, looks: Mapping[str, Look]) -> Chart:
     said = say_of_each(compared, lambda row: " and ".join(write_estimate(row.estimates[name]) for name in ("p50 ms", "p99 ms")))
+    cut_off = " Requests that were cut off are not in it: the table counts them." if any(row.cut_off for row in compared.drawn) else ""
     return Chart(
         kind="latencies",
         title="Response times",
-        note="The share of answers that had come within a time; marked: p50, p95, p99. All runs that count, together.",
+        note=f"The share of answers that had come within a time; marked: p50, p95, p99. All runs that count, together.{cut_off}",
         alternative=f"Response times, p50 and p99 in ms: {said}.",
-        spec=drawing.fill(draw_latencies, collect_latencies(compared), looks, [row.scenario for row in compared.rows]),
+        spec=drawing.fill(draw_latencies, collect_latencies(compared), looks, [row.scenario for row in compared.drawn]),
     )
 
 
@@ -34,7 +35,7 @@ def collect_latencies(compared: LoadComparison) -> Datasets:
     """Of the answers of all runs that count, together."""
     curves: Rows = []
     marks: Rows = []
-    for row in compared.rows:
+    for row in compared.drawn:
         latencies = np.sort(np.concatenate([sample.load.metrics.latencies for sample in row.samples]))
         count = len(latencies)
         if count:

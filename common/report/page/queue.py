@@ -29,13 +29,13 @@ def chart_queue(compared: LoadComparison, looks: Mapping[str, Look]) -> Chart:
         title="Response time by place in the queue",
         note=f"A staircase: one waits for the other. A plateau: all wait together. {say_which_sample(compared)}".strip(),
         alternative=f"{say_of_each(compared, first_and_last)}.",
-        spec=drawing.fill(draw_queue, datasets, looks, [row.scenario for row in compared.rows]),
+        spec=drawing.fill(draw_queue, datasets, looks, [row.scenario for row in compared.drawn]),
     )
 
 
 def collect_places(compared: LoadComparison) -> Datasets:
     answers: Rows = []
-    for row in compared.rows:
+    for row in compared.drawn:
         times = in_order_of_ends(middle_sample(row).load.sent.requests)
         answers += [{"scenario": row.scenario, "place": place + 1, "ms": round(float(times[place]), 3)} for place in spread(len(times))]
     return {"answers": answers}

@@ -28,4 +28,4 @@ def say_which_sample(compared: LoadComparison) -> str:
 
 
 def say_of_each(compared: LoadComparison, say: Callable[[Row], str]) -> str:
-    return "; ".join(f"{row.scenario} {say(row)}" for row in compared.rows)
+    return "; ".join(f"{row.scenario} {say(row)}" for row in compared.drawn)

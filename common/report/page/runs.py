@@ -10,9 +10,16 @@ from common.report.page.drawing import COLOUR_WITHOUT_LEGEND, RATE, ROW_OF_EACH,
 from common.report.page.looks import Look
 from common.results.comparison import LoadComparison, Sample
 from common.results.record import CLIENT_BOUND, FAILED
+from common.results.words import TOO_SHORT
 
-COUNTED, CONTAMINATED = "counted", "contaminated"
-SHAPES = {COUNTED: "circle", CONTAMINATED: "cross", CLIENT_BOUND: "triangle-right", FAILED: "diamond"}  # of all states of a run
+COUNTED, DISTURBED, LEFT_OUT = "counted", "counted, disturbed", "disturbed, left out"
+SHAPES = {  # of all states of a run
+    COUNTED: "circle",
+    DISTURBED: "square",
+    LEFT_OUT: "cross",
+    CLIENT_BOUND: "triangle-right",
+    FAILED: "diamond",
+}
 BRIEF = {FAILED: "failed"}  # behind a number
 
 
@@ -45,8 +52,8 @@ def collect_runs(compared: LoadComparison) -> Datasets:
                 "scenario": scenario,
                 "rate": sample.per_second,
                 "round": sample.run.round,
-                "state": state_of(sample),
-                "why": explain_state(sample),
+                "state": state_of(compared, sample),
+                "why": explain_state(compared, sample),
             }
             for sample in samples
         ]
@@ -55,21 +62,25 @@ def collect_runs(compared: LoadComparison) -> Datasets:
 
 def say_how_many_count(compared: LoadComparison, samples: list[Sample]) -> str:
     counted = sum(not compared.left_out(sample) for sample in samples)
-    others = Counter(state for sample in samples if (state := state_of(sample)) != COUNTED)
+    others = Counter(state for sample in samples if (state := state_of(compared, sample)) != COUNTED)
     return ", ".join([f"{counted} of {len(samples)}", *(f"{number} {BRIEF.get(state, state)}" for state, number in others.items())])
 
 
-def state_of(sample: Sample) -> str:
-    return sample.load.invalid or (CONTAMINATED if sample.load.noise.contaminated else COUNTED)
+def state_of(compared: LoadComparison, sample: Sample) -> str:
+    if sample.load.invalid or not sample.disturbed:
+        return sample.load.invalid or COUNTED
+    return LEFT_OUT if compared.left_out(sample) else DISTURBED
 
 
-def explain_state(sample: Sample) -> str:
-    """What a reader is told of a run: with one round, contamination is shown but nothing is left out for it."""
-    state = state_of(sample)
+def explain_state(compared: LoadComparison, sample: Sample) -> str:
+    """What a reader is told of a run."""
+    state = state_of(compared, sample)
     if state == FAILED:
         return f"{FAILED}: {sample.load.fault}"
-    if state == CONTAMINATED:
-        return f"{CONTAMINATED}: {sample.load.noise.contaminated}"
+    if state in (DISTURBED, LEFT_OUT):
+        return f"{state}: {sample.disturbed}"
+    if sample.load.metrics.rate.too_short:
+        return f"{TOO_SHORT}: {sample.load.metrics.rate.too_short}"
     return f"{COUNTED}, the control" if state == COUNTED and sample.run.control else state
 
 

@@ -1,0 +1,114 @@
+"""Does a default run say what a full one says? The ratio of each scenario to its study's baseline in both.
+
+    python -m benchmarks.default_against_full results/RUN results/FULL_RUN
+
+Loads are matched by scenario, path and added latency: the full run's are longer and may be others, which is said.
+A ratio that is off by more than 1.5 times, or points the other way, is flagged, and the exit code is 1. Rates that are
+too short to tell in either run are shown and not judged.
+"""
+
+import statistics
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.results import files
+from common.results.comparison import Sample
+from common.results.record import ScenarioRun
+from studies import baselines_of
+
+MOST_FACTOR = 1.5
+EQUAL = 1.05  # a ratio nearer to 1 points nowhere
+ROW = "{:<10}{:<36}{:<22}{:>4}  {:>9}{:>9}{:>8}  {}"
+
+Key = tuple[str, str, str, int]  # study, scenario, path, added latency
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Of one scenario to its baseline, under one load."""
+
+    line: str
+    value: float
+    too_short: str = ""  # why it cannot be told
+
+
+def find_ratios(runs: Iterable[ScenarioRun]) -> dict[Key, Ratio]:
+    """Each load of each scenario but the baselines."""
+    loads: dict[tuple[str, str, int], dict[str, list[Sample]]] = {}
+    for run in runs:
+        for load in run.loads:
+            loads.setdefault((run.study, load.identity, load.latency_ms), {}).setdefault(run.scenario, []).append(Sample(run, load))
+    ratios: dict[Key, Ratio] = {}
+    for (study, _, latency_ms), scenarios in loads.items():
+        baseline = next((name for name in baselines_of(study) or sorted(scenarios) if name in scenarios), None)
+        for name, samples in scenarios.items():
+            if baseline is not None and name != baseline:
+                path = samples[0].load.sent.load.target
+                ratios.setdefault((study, name, path, latency_ms), ratio_of(samples, scenarios[baseline]))
+    return ratios
+
+
+def ratio_of(samples: list[Sample], baseline: list[Sample]) -> Ratio:
+    rates = [[sample.load.metrics.rate for sample in side] for side in (samples, baseline)]
+    reasons = [rate.too_short for side in rates for rate in side if rate.too_short]
+    own, its = (statistics.median(rate.per_second for rate in side) for side in rates)
+    return Ratio(samples[0].load.line, own / its if its else 0.0, reasons[0] if reasons else "")
+
+
+def judge(default: Ratio, full: Ratio) -> str:
+    """What is wrong with it; '' if nothing is."""
+    if default.too_short or full.too_short:
+        return ""
+    if not default.value or not full.value:
+        return "one of them answered nothing" if default.value != full.value else ""
+    if max(default.value / full.value, full.value / default.value) > MOST_FACTOR:
+        return f"OFF by more than {MOST_FACTOR:g} times"
+    if min(default.value, full.value) < 1 / EQUAL and max(default.value, full.value) > EQUAL:
+        return "OFF: it points the other way"
+    return ""
+
+
+def describe(default: Ratio, full: Ratio) -> str:
+    said = [judge(default, full)]
+    said += [
+        f"too short to tell in the {name} run: {one.too_short}" for name, one in (("default", default), ("full", full)) if one.too_short
+    ]
+    if default.line != full.line:
+        said.append(f"other load: {short(default.line)} | {short(full.line)}")
+    return "; ".join(filter(None, said))
+
+
+def short(line: str) -> str:
+    """A load line without what is in both: its timeout, what it expects, its body."""
+    return line.partition(" -s ")[0].partition(" --expect")[0].partition(" -d ")[0]
+
+
+def show(default: dict[Key, Ratio], full: dict[Key, Ratio]) -> bool:
+    """A row for each load that both runs have. Is none off?"""
+    print(ROW.format("study", "scenario", "path", "ms", "default", "full", "factor", ""))
+    good = True
+    for key in [key for key in default if key in full]:
+        one, other = default[key], full[key]
+        good = good and not judge(one, other)
+        factor = f"{one.value / other.value:.2f}" if other.value else "-"
+        print(ROW.format(*key, f"{one.value:.2f}x", f"{other.value:.2f}x", factor, describe(one, other)))
+    for name, these, those in (("default", default, full), ("full", full, default)):
+        missing = [f"{scenario} {path} {ms} ms" for _, scenario, path, ms in these if (_, scenario, path, ms) not in those]
+        if missing:
+            print(f"only in the {name} run: {', '.join(missing)}")
+    return good
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 2:
+        raise SystemExit((__doc__ or "").strip())
+    default, full = (find_ratios(files.read_directory(Path(directory))) for directory in arguments)
+    if not default.keys() & full.keys():
+        raise SystemExit("these two runs have no load in common")
+    return 0 if show(default, full) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,101 @@
+"""Pinning never decides: who gets which cores, and what a second process brings."""
+
+import pytest
+
+from common.results import files
+from common.results.facts import Pinned
+from common.results.record import ScenarioRun
+from common.serving import cores
+from common.serving.scenario import MANY, workers_of
+from tests.processes import TINY, changed, copy_tree, run
+
+NO_SIBLINGS: dict[int, str] = {}
+HYPER = {0: "0,4", 1: "1,5", 2: "2,6", 3: "3,7", 4: "0,4", 5: "1,5", 6: "2,6", 7: "3,7"}
+
+
+@pytest.mark.parametrize(
+    ("available", "siblings", "workers", "server", "others"),
+    [
+        ([], NO_SIBLINGS, 1, None, None),
+        ([0], NO_SIBLINGS, 2, None, None),
+        ([0, 1], NO_SIBLINGS, 1, [0], [1]),
+        ([0, 1], NO_SIBLINGS, 2, [0, 1], [0, 1]),  # shared
+        ([2, 3, 5, 7, 9], NO_SIBLINGS, 1, [2, 3], [5, 7, 9]),
+        ([2, 3, 5, 7, 9], NO_SIBLINGS, 3, [2, 3, 5], [7, 9]),
+        ([0, 1, 2, 3], NO_SIBLINGS, 4, [0, 1, 2], [3]),  # one is left for all else
+        ([0, 1, 2, 3], NO_SIBLINGS, MANY, [0, 1, 2], [3]),
+        (list(range(8)), HYPER, 1, [0, 1, 4, 5], [2, 3, 6, 7]),  # whole cores
+        (list(range(8)), HYPER, 3, [0, 1, 2, 4, 5, 6], [3, 7]),
+        ([0, 4], HYPER, 1, [0], [4]),  # a single core: better than nothing
+        ([0, 1, 4], HYPER, 1, [0, 4], [1]),
+    ],
+)
+def test_cores_are_shared_out_whole(monkeypatch, tmp_path, available, siblings, workers, server, others):
+    monkeypatch.setattr(cores, "AVAILABLE", available)
+    monkeypatch.setattr(cores, "TOPOLOGY", tmp_path)
+    for number, of_one_core in siblings.items():
+        folder = tmp_path / f"cpu{number}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(f"{of_one_core}\n")
+    found = cores.share_out(workers)
+    assert found == (None if server is None else Pinned(server, others, shared=server == others))
+
+
+@pytest.mark.parametrize(
+    ("launch", "workers"),
+    [
+        ("gunicorn {app} --worker-class gthread --workers 2 --threads 4 --worker-connections 100", 2),
+        ("gunicorn -w 4 {app}", 4),
+        ("gunicorn -w4 {app}", 4),
+        ("uvicorn {app} --workers=3", 3),
+        ("{python} -m uvicorn {app}", 1),
+        ("env WEB_CONCURRENCY=3 gunicorn {app}", 3),
+        ("daphne -p 8000 {app}", 1),
+        ("uwsgi --http {host}:{port} --processes 3 -w module", 3),
+        ("uwsgi -p 2 --module {app}", 2),
+        ("uwsgi --processes %k", MANY),
+    ],
+)
+def test_the_launch_line_says_how_many_work(launch, workers):
+    assert workers_of(launch) == workers
+
+
+BUSY = changed(
+    ("    asked += 1\n", "    asked += 1\n    sum(range(400_000))\n"),
+    ("-n 20 -c 2", "-c 4 -t 3"),
+    ("--lifespan", "--workers 1 --lifespan"),
+    ('STUDY = "tests"', 'STUDY = "alone"'),
+)
+
+
+def test_two_processes_serve_nearly_twice_what_one_does(tmp_path):
+    """By default, on two cores: a server with one core cannot show what its second process brings."""
+    if len(cores.physical()) < 2:
+        pytest.skip("a single core")
+    two = changed(("--workers 1", "--workers 2"), ('STUDY = "alone"', 'STUDY = "several"'), source=BUSY)
+    tree = copy_tree(tmp_path, {"one": BUSY, "two": two})
+    ratios = []
+    while len(ratios) < 3 and max(ratios, default=0) < 1.5:  # other programs may have a core
+        loads = {}
+        for name in ("one", "two"):
+            program = run(tree, f"scenarios/{name}.py")
+            assert program.process.returncode == 0, program.stderr
+            newest = max((tree / "results").rglob(f"{name}.json.gz"), key=lambda path: path.stat().st_mtime)
+            [loads[name]] = files.read(newest, ScenarioRun).loads
+        ratios.append(loads["two"].metrics.ok / loads["one"].metrics.ok)
+    assert max(ratios) > 1.5
+    assert loads["one"].pinned == cores.share_out(1)
+    assert loads["two"].pinned == cores.share_out(2)
+
+
+def test_all_of_a_study_run_on_the_same_cores(tmp_path):
+    """By the most processes that one of them has."""
+    if len(cores.physical()) < 2:
+        pytest.skip("a single core")
+    two = changed(("--lifespan", "--workers 2 --lifespan"))
+    tree = copy_tree(tmp_path, {"one": TINY, "two": two})
+    for arguments in (["scenarios/one.py"], ["-m", "common.suite"]):
+        run(tree, *arguments)
+    runs = [files.read(path, ScenarioRun) for path in (tree / "results").rglob("*.json.gz")]
+    assert {one.scenario for one in runs} == {"one", "two"}
+    assert all(load.pinned == cores.share_out(2) for one in runs for load in one.loads)
