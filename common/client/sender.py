@@ -125,7 +125,7 @@ class Sender:
 
     def _sent(self, started_at: str, elapsed: float) -> Sent:
         request, ledger = self._request, self._ledger
-        requests = ledger.since(self._zero, self._pace.due)
+        requests = ledger.take_requests(self._zero, self._pace.due)
         seconds = elapsed if self._stopped else self._pace.seconds(requests.end.max() / 1e6)
         on_uvloop = type(self._loop).__module__.partition(".")[0] == "uvloop"
         return Sent(
