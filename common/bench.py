@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from common import cli
 from common.client.load import Load, check_sizes
-from common.client.options import add_size_options, sizes_from
+from common.client.options import IDLE, SETTLE_SECONDS, add_size_options, sizes_from
 from common.client.progress import Tell, silent
 from common.client.request import Request
 from common.client.sent import Sent
@@ -21,7 +21,6 @@ from common.results import files, targets
 from common.results.metrics import LATE_MS, Metrics
 from common.running.by_locust import run_locust
 from common.running.directories import new_directory
-from common.running.find_rate import IDLE, SETTLE_SECONDS
 from common.running.measure import wait_for_ports
 from common.running.rounds import Turn
 from common.running.run import run_turn

@@ -19,7 +19,7 @@ import uvloop
 from common import cli
 from common.cli import Parser, Problem, UsageError
 from common.client.load import Load
-from common.client.options import add_load_options, load_from
+from common.client.options import PROBE_SECONDS, START_RATE, add_load_options, load_from
 from common.client.progress import Tell, teller
 from common.client.request import Request
 from common.client.sender import Sender
@@ -27,7 +27,7 @@ from common.client.sent import CANCELLED, Sent
 from common.report import ab, rate
 from common.results import files, targets
 from common.results.record import Search
-from common.running.find_rate import PROBE_SECONDS, START_RATE, Prober
+from common.running.find_rate import Prober
 from common.serving import cores
 
 DESCRIPTORS_FOR_OURSELVES = 32

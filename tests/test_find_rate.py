@@ -16,6 +16,7 @@ from common import loadgen
 from common.cli import UsageError
 from common.client import schedule
 from common.client.load import Load
+from common.client.options import PROBE_SECONDS, START_RATE
 from common.client.progress import silent
 from common.report import rate
 from common.results import files
@@ -223,7 +224,7 @@ def search(per_second, variation, target, monkeypatch):
     queue = Queue(per_second, variation)
     monkeypatch.setattr(find_rate, "Sender", queue.sender)
     monkeypatch.setattr(find_rate.asyncio, "sleep", queue.sleep)
-    load = Load("/", requests=None, concurrency=1000, seconds=find_rate.PROBE_SECONDS, rate=find_rate.START_RATE)
+    load = Load("/", requests=None, concurrency=1000, seconds=PROBE_SECONDS, rate=START_RATE)
     prober = find_rate.Prober(load, Namespace(url="http://made.up/"), parse_latency(target), silent)
     return asyncio.run(prober.find()), queue
 

@@ -12,6 +12,9 @@ from common.client.load import DEFAULT_CONTENT_TYPE, DEFAULT_TIMEOUT, Load, Size
 from common.client.schedule import Stages
 
 DEFAULT_CAP = 1000  # in flight at once, of an open loop
+START_RATE, PROBE_SECONDS = 10.0, 5.0  # of the first run of a search for a rate
+IDLE = 2.0  # times what a request took alone at first: no longer, and the server is idle again
+SETTLE_SECONDS = 30.0
 FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
 
 

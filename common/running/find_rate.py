@@ -22,6 +22,7 @@ from typing import Literal
 
 from common.client import percentiles, schedule
 from common.client.load import Load
+from common.client.options import IDLE, PROBE_SECONDS, SETTLE_SECONDS, START_RATE
 from common.client.progress import Tell, silent
 from common.client.request import Request
 from common.client.sender import Sender
@@ -32,8 +33,7 @@ from common.results.rate import FEWEST, error_of
 from common.results.record import Probe, Search
 from common.results.targets import Target
 
-PROBE_SECONDS = 5.0
-START_RATE, LEAST_RATE = 10.0, 1.0
+LEAST_RATE = 1.0
 NEAR = 1.05  # the rate that is found and the next that does not hold are this near
 CONFIRMATIONS = 2
 MOST_PROBES, MOST_SECONDS = 40, 900.0
@@ -44,8 +44,6 @@ SHORTFALL, MOST_SHORTFALL = 0.02, 0.05  # that is no falling behind: always, and
 GROWS = 0.02  # seconds by which answers take longer for each second that goes by
 LATE_SHARE = 0.05  # of the target's time: requests may not start later than this at its percentile
 ALONE = 3  # requests, one after the other, that show whether the target can be kept at all
-SETTLE_SECONDS = 30.0
-IDLE = 2.0  # times what a request took alone at first: no longer, and the server is idle again
 
 Verdict = Literal["held", "broken", "void"]
 Ended = Literal["found", "client-bound", "undecided", "none", "stopped"]

@@ -6,12 +6,11 @@ from pathlib import Path
 
 from common.cli import UsageError
 from common.client.load import Load
-from common.client.options import DEFAULT_CAP
+from common.client.options import DEFAULT_CAP, PROBE_SECONDS, START_RATE
 from common.client.progress import Tell
 from common.results import files
 from common.results.record import Search
 from common.results.targets import Target
-from common.running.find_rate import PROBE_SECONDS, START_RATE
 from common.running.machine import describe_machine
 from common.running.measure import search_rate, warm_up
 from common.running.sizing import RunOptions
