@@ -21,6 +21,8 @@ from common.serving.accounting import COUNTS_TICKS, FEWEST_TICKS, TICKS, Seen
 from common.serving.priority import give_way_as_thread
 
 LOOK_EVERY = 0.25
+SELDOM_ENOUGH = 1.0  # seconds between looks, however long one takes
+LOOKS_OF_A_CORE = 0.008  # where looking takes more, it is done less often
 MOST_OF_A_CORE = 0.0015  # for finding processes, and as much for their memory
 SWITCHES = re.compile(r"^(non|)voluntary_ctxt_switches:\s+(\d+)", re.MULTILINE)
 Samples = list[tuple[float, float]]  # (clock, CPU seconds until then)
@@ -173,17 +175,20 @@ class CostMeter:
 
 @contextmanager
 def looking(looks: Sequence[Callable[[], None]]) -> Iterator[None]:
-    """Four times a second, in a thread that gives way to whatever wants its core."""
+    """Four times a second, less often where that would take too much of a core, in a thread that gives way to whatever wants it."""
     over = threading.Event()
-
     problems: list[Exception] = []
 
     def work() -> None:
         give_way_as_thread()
+        began, used_before = time.monotonic(), time.thread_time()
+        pause = LOOK_EVERY
         try:
-            while not over.wait(LOOK_EVERY):
+            while not over.wait(pause):
                 for look in looks:
                     look()
+                owed = (time.thread_time() - used_before) / LOOKS_OF_A_CORE - (time.monotonic() - began)
+                pause = min(max(LOOK_EVERY, owed), SELDOM_ENOUGH)
         except Exception as problem:
             problems.append(problem)
 
