@@ -39,7 +39,7 @@ class Sender:
         self._ledger = Ledger()
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._stopped = ""
-        self._wires = Wires(self._loop) if HAVE_EPOLL and request.tls is None and not request.keep_alive else None
+        self._wires = Wires(self._loop) if HAVE_EPOLL and request.tls is None else None
         self._pace = (
             OpenLoop(load, self._new_user, self._note_unsent, self._end, self.stop)
             if load.is_open

@@ -1,9 +1,9 @@
-"""TCP connections that last for one request each, at half of what the event loop's own would cost.
+"""TCP connections at less than the event loop's own would cost.
 
 A transport is made to last: to make one, with a task that waits for it, and to end both costs more than all
-else that a request needs. Here the loop watches one epoll, and that the sockets; and where the other end is
-on this machine, a connection stands when `connect` returns. For kept connections, for TLS and on systems
-without epoll there are the loop's transports.
+else that a request needs; and each of its answers is a turn of the loop. Here the loop watches one epoll, and that
+the sockets, many answers in a turn; and where the other end is on this machine, a connection stands when `connect`
+returns. For TLS and on systems without epoll there are the loop's transports.
 """
 
 import asyncio
@@ -11,11 +11,14 @@ import errno
 import os
 import select
 import socket
+from time import perf_counter
 from typing import Any, Protocol
 
 HAVE_EPOLL = hasattr(select, "epoll")
 READABLE, WRITABLE = 1, 4  # select.EPOLLIN and EPOLLOUT, where there are such
-MOST_BYTES = 65536  # read at once
+FEW_BYTES, MANY_BYTES = 4096, 65536  # read at once: room for much costs time, so a wire has it once it had much to read
+MOST_EVENTS = 64  # taken at once
+LONGEST_TURN = 0.001  # seconds, until the loop may do other things
 
 
 class Listener(Protocol):
@@ -41,14 +44,18 @@ class Wires:
         self.epoll.close()
 
     def _look(self) -> None:
-        for descriptor, events in self.epoll.poll(0):
-            wire = self.open.get(descriptor)
-            if wire is not None:  # else what came to another has closed it
-                wire.go_on(events)
+        until = perf_counter() + LONGEST_TURN
+        while found := self.epoll.poll(0, MOST_EVENTS):
+            for descriptor, events in found:
+                wire = self.open.get(descriptor)
+                if wire is not None:  # else what came to another has closed it
+                    wire.go_on(events)
+            if perf_counter() > until:
+                return
 
 
 class Wire:
-    __slots__ = ("_address", "_connected", "_descriptor", "_error", "_listener", "_socket", "_unsent", "_watched", "_wires")
+    __slots__ = ("_address", "_connected", "_descriptor", "_error", "_listener", "_room", "_socket", "_unsent", "_watched", "_wires")
 
     def __init__(self, wires: Wires, family: int, address: Any, listener: Listener) -> None:
         self._wires = wires
@@ -56,6 +63,7 @@ class Wire:
         self._listener = listener
         self._connected = False
         self._watched = 0
+        self._room = FEW_BYTES
         self._error: OSError | None = None
         self._socket = socket.SocketType(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -85,7 +93,8 @@ class Wire:
             self._error = error  # of which the listener hears when there is nothing more to read
             sent = len(data)
         if sent == len(data):
-            self._watch(READABLE)
+            if self._watched != READABLE:
+                self._watch(READABLE)
         else:
             self._unsent = memoryview(data)[sent:]
             self._watch(READABLE | WRITABLE)
@@ -100,13 +109,15 @@ class Wire:
             self._go_on_writing()
             return
         try:
-            data = self._socket.recv(MOST_BYTES)
+            data = self._socket.recv(self._room)
         except BlockingIOError:
             return
         except OSError as error:
             self._lose(error)
             return
         if data:
+            if len(data) == self._room:
+                self._room = MANY_BYTES
             self._listener.data_received(data)
         else:
             self._lose(self._error)

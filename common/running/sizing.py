@@ -62,7 +62,7 @@ def plan_loads(scenario: Scenario, options: RunOptions) -> list[PlannedLoad]:
     if options.full and scenario.load_full:
         lines, loads = scenario.load_full, scenario.loads_full
     return [
-        PlannedLoad(line, load, latency_ms, scenario.least_seconds, options, published=line in published)
+        PlannedLoad(line, load, latency_ms, scenario.least_seconds_of(load), options, published=line in published)
         for latency_ms in scenario.latencies_ms
         for line, load in zip(lines, loads, strict=True)
     ]

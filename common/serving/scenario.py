@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from common.cli import UsageError
 from common.client.load import Load
@@ -36,7 +37,7 @@ class Scenario:
     load_full: list[str] = field(default_factory=list)
     differs_from: dict[str, str] = field(default_factory=dict)
     needs: list[str] = field(default_factory=list)
-    least_seconds: float | None = None
+    least_seconds: float | dict[str, float] | None = None  # of all, or by path
     latencies_ms: list[int] = field(default_factory=lambda: [0])
     warm_up: int = 10
     tables: str | None = None
@@ -62,6 +63,9 @@ class Scenario:
             return parse_line(line)
         except UsageError as error:
             raise ScenarioError(f"{short_path(self.path)}: load {line!r}: {error}") from None
+
+    def least_seconds_of(self, load: Load) -> float | None:
+        return self.least_seconds.get(urlsplit(load.target).path) if isinstance(self.least_seconds, dict) else self.least_seconds
 
     @property
     def workers(self) -> int:
@@ -99,6 +103,14 @@ def is_dict_to(kind: type) -> Callable[[object], bool]:
     return lambda value: isinstance(value, dict) and all(type(item) is kind for item in value.values())
 
 
+def is_positive(value: object) -> bool:
+    return type(value) in (int, float) and value > 0  # type: ignore[operator]
+
+
+def is_by_path(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(path, str) and is_positive(seconds) for path, seconds in value.items())
+
+
 def is_dict_of_patterns(value: object) -> bool:
     if not isinstance(value, dict):
         return False
@@ -119,7 +131,7 @@ KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "LOAD_FULL": ("a list of strings, not empty", is_list_of(str)),
     "DIFFERS_FROM": ("a dict that maps names of scenarios to what differs", is_dict_to(str)),
     "NEEDS": ("a list of strings, not empty", is_list_of(str)),
-    "LEAST_SECONDS": ("a number above 0", lambda value: isinstance(value, int | float) and value > 0),
+    "LEAST_SECONDS": ("a number above 0, or a dict that maps paths to such numbers", lambda value: is_positive(value) or is_by_path(value)),
     "LATENCIES_MS": ("a list of whole numbers, not empty", is_list_of(int)),
     "WARM_UP": WHOLE,
     "TABLES": TEXT,

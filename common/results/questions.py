@@ -1,0 +1,75 @@
+"""What a study asks, as a person put it: two scenarios under one load, and a sentence for each way that it can come out."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from common.results.comparison import LoadComparison, Row
+from common.results.intervals import Estimate, can_hide, is_the_same
+from common.results.words import write_factor, write_number, write_standing
+
+
+@dataclass(frozen=True)
+class Question:
+    """The sentences may use {ratio}, {inverse}, {rate} and {other_rate}."""
+
+    one: str  # the scenario that the sentences are about
+    other: str  # the one that it is compared with
+    path: str  # of the load
+    about: str  # how a sentence begins where nothing is decided
+    more: str  # where `one` serves more
+    less: str
+    same: str = ""  # where the two lie within 5 %; without it the figures are said
+    latency_ms: int = 0
+
+    def answer(self, comparisons: Iterable[LoadComparison]) -> str:
+        """'' where the run did not measure both."""
+        for comparison in comparisons:
+            load = comparison.load
+            rows = {row.scenario: row for row in comparison.rows}
+            if (urlsplit(load.sent.path).path, load.latency_ms) == (self.path, self.latency_ms) and {self.one, self.other} <= set(rows):
+                return self._say(comparison, rows[self.one], rows[self.other])
+        return ""
+
+    def _say(self, comparison: LoadComparison, one: Row, other: Row) -> str:
+        unranked = [f"{row.scenario} {write_standing(row)}" for row in (one, other) if not row.is_ranked]
+        ratio = comparison.ratio(self.one, self.other)
+        if unranked:
+            return f"{self.about}: {'; '.join(unranked)}."
+        if ratio is None:
+            return f"{self.about}: no ratio, as {one.scenario if not one.per_second else other.scenario} answered nothing."
+        rates = {"rate": write_number(one.per_second), "other_rate": write_number(other.per_second)}
+        if comparison.differ(ratio, self.one, self.other):
+            sentence = self.more if (ratio.middle if ratio.low is None else ratio.low) > 1 else self.less
+            return sentence.format(ratio=times(ratio), inverse=times(inverse(ratio)), **rates)
+        if self.same and is_the_same(ratio):
+            return self.same.format(**rates)
+        return f"{self.about}: {not_decided(ratio, one, other)}."
+
+
+def answer_questions(questions: Sequence[Question], comparisons: Sequence[LoadComparison]) -> list[str]:
+    """Of those that can be answered from this run."""
+    return [answer for question in questions if (answer := question.answer(comparisons))]
+
+
+def times(ratio: Estimate) -> str:
+    """'2.1 times', with the bounds where there are some."""
+    middle = f"{write_number(ratio.middle)} times"
+    if ratio.low is None or ratio.low == ratio.high:
+        return middle
+    return f"{middle} (between {write_number(ratio.low)} and {write_number(ratio.high)})"
+
+
+def inverse(ratio: Estimate) -> Estimate:
+    """Of a ratio, that of the other to the one."""
+    low, high = (None if bound is None else 1 / bound for bound in (ratio.high, ratio.low))
+    return Estimate(1 / ratio.middle, low, high, ratio.runs)
+
+
+def not_decided(ratio: Estimate, one: Row, other: Row) -> str:
+    figures = f"{write_number(one.per_second)} and {write_number(other.per_second)} requests a second"
+    rates = f"{one.scenario} and {other.scenario} answered {figures}"
+    hidden = can_hide(ratio)
+    if hidden is None:
+        return f"{rates}, too near to each other for single runs to decide" if ratio.runs == 1 else f"{rates}, too near to decide"
+    return f"{rates}, no difference shown ({write_factor(hidden)} either way)"

@@ -1,0 +1,43 @@
+"""How far does one sync worker get: on a view that waits 100 ms, and on one that computes?
+
+The smallest scenario and the one to copy. Compare with the same views in threads (gunicorn_gthread_wait),
+in greenlets (gunicorn_gevent_wait) and with async/await (uvicorn_asgi_wait).
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpResponse, JsonResponse
+from django.urls import path
+
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # it sends Content-Length, which keeps connections open
+settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE)
+
+
+def wait(request):
+    time.sleep(0.1)
+    return HttpResponse("waited")
+
+
+def compute(request):
+    return JsonResponse({"sum": sum(number * number for number in range(10_000))})
+
+
+urlpatterns = [path("wait/", wait), path("compute/", compute)]
+
+application = get_wsgi_application()
+
+STUDY = "wait"
+PORTS = {"port": 8060}
+SERVER = "gunicorn {app} --bind {host}:{port} --worker-class sync --workers 1 --backlog {backlog} --no-control-socket --log-level warning"
+LOAD = ["-n 4000 -c 100 -t 5 --expect waited /wait/", "-n 4000 -c 10 -t 5 --expect 333283335000 /compute/"]
+LEAST_SECONDS = {"/wait/": 0.1}
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "common").is_dir())))
+    from common.bench import main
+
+    main(__file__)
