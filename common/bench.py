@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -16,6 +17,7 @@ from common.client.progress import Tell, silent
 from common.client.request import Request
 from common.client.sent import Sent
 from common.report import rate
+from common.report.following import Follower
 from common.report.live import Watch
 from common.results import files, targets
 from common.results.metrics import LATE_MS, Metrics
@@ -27,9 +29,10 @@ from common.running.run import run_turn
 from common.running.scenario_rate import search_scenario
 from common.running.sizing import RunOptions, plan_loads, planned_seconds
 from common.serving import folders, postgres
+from common.serving.copies import find_copy
 from common.serving.places import HOST, ROOT, short_path
 from common.serving.scenario import Scenario, read
-from common.serving.site import Serving
+from common.serving.site import Serving, Site, wait_until_ready
 
 LOOK_EVERY = 0.5  # whether what is served by hand still lives
 
@@ -40,10 +43,10 @@ def main(file: str) -> NoReturn:
 
 
 def run_command(file: Path, arguments: list[str]) -> int:
-    options = parse_arguments(file.stem, arguments)
+    options = parse_arguments(short_path(file.resolve()), arguments)
     target = targets.parse_latency(options.find_rate) if options.find_rate is not None else None
     scenario, run_options = read(file), run_options_from(options)
-    watch, directory = Watch(), new_directory(file.stem)
+    watch, directory = Watch(verbose=True), new_directory(file.stem)
     tell = watch.tell if watch.is_seen else silent
     if options.serve:
         return serve([scenario], directory, options.host)
@@ -56,8 +59,16 @@ def run_command(file: Path, arguments: list[str]) -> int:
     return run_alone(scenario, run_options, directory, watch)
 
 
-def parse_arguments(name: str, arguments: list[str]) -> argparse.Namespace:
-    parser = cli.Parser(description=f"Run {name}: start its server, send its loads, print the summaries.", allow_abbrev=False)
+def parse_arguments(path: str, arguments: list[str]) -> argparse.Namespace:
+    command = f"python {path}"
+    examples = [
+        (command, "start its server, send its loads, print their summaries"),
+        (f"{command} -n 1000 -c 50 -k", "another load: 1,000 requests, 50 at a time, on kept connections"),
+        (f"{command} --full", "the published loads, if it has some"),
+        (f"{command} --find-rate 'p99<=500ms'", "how many requests a second it serves so fast"),
+        (f"{command} --serve", "serve it by hand, with its log on the terminal, until Ctrl-C"),
+    ]
+    parser = cli.Parser(examples=examples, prog=command, description="Run one scenario.", allow_abbrev=False)
     add_run_options(parser)
     parser.add_argument("--target", metavar="URL", help="send the loads to this URL, where the scenario is served already")
     parser.add_argument("--locust-web", action="store_true", help="serve, and let Locust's web page at port 8089 start its load")
@@ -89,6 +100,7 @@ def run_options_from(options: argparse.Namespace) -> RunOptions:
 
 
 def run_alone(scenario: Scenario, options: RunOptions, directory: Path, watch: Watch) -> int:
+    tell_of_copies([scenario])
     watch.expect(planned_seconds(scenario, options))
     with postgres.server(watch.tell if watch.is_seen else silent) as database:
         run = run_turn(Turn(scenario), options, directory, database, watch)
@@ -98,9 +110,15 @@ def run_alone(scenario: Scenario, options: RunOptions, directory: Path, watch: W
     if run.status == "ok":
         if run.reason:
             print(f"{scenario.name}: {run.reason}", file=sys.stderr)
-        return 0
+        return 1 if run.unanswered else 0
     print(f"{scenario.name} {run.status}: {run.reason}", file=sys.stderr)
     return cli.SKIPPED if run.status == "skipped" else 1
+
+
+def tell_of_copies(scenarios: Iterable[Scenario]) -> None:
+    """Before they run: what is compared with what it was copied from says so here or nowhere."""
+    for copy in filter(None, map(find_copy, scenarios)):
+        print(copy, file=sys.stderr)
 
 
 def send_to(target: str, scenario: Scenario, options: RunOptions, directory: Path, tell: Tell) -> int:
@@ -154,27 +172,38 @@ def find_rate(scenario: Scenario, target: targets.Target, options: RunOptions, d
     return rate.exit_code(search)
 
 
-def send_by_locust(scenario: Scenario, options: argparse.Namespace, directory: Path, tell: Tell) -> int:
-    def announce(text: str) -> None:
-        print(text, flush=True)
+def announce(text: str) -> None:
+    print(text, flush=True)
 
+
+def send_by_locust(scenario: Scenario, options: argparse.Namespace, directory: Path, tell: Tell) -> int:
     code = run_locust(scenario, options.locust or [], options.locust_web, directory, tell, announce)
     print(f"Locust ended with exit code {code}; its files: {short_path(directory)}/locust*")
     return 1 if code else 0
 
 
 def serve(scenarios: list[Scenario], directory: Path, host: str) -> int:
-    """On their own ports, until a person ends it."""
+    """On their own ports, until a person ends it; also what answers wrongly, so that one can see why."""
     if host != HOST:
         print(f"Whoever reaches {host} can now use these sites: they are made for measuring, not for safety.", file=sys.stderr)
     most = max(scenario.max_connections for scenario in scenarios)  # one PostgreSQL serves them all
-    with postgres.server(silent) as database, Serving(directory, database, by_hand=True, host=host) as by_hand:
+    with (
+        Follower() as logs,
+        postgres.server(announce) as database,
+        Serving(directory, database, by_hand=True, host=host) as by_hand,
+    ):
         sites = []
         for scenario in scenarios:
+            announce(f"{scenario.name}: starting on port {scenario.ports['port']}: {scenario.server}")
             try:
-                sites.append(by_hand.start(replace(scenario, max_connections=most)))
+                site = by_hand.begin(replace(scenario, max_connections=most))
             except cli.NotInstalled as missing:
                 print(f"{scenario.name} skipped: {missing}", file=sys.stderr)
+                continue
+            sites.append(site)
+            if site.server.log is not None:
+                logs.add(site.server.log, f"{scenario.name} | " if len(scenarios) > 1 else "")
+            wait_by_hand(site)
         for site in sites:
             others = "".join(f"  {name} {host}:{port}" for name, port in site.scenario.ports.items() if name != "port")
             print(f"{site.scenario.name:<36}{site.url}/{others}")
@@ -186,3 +215,11 @@ def serve(scenarios: list[Scenario], directory: Path, host: str) -> int:
                 site.check()
             time.sleep(LOOK_EVERY)
     return cli.SKIPPED
+
+
+def wait_by_hand(site: Site) -> None:
+    """Whose log is on the terminal already."""
+    try:
+        wait_until_ready(site)
+    except cli.NotReady as wrong:
+        print(f"{str(wrong).partition(chr(10))[0]}; it is served all the same", file=sys.stderr)

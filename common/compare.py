@@ -46,6 +46,11 @@ WORSE, BETTER = "worse", "better"
 MORE_FAIL = 0.01  # of what ended: so much more than in any run before is worse
 EVENINGS_DIFFER = 0.03  # in the time of the fixed piece of work
 WIDTH = 150
+EXAMPLES = [
+    ("python -m common.compare results/BEFORE results/AFTER", "what got better or worse between two runs"),
+    ("python -m common.compare results/BEFORE results/AFTER --tolerance 10%", "worse by less than this passes"),
+    ("python -m common.compare results/RUN --gate 'uwsgi_* p99<=800ms'", "one run, and what it must keep"),
+]
 Key = tuple[str, str, int]  # scenario, identity of the load, added latency
 
 
@@ -119,6 +124,8 @@ def main(arguments: list[str]) -> int:
 
 def compare_directories(options: argparse.Namespace) -> int:
     runs = [files.read_directory(directory) for directory in options.directories]
+    for directory, side in zip(options.directories, runs, strict=True):
+        check_measured(directory, side)
     sides = [count_runs(side) for side in runs]
     missed = judge_targets(sides[-1], options.gate)
     worse = False
@@ -129,7 +136,8 @@ def compare_directories(options: argparse.Namespace) -> int:
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = cli.Parser(prog="compare", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    description = (__doc__ or "").partition("\n")[0]
+    parser = cli.Parser(examples=EXAMPLES, prog="python -m common.compare", description=description, allow_abbrev=False)
     parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="results of one or of two runs")
     parser.add_argument("--tolerance", type=share, default=0.05, metavar="PERCENT", help="worse by less than this passes (default 5%%)")
     parser.add_argument(
@@ -162,6 +170,13 @@ def count_runs(runs: Iterable[ScenarioRun]) -> Side:
     }
 
 
+def check_measured(directory: Path, runs: Sequence[ScenarioRun]) -> None:
+    """RecordError, with the reasons, where no load was sent."""
+    if not any(run.loads for run in runs if not run.control):
+        reasons = Counter(f"{run.status}{f': {run.reason}' if run.reason else ''}" for run in runs)
+        raise RecordError(f"{directory} holds no measured load: {reasons.most_common(1)[0][0]}")
+
+
 def judge_targets(side: Side, lines: Sequence[str]) -> bool:
     """Prints a line for each load that a target is about; True if one is missed."""
     missed = False
@@ -189,7 +204,7 @@ def compare_and_print(before: Side, after: Side, tolerance: float) -> bool:
     confidence = confidence_of_each(len(common) * len(MORE_IS_BETTER))
     changes = [compare(before[key], after[key], confidence, tolerance) for key in common]
     changes += [gone(counted) for key, counted in before.items() if key not in after]
-    console = Console(width=WIDTH, highlight=False)
+    console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
     rows = [row for side in (before, after) for counted in side.values() if (row := counted.row)]
     console.print(Text(f"{sum_up(changes, tolerance)} {advise(changes, rows)}".strip()))
     console.print()
@@ -323,7 +338,7 @@ def draw(changes: Iterable[Change]) -> Table:
 def tell_evenings(before: Sequence[Counted], after: Sequence[Counted]) -> str:
     """A directory is one evening: what the machine did differently is in every ratio, and in no interval."""
     said = "two directories are two evenings, and no interval knows what differs between them"
-    old, new = ([found for one in side if (found := one.calibration_ms) is not None] for side in (before, after))
+    old, new = ([found for one in side if (found := one.calibration_ms)] for side in (before, after))
     if not old or not new:
         return f"{said}; these records hold no fixed piece of work that would tell"
     times = statistics.median(new) / statistics.median(old)

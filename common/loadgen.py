@@ -7,11 +7,9 @@ own and says when it was the bottleneck.
 import argparse
 import asyncio
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import uvloop
@@ -29,41 +27,46 @@ from common.results import files, targets
 from common.results.record import Search
 from common.running.find_rate import Prober
 from common.serving import cores
+from common.serving.descriptors import allow_descriptors
 
-DESCRIPTORS_FOR_OURSELVES = 32
+URL = "http://127.0.0.1:8000/"
+EXAMPLES = [
+    (f"python -m common.loadgen -n 300 -c 30 {URL}", "300 requests, 30 at a time"),
+    (f"python -m common.loadgen -t 10 -c 30 -k {URL}", "for 10 s, on kept connections"),
+    (f"python -m common.loadgen --users 100 --spawn-rate 10 -t 30 {URL}", "a ramp of users, 10 more each second"),
+    (f"python -m common.loadgen --rate 50 -t 10 {URL}", "50 requests start each second, come what may"),
+    (f"python -m common.loadgen --find-rate 'p99<=500ms' {URL}", "how many a second are answered so fast"),
+]
 
 
-def allow_descriptors(connections: int) -> None:
-    """Raise the soft limit as far as it goes; say before anything is sent if that is too little."""
-    needed = connections + DESCRIPTORS_FOR_OURSELVES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        if soft < needed:
-            raise UsageError(
-                f"{connections} requests at once need {needed} file descriptors and the limit is {soft}: lower -c or raise `ulimit -n`"
-            )
+def open_standard_descriptors() -> None:
+    """Where a supervisor closed one of them, uvloop's own would take its number, and then uvloop aborts."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+
+
+def on_signals(stop: Callable[..., None], *arguments: str) -> None:
+    """What ends a load early leaves its record; nohup's is not heard."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, stop, *arguments)
 
 
 async def fire(load: Load, request: Request, tell: Tell) -> Sent:
     sender = Sender(load, request, tell)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, sender.stop, CANCELLED)
+    on_signals(sender.stop, CANCELLED)
     return await sender.send()
 
 
 async def search(load: Load, request: Request, target: targets.Target, tell: Tell) -> Search:
     prober = Prober(load, request, target, tell)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, prober.stop)
+    on_signals(prober.stop)
     return await prober.find()
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = Parser(prog="loadgen", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    parser = Parser(examples=EXAMPLES, prog="python -m common.loadgen", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     add_load_options(parser)
     parser.add_argument("-r", action="store_true", help="accepted as in ab; here a failed request never ends the run")
     parser.add_argument("-q", dest="quiet", action="store_true", help="no progress on stderr")
@@ -114,7 +117,7 @@ def finish(sent: Sent, options: argparse.Namespace) -> int:
     print(ab.text(sent), flush=True)
     if sent.stopped == CANCELLED:
         return cli.STOPPED
-    unanswered = sent.failed or sent.outcomes.get("unsent")
+    unanswered = sent.failed or sent.outcomes.get("unsent") or not sent.outcomes.get("ok")
     return 1 if unanswered or not saved else 0
 
 
@@ -139,6 +142,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    with suppress(BrokenPipeError):
-        sys.exit(main(sys.argv[1:]))
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    open_standard_descriptors()
+    sys.exit(main(sys.argv[1:]))

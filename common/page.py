@@ -7,7 +7,13 @@ from pathlib import Path
 from common import cli
 from common.report.page import html
 from common.results import files
-from studies import judge_claims
+from studies import judge
+
+EXAMPLES = [
+    ("python -m common.page results/RUN", "make its page again"),
+    ("python -m common.page results/RUN --open", "and show it in the browser"),
+    ("python -m common.page results/RUN --svg charts", "and save each chart as SVG"),
+]
 
 
 def main(arguments: list[str]) -> int:
@@ -15,14 +21,14 @@ def main(arguments: list[str]) -> int:
 
 
 def make_page(arguments: list[str]) -> int:
-    parser = cli.Parser(prog="python -m common.page", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    parser = cli.Parser(examples=EXAMPLES, prog="python -m common.page", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("directory", type=Path, metavar="DIR", help="a directory that ./run_all.sh left in results/")
     parser.add_argument("--open", action="store_true", help="show it in the browser")
     parser.add_argument("--svg", type=Path, metavar="DIR", help="save each chart as SVG there too")
     parser.add_argument("--png", type=Path, metavar="DIR", help="save each chart as PNG there too")
     options = parser.parse_args(arguments)
     runs = files.read_directory(options.directory)
-    page = html.save(options.directory, runs, judge_claims(runs))
+    page = html.save(options.directory, runs, judge(runs))
     print(page)
     for folder, kind in ((options.svg, "svg"), (options.png, "png")):
         if folder is not None:

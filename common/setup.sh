@@ -22,6 +22,46 @@ can_compile() {
         [ -f "$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]
 }
 
+pip() { "$python" -m pip "$@" --quiet --disable-pip-version-check; }
+
+is_installed() { # is_installed NAME==VERSION
+    "$python" -c 'import sys; from importlib.metadata import version; name, asked = sys.argv[1].split("=="); sys.exit(version(name) != asked)' \
+        "$1" 2>/dev/null
+}
+
+# uWSGI's wheel, compiled beside the download of the others. In a process group of its own, so that all of it can be ended.
+begin_compiling() { # begin_compiling REQUIREMENT
+    rm -rf .venv/uwsgi
+    "$python" -c 'import os, sys; os.setpgid(0, 0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])' \
+        -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir .venv/uwsgi "$1" >.venv/uwsgi.log 2>&1 &
+    compiling=$!
+    trap 'kill -- "-$compiling" 2>/dev/null || :' EXIT
+    trap 'exit 130' HUP INT
+}
+
+# The wheel, or what stands in for it if there is none.
+end_compiling() {
+    if wait "$compiling"; then
+        set -- .venv/uwsgi/*.whl
+    else
+        echo "uWSGI could not be compiled (the compiler's output: .venv/uwsgi.log): $PYUWSGI is installed in its place (the same program, ready-made)." >&2
+        set -- "$PYUWSGI"
+    fi
+    trap - EXIT HUP INT
+    pip install --no-deps "$1" >>.venv/install.log 2>&1
+}
+
+install_list() { # install_list FILE: all that it names, uWSGI beside the others
+    uwsgi=$(grep '^uwsgi==' "$1") || uwsgi=
+    if [ -z "$uwsgi" ] || is_installed "$uwsgi"; then
+        pip install -r "$1" >.venv/install.log 2>&1
+        return
+    fi
+    begin_compiling "$uwsgi"
+    grep -v '^uwsgi==' "$1" >.venv/wheels.txt
+    pip install -r .venv/wheels.txt >.venv/install.log 2>&1 && end_compiling
+}
+
 install() { # install FILE: what it names, into .venv
     file=$1
     python=.venv/bin/python
@@ -35,15 +75,16 @@ install() { # install FILE: what it names, into .venv
     stamp=.venv/installed-$file
     wanted=$(cat requirements.txt "$file")
     [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
-    list=$file
-    if ! can_compile; then
+    list=.venv/wanted.txt
+    grep -hv '^-r ' requirements.txt "$file" | awk '!seen[$0]++' >"$list"
+    if ! can_compile && grep -q '^uwsgi==' "$list"; then
         echo "No C compiler or no Python.h: $PYUWSGI is installed in place of uwsgi (the same program, ready-made)." >&2
+        sed "s/^uwsgi==.*/$PYUWSGI/" "$list" >.venv/without-compiler.txt
         list=.venv/without-compiler.txt
-        grep -hv '^-r ' requirements.txt "$file" | awk '!seen[$0]++' | sed "s/^uwsgi==.*/$PYUWSGI/" >"$list"
     fi
     rm -f "$stamp"
     echo "Installing $file into .venv (about a minute) ..." >&2
-    if ! "$python" -m pip install --quiet --disable-pip-version-check -r "$list" >.venv/install.log 2>&1; then
+    if ! install_list "$list"; then
         grep -i 'error' .venv/install.log | tail -n 3 >&2
         grep -qiE 'connection|name resolution|network|proxy|timed out|no matching distribution' .venv/install.log &&
             fail "the packages could not be fetched: is there a network? (all of pip's output: .venv/install.log)"

@@ -6,18 +6,21 @@ import fnmatch
 import random
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import count as count_up
 from pathlib import Path
 
 from rich.console import Console
 
-from common import cli
-from common.bench import add_run_options, parse_run_arguments, run_options_from, serve
+from common import beside, cli
+from common.bench import add_run_options, parse_run_arguments, run_options_from, serve, tell_of_copies
 from common.cli import UsageError
-from common.client.options import count
+from common.client.options import count, positive, share
 from common.client.progress import silent
 from common.report import tables
 from common.report.live import Watch
 from common.results import files
+from common.results.intervals import SAME
 from common.results.record import Plan, ScenarioRun
 from common.results.words import describe_environment
 from common.running.directories import new_directory
@@ -26,11 +29,25 @@ from common.running.run import run_turn
 from common.running.sizing import RunOptions, planned_seconds
 from common.serving import postgres
 from common.serving.places import short_path
-from common.serving.scenario import Scenario, ScenarioError, read, scenario_name
+from common.serving.scenario import DEFAULT_PORTS, Scenario, ScenarioError, read, scenario_name
 from common.serving.scenario import files as scenario_files
-from studies import baselines_of, judge_claims
+from common.serving.template import write_new
+from studies import TEMPLATE, baselines_of, judge
 
-WIDTH = 150  # a narrower terminal wraps the lines of a table: nothing is left out
+WIDTH = 120  # a narrower terminal wraps the lines of a table
+EXAMPLES = [
+    ("./run_all.sh", "every scenario, then the tables and the page that compare them"),
+    ("./run_all.sh uvicorn_asgi 'uwsgi_*'", "these"),
+    ("./run_all.sh --list", "their names and questions"),
+    ("./run_all.sh A B --side-by-side", "two of them asked in turn: a verdict in two minutes"),
+    ("./run_all.sh A --against main", "one of them before and after a change"),
+    ("./run_all.sh --new mine", "write scenarios/mine.py, for a view of your own"),
+    ("./run_all.sh 'mine_*' --rounds 10", "these ten times, for intervals"),
+    ("./run_all.sh -n 1000 -c 50 -k", "another load: 1,000 requests, 50 at a time, on kept connections"),
+    ("./run_all.sh --serve", "serve them all by hand until Ctrl-C"),
+]
+MINUTES = 2.0
+SUMMARIES = "summaries.txt"  # ab's, of every load
 PLAN = "suite.json"  # kept beside the results, so that a run that was stopped can go on
 
 
@@ -41,35 +58,82 @@ def main(arguments: list[str]) -> int:
 
 def run_command(arguments: list[str]) -> int:
     options = parse_arguments(arguments)
-    watch = Watch(options.quiet)
+    watch = Watch(options.quiet, options.verbose)
+    if options.new is not None or options.like is not None:
+        return begin_scenario(options)
     if options.resume is not None:
         return resume(only_resume(options), watch)
     paths = choose_scenarios(options.names)
     if options.list:
         return list_scenarios(paths)
+    if options.side_by_side or options.against is not None:
+        return beside.run(paths, options, watch)
     if options.serve:
-        return serve([read(path) for path in paths], new_directory("serve"), options.host)
+        return serve(on_ports_of_their_own([read(path) for path in paths]), new_directory("serve"), options.host)
     return begin(paths, options, watch)
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = cli.Parser(prog="run_all.sh", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    parser = cli.Parser(examples=EXAMPLES, prog="./run_all.sh", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("names", nargs="*", metavar="NAME", help="scenarios to run: names or globs such as 'uwsgi_*' (default: all)")
     parser.add_argument("--list", action="store_true", help="name the scenarios and their questions")
     parser.add_argument("--rounds", type=count, default=1, metavar="R", help="run all R times, in random order, for intervals (default 1)")
     parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with a run that was stopped: a directory in results/")
     parser.add_argument("--seed", type=int, metavar="N", help="of the random order; it is in every record")
-    parser.add_argument("-q", dest="quiet", action="store_true", help="no progress and no summaries: only the tables")
+    parser.add_argument("-v", dest="verbose", action="store_true", help="print each load's ab summary, published figures and claims")
+    parser.add_argument("-q", dest="quiet", action="store_true", help="no progress and no line for each load: only what stands at the end")
+    parser.add_argument("--baseline", metavar="NAME", help="the scenario that the others of its study are compared with")
+    parser.add_argument("--side-by-side", action="store_true", help="ask the first and each of the others in turn: what do they cost?")
+    parser.add_argument("--against", metavar="WHERE", help="side by side with the same scenario in another checkout, or at a git revision")
+    parser.add_argument("--minutes", type=positive, default=MINUTES, metavar="M", help=f"that side by side may take (default {MINUTES:g})")
+    parser.add_argument(
+        "--within", type=share, default=SAME, metavar="SHARE", help=f"what counts as the same (default {SAME:.0%})".replace("%", "%%")
+    )
+    parser.add_argument("--new", metavar="NAME", help="write scenarios/NAME.py, a scenario of your own, and run nothing")
+    parser.add_argument("--like", metavar="NAME", help=f"with --new: the scenario that it is made from (default {TEMPLATE})")
     add_run_options(parser)
     return parse_run_arguments(parser, arguments)
 
 
 def only_resume(options: argparse.Namespace) -> Path:
     """--resume goes by the plan that was kept: nothing else may be asked for."""
-    others = {name for name, value in vars(options).items() if value and name not in ("resume", "host", "rounds", "quiet")}
-    if others or options.rounds != 1:
+    if goes_with_more(options, "resume"):
         raise UsageError("--resume reuses the original run's scenarios and options; don't pass any")
     return Path(options.resume)
+
+
+def goes_with_more(options: argparse.Namespace, *names: str) -> bool:
+    """Something else was asked for, beside how much to print."""
+    free = (*names, "host", "rounds", "quiet", "verbose", "minutes", "within")
+    return options.rounds != 1 or any(value for name, value in vars(options).items() if name not in free)
+
+
+def begin_scenario(options: argparse.Namespace) -> int:
+    """A file for the reader to put a view into; nothing is run."""
+    if options.new is None or goes_with_more(options, "new", "like"):
+        raise UsageError("--new NAME makes a scenario and runs nothing: of the other options, only --like goes with it")
+    like = read(choose_one("--like", options.like or TEMPLATE))
+    made = write_new(name_meant(options.new), like)
+    print(f"{short_path(made.path)}: the site, the launch line and the loads of {like.name}, in study {made.study}.")
+    if made.study == like.study:
+        print(f'Put in it what differs, and say so: DIFFERS_FROM = {{"{like.name}": "what differs, in a few words"}}\n')
+        print(f"    ./run_all.sh {made.name}\n    ./run_all.sh {like.name} {made.name} --rounds 10")
+    else:
+        print("Put your view in place of its own; then run it, and make a second one to compare it with:\n")
+        print(f"    ./run_all.sh {made.name}\n    ./run_all.sh --new {made.name}_2 --like {made.name}")
+    return 0
+
+
+def name_meant(word: str) -> str:
+    """Of scenarios/mine.py: mine."""
+    return word.removesuffix(".py").rpartition("scenarios/")[2]
+
+
+def choose_one(option: str, name: str) -> Path:
+    paths = choose_scenarios([name])
+    if len(paths) > 1:
+        raise UsageError(f"{option} {name}: this means {len(paths)} scenarios; name one")
+    return paths[0]
 
 
 def choose_scenarios(names: Sequence[str]) -> list[Path]:
@@ -77,8 +141,9 @@ def choose_scenarios(names: Sequence[str]) -> list[Path]:
     paths = scenario_files()
     chosen: list[Path] = []
     for name in names or ["*"]:
-        wanted = name.removesuffix(".py").rpartition("scenarios/")[2]
-        matches = [path for path in paths if any(fnmatch.fnmatchcase(one, wanted) for one in (path.stem, scenario_name(path)))]
+        wanted = name_meant(name)
+        matches = [path for path in paths if wanted in (path.stem, scenario_name(path))]
+        matches = matches or [path for path in paths if any(fnmatch.fnmatchcase(one, wanted) for one in (path.stem, scenario_name(path)))]
         if not matches:
             close = difflib.get_close_matches(wanted, [scenario_name(path) for path in paths], n=3, cutoff=0.4)
             hint = f"did you mean {', '.join(close)}?" if close else "--list shows them all"
@@ -103,11 +168,22 @@ def list_scenarios(paths: Sequence[Path]) -> int:
 
 def begin(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int:
     """A run of its own directory, its plan kept in it."""
-    directory, run_options = new_directory(), run_options_from(options)
+    names, baseline, run_options = [scenario_name(path) for path in paths], chosen_baseline(options, paths), run_options_from(options)
+    directory = new_directory()
     seed = random.randrange(2**32) if options.seed is None else options.seed
-    plan = Plan([scenario_name(path) for path in paths], options.rounds, seed, run_options.full, run_options.pin, run_options.sizes)
+    plan = Plan(names, options.rounds, seed, run_options.full, run_options.pin, run_options.sizes, baseline)
     files.write(directory / PLAN, plan)
     return run_plan(plan, directory, [], watch)
+
+
+def chosen_baseline(options: argparse.Namespace, paths: Sequence[Path]) -> str:
+    """'' where none was asked for."""
+    if options.baseline is None:
+        return ""
+    path = choose_one("--baseline", options.baseline)
+    if path not in paths:
+        raise UsageError(f"--baseline {options.baseline}: it is not among the scenarios of this run; name it too")
+    return scenario_name(path)
 
 
 def resume(directory: Path, watch: Watch) -> int:
@@ -117,7 +193,7 @@ def resume(directory: Path, watch: Watch) -> int:
     plan = files.read(directory / PLAN, Plan)
     earlier = [run for run in saved_runs(directory) if run.status != "interrupted"]
     now = {scenario_name(path): path.read_text(encoding="utf-8") for path in choose_scenarios(plan.scenarios)}
-    changed = sorted({run.scenario for run in earlier if run.source != now[run.scenario]})
+    changed = sorted({run.scenario for run in earlier if run.source != now.get(run.scenario)})
     if changed:
         raise ScenarioError(f"changed since {short_path(directory)} was begun: {', '.join(changed)}; begin a run of its own")
     return run_plan(plan, directory, earlier, watch)
@@ -127,11 +203,13 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
     """Round by round, whatever becomes of each run; then what can be compared is."""
     options = RunOptions(plan.sizes, plan.full, plan.pin)
     scenarios, unreadable = read_scenarios(choose_scenarios(plan.scenarios))
-    baselines = {scenario.study: baselines_of(scenario.study) for scenario in scenarios}
+    tell_of_copies(scenarios)
+    baselines = {scenario.study: baselines_among(scenarios, scenario.study, plan.baseline) for scenario in scenarios}
     had = {(run.scenario, run.round, run.control) for run in earlier}
     turns = plan_turns(scenarios, plan.rounds, plan.seed, baselines)
     left = [turn for turn in turns if (turn.scenario.name, turn.round, turn.control) not in had]
     watch.expect(sum(planned_seconds(turn.scenario, options) for turn in left))
+    watch.summaries = directory / SUMMARIES
     runs = list(earlier)
     stopped = False
     with postgres.server(watch.tell if watch.is_seen else silent) as database:
@@ -142,13 +220,26 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
                     raise KeyboardInterrupt
         except KeyboardInterrupt:
             stopped = True
-    show_tables(runs, plan.rounds)
     show_left_out(runs, unreadable)
+    show_tables(runs, plan.rounds, watch.verbose)
     if stopped:
         print(f"stopped; what is missing: ./run_all.sh --resume {short_path(directory)}", file=sys.stderr)
-    print(f"Records: {short_path(directory)}/")
     make_page(directory)
+    print(f"Records and ab's summaries: {short_path(directory)}/")
     return cli.STOPPED if stopped else exit_code(runs, unreadable)
+
+
+def baselines_among(scenarios: Iterable[Scenario], study: str, wanted: str) -> list[str]:
+    """The one that was asked for, else those that the study names, else the first of it on the command line."""
+    names = [scenario.name for scenario in scenarios if scenario.study == study]
+    return [*([wanted] if wanted in names else []), *(baselines_of(study) or names)]
+
+
+def on_ports_of_their_own(scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """Served all at once, they cannot share one: those that name none have the next ones that are left."""
+    named = {port for scenario in scenarios if scenario.ports != DEFAULT_PORTS for port in scenario.ports.values()}
+    left = (port for port in count_up(DEFAULT_PORTS["port"]) if port not in named)
+    return [replace(one, ports={"port": next(left)}) if one.ports == DEFAULT_PORTS else one for one in scenarios]
 
 
 def read_scenarios(paths: Iterable[Path]) -> tuple[list[Scenario], dict[str, str]]:
@@ -174,32 +265,36 @@ def make_page(directory: Path) -> None:
         if runs := saved_runs(directory):
             from common.report.page import html
 
-            print(f"Report: {short_path(html.save(directory, runs, judge_claims(runs)))}")
+            print(f"Report: {short_path(html.save(directory, runs, judge(runs)))}")
     except Exception as error:  # whatever it is, the results were printed and saved
         print(f"run_all.sh: no report was made: {type(error).__name__}: {str(error).partition(chr(10))[0]}", file=sys.stderr)
 
 
 def exit_code(runs: Sequence[ScenarioRun], unreadable: dict[str, str]) -> int:
     statuses = {run.status for run in runs}
-    if unreadable or "failed" in statuses:
+    if unreadable or "failed" in statuses or any(run.unanswered for run in runs):
         return 1
     return cli.SKIPPED if statuses == {"skipped"} else 0
 
 
-def show_tables(runs: Sequence[ScenarioRun], rounds: int) -> None:
+def show_tables(runs: Sequence[ScenarioRun], rounds: int, verbose: bool) -> None:
+    """Study by study; where and how it was measured; the answers last."""
     measured = [run for run in runs if run.loads]
     if not measured:
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     console.width = WIDTH
-    for study, claims in judge_claims(measured).items():
-        for part in tables.draw_study(study, [run for run in measured if run.study == study], claims):
-            console.print()
-            console.print(part)
-    if rounds == 1:
-        console.print("\nOne round is one sample: no interval can be given. --rounds 10 gives them.", style="dim")
+    judged = judge(measured)
     console.print()
-    console.print(describe_environment(measured[0].environment), style="dim", soft_wrap=True)
+    for study, judgement in judged.items():
+        for part in tables.draw_study(study, [run for run in measured if run.study == study], judgement, WIDTH, verbose):
+            console.print(part)
+    console.print(describe_environment(measured[0].environment), style="dim")
+    if rounds == 1:
+        console.print("One round is one sample: no interval can be given. --rounds 10 gives them.", style="dim")
+    console.print()
+    for part in tables.draw_answers(judged, measured):
+        console.print(part)
 
 
 def show_left_out(runs: Iterable[ScenarioRun], unreadable: dict[str, str]) -> None:

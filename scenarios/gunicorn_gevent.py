@@ -5,7 +5,6 @@ gunicorn_gthread, threads in place of greenlets, and with uwsgi_gevent.
 """
 
 import os
-import secrets
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,10 +20,9 @@ PAGE = "<h1>Country: {{ name }} ({{ code }})</h1><p>Three calls took {{ seconds|
 LOADER = ("django.template.loaders.locmem.Loader", {"country.html": PAGE})
 
 settings.configure(
-    SECRET_KEY=secrets.token_hex(),
     ALLOWED_HOSTS=["*"],
     ROOT_URLCONF=__name__,
-    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
+    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],  # it sends Content-Length: without it uWSGI can stall
     TEMPLATES=[
         {
             "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -52,6 +50,7 @@ STUDY = "slow-api"
 DIFFERS_FROM = {"gunicorn_gthread": "100 greenlets, not 100 threads"}
 NEEDS = ["slow_api"]
 PORTS = {"port": 8004}
+# --no-control-socket: two gunicorns would claim the same one
 SERVER = (
     "gunicorn {app} --bind {host}:{port} --worker-class gevent --workers 1 --worker-connections 100 "
     "--backlog {backlog} --no-control-socket --log-level warning"

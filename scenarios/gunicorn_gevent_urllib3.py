@@ -5,7 +5,6 @@ Compare with uvicorn_asgi_aiohttp, as lean in async, and with gunicorn_gthread_u
 """
 
 import os
-import secrets
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,10 +20,9 @@ PAGE = "<h1>Country: {{ name }} ({{ code }})</h1><p>Three calls took {{ seconds|
 LOADER = ("django.template.loaders.locmem.Loader", {"country.html": PAGE})
 
 settings.configure(
-    SECRET_KEY=secrets.token_hex(),
     ALLOWED_HOSTS=["*"],
     ROOT_URLCONF=__name__,
-    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
+    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],  # it sends Content-Length: without it uWSGI can stall
     TEMPLATES=[
         {
             "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -37,7 +35,7 @@ API = os.environ.get("SLOW_API_URL", "http://127.0.0.1:5000")
 CONNECTIONS = urllib3.PoolManager(maxsize=300)
 
 
-def show_country_by_urllib3(request, ms=300):
+def show_country(request, ms=300):
     started = time.perf_counter()
     with ThreadPoolExecutor(max_workers=3) as pool:
         replies = list(pool.map(lambda wait: CONNECTIONS.request("GET", f"{API}/{wait}/"), (ms, ms * 2, ms // 2)))
@@ -45,7 +43,7 @@ def show_country_by_urllib3(request, ms=300):
     return render(request, "country.html", context)
 
 
-urlpatterns = [path("", show_country_by_urllib3), path("<int:ms>/", show_country_by_urllib3)]
+urlpatterns = [path("", show_country), path("<int:ms>/", show_country)]
 
 application = get_wsgi_application()
 
@@ -53,6 +51,7 @@ STUDY = "slow-api"
 DIFFERS_FROM = {"gunicorn_gevent": "one urllib3 pool, not an httpx client for each request"}
 NEEDS = ["slow_api"]
 PORTS = {"port": 8044}
+# --no-control-socket: two gunicorns would claim the same one
 SERVER = (
     "gunicorn {app} --bind {host}:{port} --worker-class gevent --workers 1 --worker-connections 100 "
     "--backlog {backlog} --no-control-socket --log-level warning"

@@ -5,7 +5,6 @@ differ from gunicorn_sync_posts, and the connections that they need; compare wit
 """
 
 import os
-import secrets
 import sys
 import uuid
 from pathlib import Path
@@ -18,10 +17,8 @@ from django.http import JsonResponse
 from django.urls import path
 
 DATABASE = {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ.get("PGDATABASE", "posts")}
-MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
-settings.configure(
-    SECRET_KEY=secrets.token_hex(), ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE}
-)
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # it sends Content-Length: without it answers come in chunks
+settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE})
 django.setup()
 
 
@@ -56,18 +53,11 @@ application = get_wsgi_application()
 STUDY = "posts"
 DIFFERS_FROM = {"gunicorn_sync_posts": "500 threads, not one", "gunicorn_uvicorn_posts_unlimited": "threads, not async"}
 PORTS = {"port": 8013}
+# --no-control-socket: two gunicorns would claim the same one
 SERVER = (
     "gunicorn {app} --bind {host}:{port} --worker-class gthread --workers 1 --threads 500 --timeout 180 "
     "--backlog {backlog} --no-control-socket --log-level warning"
 )
-MAX_CONNECTIONS = 1000
-TABLES = """
-    CREATE TABLE posts_post (
-        id uuid PRIMARY KEY, title varchar(100) NOT NULL, content text NOT NULL,
-        created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL);
-    INSERT INTO posts_post
-        SELECT gen_random_uuid(), 'Post ' || n, 'Content ' || repeat('x', 100), now(), now() FROM generate_series(1, 1000000) AS n;
-"""
 LOAD = [
     "-c 150 -t 8 -k -s 200 --expect 'Post abcdefghij' -d 'title=Post abcdefghij&content=Content "
     "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv' /io_create/",
@@ -78,6 +68,14 @@ LOAD_FULL = [
     "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv' /io_create/",
     "--users 500 --spawn-rate 5 -t 180 -k -s 200 --expect 333333283333335000000 /cpu/",
 ]
+MAX_CONNECTIONS = 1000
+TABLES = """
+    CREATE TABLE posts_post (
+        id uuid PRIMARY KEY, title varchar(100) NOT NULL, content text NOT NULL,
+        created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL);
+    INSERT INTO posts_post
+        SELECT gen_random_uuid(), 'Post ' || n, 'Content ' || repeat('x', 100), now(), now() FROM generate_series(1, 1000000) AS n;
+"""
 LATENCIES_MS = [200]  # added to all that the Django server sends
 WARM_UP = 1
 COUNT_IN_LOG = {"too many clients": "too many clients already"}

@@ -12,7 +12,7 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse, JsonResponse
 from django.urls import path
 
-MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # it sends Content-Length, which keeps connections open
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # it sends Content-Length: without it answers come in chunks
 settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE)
 
 
@@ -32,6 +32,7 @@ application = get_wsgi_application()
 STUDY = "wait"
 DIFFERS_FROM = {"gunicorn_sync_wait": "100 threads, not one sync worker"}
 PORTS = {"port": 8061}
+# --no-control-socket: two gunicorns would claim the same one
 SERVER = (
     "gunicorn {app} --bind {host}:{port} --worker-class gthread --workers 1 --threads 100 "
     "--backlog {backlog} --no-control-socket --log-level warning"

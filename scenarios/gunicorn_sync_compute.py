@@ -11,7 +11,7 @@ from django.core.wsgi import get_wsgi_application
 from django.http import JsonResponse
 from django.urls import path
 
-MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # it sends Content-Length, which keeps connections open
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # it sends Content-Length: without it answers come in chunks
 settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE)
 
 
@@ -25,8 +25,9 @@ application = get_wsgi_application()
 
 STUDY = "processes"
 PORTS = {"port": 8070}
+# --no-control-socket: two gunicorns would claim the same one
 SERVER = "gunicorn {app} --bind {host}:{port} --worker-class sync --workers 1 --backlog {backlog} --no-control-socket --log-level warning"
-LOAD = ["-n 2000 -c 20 -t 6 --expect 333328333350000 /"]
+LOAD = ["-n 800 -c 8 -t 8 --expect 333328333350000 /"]
 
 if __name__ == "__main__":
     sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "common").is_dir())))

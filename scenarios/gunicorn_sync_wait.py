@@ -1,6 +1,6 @@
 """How far does one sync worker get: on a view that waits 100 ms, and on one that computes?
 
-The smallest scenario and the one to copy. Compare with the same views in threads (gunicorn_gthread_wait),
+The smallest server. Compare with the same views in threads (gunicorn_gthread_wait),
 in greenlets (gunicorn_gevent_wait) and with async/await (uvicorn_asgi_wait).
 """
 
@@ -13,7 +13,7 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse, JsonResponse
 from django.urls import path
 
-MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # it sends Content-Length, which keeps connections open
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # it sends Content-Length: without it answers come in chunks
 settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE)
 
 
@@ -32,6 +32,7 @@ application = get_wsgi_application()
 
 STUDY = "wait"
 PORTS = {"port": 8060}
+# --no-control-socket: two gunicorns would claim the same one
 SERVER = "gunicorn {app} --bind {host}:{port} --worker-class sync --workers 1 --backlog {backlog} --no-control-socket --log-level warning"
 LOAD = ["-n 4000 -c 100 -t 5 --expect waited /wait/", "-n 4000 -c 10 -t 5 --expect 333283335000 /compute/"]
 LEAST_SECONDS = {"/wait/": 0.1}

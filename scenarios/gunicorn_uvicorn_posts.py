@@ -5,7 +5,6 @@ Compare with gunicorn_uvicorn_posts_unlimited and with gunicorn_sync_posts.
 """
 
 import os
-import secrets
 import sys
 import uuid
 from pathlib import Path
@@ -18,10 +17,8 @@ from django.http import JsonResponse
 from django.urls import path
 
 DATABASE = {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ.get("PGDATABASE", "posts")}
-MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
-settings.configure(
-    SECRET_KEY=secrets.token_hex(), ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE}
-)
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # it sends Content-Length: without it answers come in chunks
+settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE})
 django.setup()
 
 
@@ -56,18 +53,11 @@ application = get_asgi_application()
 
 STUDY = "posts"
 PORTS = {"port": 8011}
+# --no-control-socket: two gunicorns would claim the same one
 SERVER = (
     "gunicorn {app} --bind {host}:{port} --worker-class uvicorn_worker.UvicornWorker --workers 1 --timeout 180 "
     "--backlog {backlog} --no-control-socket --log-level warning"
 )
-MAX_CONNECTIONS = 100
-TABLES = """
-    CREATE TABLE posts_post (
-        id uuid PRIMARY KEY, title varchar(100) NOT NULL, content text NOT NULL,
-        created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL);
-    INSERT INTO posts_post
-        SELECT gen_random_uuid(), 'Post ' || n, 'Content ' || repeat('x', 100), now(), now() FROM generate_series(1, 1000000) AS n;
-"""
 LOAD = [
     "-c 150 -t 8 -k -s 200 --expect 'Post abcdefghij' -d 'title=Post abcdefghij&content=Content "
     "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv' /io_create/",
@@ -78,14 +68,17 @@ LOAD_FULL = [
     "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv' /io_create/",
     "--users 500 --spawn-rate 5 -t 180 -k -s 200 --expect 333333283333335000000 /cpu/",
 ]
+MAX_CONNECTIONS = 100
+TABLES = """
+    CREATE TABLE posts_post (
+        id uuid PRIMARY KEY, title varchar(100) NOT NULL, content text NOT NULL,
+        created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL);
+    INSERT INTO posts_post
+        SELECT gen_random_uuid(), 'Post ' || n, 'Content ' || repeat('x', 100), now(), now() FROM generate_series(1, 1000000) AS n;
+"""
 LATENCIES_MS = [0, 100, 200]  # added to all that the Django server sends
 WARM_UP = 1
 COUNT_IN_LOG = {"too many clients": "too many clients already"}
-PUBLISHED = [
-    {"path": "/cpu/", "max requests/s": [0.1, 0.2, 0.5], "successes": [24, 30, 86]},
-    {"path": "/io_create/", "max requests/s": [188.8, 129.0, 82.6], "successes": [11325, 12963, 8644]},
-    {"path": "/io_read/", "max requests/s": [28.3, 28.6, 28.4], "successes": [3053, 4555, 4312]},
-]
 
 if __name__ == "__main__":
     sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "common").is_dir())))

@@ -4,7 +4,6 @@ Compare with gunicorn_uvicorn_posts, where PostgreSQL allows 100, and with gunic
 """
 
 import os
-import secrets
 import sys
 import uuid
 from pathlib import Path
@@ -17,10 +16,8 @@ from django.http import JsonResponse
 from django.urls import path
 
 DATABASE = {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ.get("PGDATABASE", "posts")}
-MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
-settings.configure(
-    SECRET_KEY=secrets.token_hex(), ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE}
-)
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # it sends Content-Length: without it answers come in chunks
+settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE})
 django.setup()
 
 
@@ -56,10 +53,23 @@ application = get_asgi_application()
 STUDY = "posts"
 DIFFERS_FROM = {"gunicorn_uvicorn_posts": "1000 connections allowed, not 100"}
 PORTS = {"port": 8012}
+# --no-control-socket: two gunicorns would claim the same one
 SERVER = (
     "gunicorn {app} --bind {host}:{port} --worker-class uvicorn_worker.UvicornWorker --workers 1 --timeout 180 "
     "--backlog {backlog} --no-control-socket --log-level warning"
 )
+LOAD = [
+    "-c 20 -t 11 -k -s 200 --expect '\"count\": 1000000' /io_read/",
+    "-c 150 -t 8 -k -s 200 --expect 'Post abcdefghij' -d 'title=Post abcdefghij&content=Content "
+    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv' /io_create/",
+    "-c 1 -t 8 -k -s 200 --expect 333333283333335000000 /cpu/",
+]
+LOAD_FULL = [
+    "--users 500 --spawn-rate 5 -t 180 -k -s 200 --expect '\"count\": 1000000' /io_read/",
+    "--users 500 --spawn-rate 5 -t 180 -k -s 200 --expect 'Post abcdefghij' -d 'title=Post abcdefghij&content=Content "
+    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv' /io_create/",
+    "--users 500 --spawn-rate 5 -t 180 -k -s 200 --expect 333333283333335000000 /cpu/",
+]
 MAX_CONNECTIONS = 1000
 TABLES = """
     CREATE TABLE posts_post (
@@ -68,26 +78,9 @@ TABLES = """
     INSERT INTO posts_post
         SELECT gen_random_uuid(), 'Post ' || n, 'Content ' || repeat('x', 100), now(), now() FROM generate_series(1, 1000000) AS n;
 """
-LOAD = [
-    "-c 20 -t 12 -k -s 200 --expect '\"count\": 1000000' /io_read/",
-    "-c 150 -t 8 -k -s 200 --expect 'Post abcdefghij' -d 'title=Post abcdefghij&content=Content "
-    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv' /io_create/",
-    "-c 1 -t 6 -k -s 200 --expect 333333283333335000000 /cpu/",
-]
-LOAD_FULL = [
-    "--users 500 --spawn-rate 5 -t 180 -k -s 200 --expect '\"count\": 1000000' /io_read/",
-    "--users 500 --spawn-rate 5 -t 180 -k -s 200 --expect 'Post abcdefghij' -d 'title=Post abcdefghij&content=Content "
-    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv' /io_create/",
-    "--users 500 --spawn-rate 5 -t 180 -k -s 200 --expect 333333283333335000000 /cpu/",
-]
 LATENCIES_MS = [0, 100, 200]  # added to all that the Django server sends
 WARM_UP = 1
 COUNT_IN_LOG = {"too many clients": "too many clients already"}
-PUBLISHED = [
-    {"path": "/cpu/", "max requests/s": [3.3, 1.3, 2.7], "successes": [91, 97, 90]},
-    {"path": "/io_create/", "max requests/s": [187.5, 171.4, 185], "successes": [20163, 26145, 23030]},
-    {"path": "/io_read/", "max requests/s": [34.1, 36, 34.2], "successes": [4680, 5313, 5123]},
-]
 
 if __name__ == "__main__":
     sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "common").is_dir())))

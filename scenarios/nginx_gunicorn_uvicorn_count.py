@@ -5,7 +5,6 @@ and with nginx_gunicorn_uvicorn_count_remote for a slow database.
 """
 
 import os
-import secrets
 import sys
 from pathlib import Path
 
@@ -18,10 +17,8 @@ from django.http import HttpResponse
 from django.urls import path
 
 DATABASE = {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ.get("PGDATABASE", "count")}
-MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
-settings.configure(
-    SECRET_KEY=secrets.token_hex(), ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE}
-)
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # it sends Content-Length: without it uWSGI can stall
+settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE})
 django.setup()
 
 
@@ -43,22 +40,20 @@ application = get_asgi_application()
 
 STUDY = "count"
 PORTS = {"port": 8031}
+# --no-control-socket: two gunicorns would claim the same one
 SERVER = (
     "gunicorn {app} --bind unix:{socket} --worker-class uvicorn_worker.UvicornWorker --workers 1 "
     "--backlog {backlog} --no-control-socket --log-level warning"
 )
+LOAD = ["-n 100 -c 100 -s 200 --expect 999951 /polls/"]
+LOAD_FULL = ["-n 300 -c 300 -s 200 --expect 999951 /polls/"]
 NGINX = "proxy_pass http://unix:{socket};"
 MAX_CONNECTIONS = 400  # each request in flight may hold one
 TABLES = """
     CREATE TABLE polls_foo (id integer);
     INSERT INTO polls_foo SELECT generate_series(1, 1000000);
 """
-LOAD = ["-n 100 -c 100 -s 200 --expect 999951 /polls/"]
-LOAD_FULL = ["-n 300 -c 300 -s 200 --expect 999951 /polls/"]
 WARM_UP = 2
-PUBLISHED = [
-    {"path": "/polls/", "seconds": 8.647, "requests/s": 34.69, "mean ms": 8118, "p50 ms": 8600, "p95 ms": 8606, "max ms": 8607},
-]
 
 if __name__ == "__main__":
     sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "common").is_dir())))

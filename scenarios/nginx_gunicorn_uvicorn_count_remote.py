@@ -5,7 +5,6 @@ in the database. Compare with nginx_uwsgi_count_remote.
 """
 
 import os
-import secrets
 import sys
 from pathlib import Path
 
@@ -18,10 +17,8 @@ from django.http import HttpResponse
 from django.urls import path
 
 DATABASE = {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ.get("PGDATABASE", "count")}
-MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
-settings.configure(
-    SECRET_KEY=secrets.token_hex(), ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE}
-)
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # it sends Content-Length: without it uWSGI can stall
+settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE})
 django.setup()
 
 
@@ -43,10 +40,14 @@ application = get_asgi_application()
 
 STUDY = "count"
 PORTS = {"port": 8033}
+# --no-control-socket: two gunicorns would claim the same one
 SERVER = (
     "gunicorn {app} --bind unix:{socket} --worker-class uvicorn_worker.UvicornWorker --workers 1 "
     "--backlog {backlog} --no-control-socket --log-level warning"
 )
+LOAD = ["-c 10 -t 10 -s 400 --expect 999951 /polls/"]
+LOAD_FULL = ["-n 300 -c 300 -s 400 --expect 999951 /polls/"]
+LEAST_SECONDS = 1.0  # what the database waits
 NGINX = "proxy_pass http://unix:{socket};"
 MAX_CONNECTIONS = 400  # each request in flight may hold one
 TABLES = """
@@ -54,10 +55,7 @@ TABLES = """
     INSERT INTO polls_rows SELECT generate_series(1, 1000000);
     CREATE VIEW polls_foo AS SELECT id FROM (SELECT pg_sleep(1)) AS far_away, polls_rows;
 """
-LOAD = ["-c 10 -t 10 -s 400 --expect 999951 /polls/"]
-LOAD_FULL = ["-n 300 -c 300 -s 400 --expect 999951 /polls/"]
 WARM_UP = 2
-LEAST_SECONDS = 1.0  # what the database waits
 
 if __name__ == "__main__":
     sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "common").is_dir())))

@@ -5,7 +5,6 @@ nginx_gunicorn_uvicorn_count, and with nginx_uwsgi_count_remote for a slow datab
 """
 
 import os
-import secrets
 import sys
 from pathlib import Path
 
@@ -17,10 +16,8 @@ from django.http import HttpResponse
 from django.urls import path
 
 DATABASE = {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ.get("PGDATABASE", "count")}
-MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
-settings.configure(
-    SECRET_KEY=secrets.token_hex(), ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE}
-)
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # it sends Content-Length: without it uWSGI can stall
+settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE})
 django.setup()
 
 
@@ -42,19 +39,17 @@ application = get_wsgi_application()
 
 STUDY = "count"
 PORTS = {"port": 8030}
+# --die-on-term: else SIGTERM reloads it; --need-app: no site, no start
 SERVER = "uwsgi --socket {socket} --module {app} --master --die-on-term --need-app --disable-logging --processes 1 --listen {backlog}"
+LOAD = ["-n 100 -c 100 -s 200 --expect 999951 /polls/"]
+LOAD_FULL = ["-n 300 -c 300 -s 200 --expect 999951 /polls/"]
 NGINX = "uwsgi_pass unix:{socket};"
 MAX_CONNECTIONS = 400
 TABLES = """
     CREATE TABLE polls_foo (id integer);
     INSERT INTO polls_foo SELECT generate_series(1, 1000000);
 """
-LOAD = ["-n 100 -c 100 -s 200 --expect 999951 /polls/"]
-LOAD_FULL = ["-n 300 -c 300 -s 200 --expect 999951 /polls/"]
 WARM_UP = 2
-PUBLISHED = [
-    {"path": "/polls/", "seconds": 9.957, "requests/s": 30.13, "mean ms": 4992, "p50 ms": 5026, "p95 ms": 9454, "max ms": 9918},
-]
 
 if __name__ == "__main__":
     sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "common").is_dir())))

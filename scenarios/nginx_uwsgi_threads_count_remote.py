@@ -5,7 +5,6 @@ Only the threads differ from nginx_uwsgi_count_remote; compare with nginx_gunico
 """
 
 import os
-import secrets
 import sys
 from pathlib import Path
 
@@ -17,10 +16,8 @@ from django.http import HttpResponse
 from django.urls import path
 
 DATABASE = {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ.get("PGDATABASE", "count")}
-MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
-settings.configure(
-    SECRET_KEY=secrets.token_hex(), ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE}
-)
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # it sends Content-Length: without it uWSGI can stall
+settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE, DATABASES={"default": DATABASE})
 django.setup()
 
 
@@ -46,10 +43,14 @@ DIFFERS_FROM = {
     "nginx_gunicorn_uvicorn_count_remote": "threads in uWSGI, not async in gunicorn",
 }
 PORTS = {"port": 8034}
+# --die-on-term: else SIGTERM reloads it; --need-app: no site, no start
 SERVER = (
     "uwsgi --socket {socket} --module {app} --master --die-on-term --need-app --disable-logging --processes 1 --threads 300 "
     "--listen {backlog}"
 )
+LOAD = ["-c 10 -t 10 -s 400 --expect 999951 /polls/"]
+LOAD_FULL = ["-n 300 -c 300 -s 400 --expect 999951 /polls/"]
+LEAST_SECONDS = 1.0  # what the database waits
 NGINX = "uwsgi_pass unix:{socket};"
 MAX_CONNECTIONS = 400
 TABLES = """
@@ -57,10 +58,7 @@ TABLES = """
     INSERT INTO polls_rows SELECT generate_series(1, 1000000);
     CREATE VIEW polls_foo AS SELECT id FROM (SELECT pg_sleep(1)) AS far_away, polls_rows;
 """
-LOAD = ["-c 10 -t 10 -s 400 --expect 999951 /polls/"]
-LOAD_FULL = ["-n 300 -c 300 -s 400 --expect 999951 /polls/"]
 WARM_UP = 2
-LEAST_SECONDS = 1.0  # what the database waits
 
 if __name__ == "__main__":
     sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "common").is_dir())))

@@ -6,7 +6,6 @@ call, and with gunicorn_gevent and uwsgi_gevent, where a greenlet does.
 
 import asyncio
 import os
-import secrets
 import sys
 import time
 from pathlib import Path
@@ -21,10 +20,9 @@ PAGE = "<h1>Country: {{ name }} ({{ code }})</h1><p>Three calls took {{ seconds|
 LOADER = ("django.template.loaders.locmem.Loader", {"country.html": PAGE})
 
 settings.configure(
-    SECRET_KEY=secrets.token_hex(),
     ALLOWED_HOSTS=["*"],
     ROOT_URLCONF=__name__,
-    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
+    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],  # it sends Content-Length: without it uWSGI can stall
     TEMPLATES=[
         {
             "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -52,6 +50,7 @@ STUDY = "slow-api"
 DIFFERS_FROM = {"gunicorn_gthread": "async in uvicorn, not threads in gunicorn"}
 NEEDS = ["slow_api"]
 PORTS = {"port": 8005}
+# --lifespan off: Django knows no lifespan
 SERVER = "uvicorn {app} --host {host} --port {port} --backlog {backlog} --lifespan off --no-access-log --log-level warning"
 LOAD = ["-n 600 -c 100 -t 20 -s 60 --expect 'Country: ' /"]
 LOAD_FULL = ["--users 100 --spawn-rate 10 -t 30 -k -s 60 --expect 'Country: ' /"]

@@ -6,7 +6,6 @@ Compare with gunicorn_gthread_urllib3 and gunicorn_gevent_urllib3, as lean in sy
 
 import asyncio
 import os
-import secrets
 import sys
 import time
 from functools import cache
@@ -22,10 +21,9 @@ PAGE = "<h1>Country: {{ name }} ({{ code }})</h1><p>Three calls took {{ seconds|
 LOADER = ("django.template.loaders.locmem.Loader", {"country.html": PAGE})
 
 settings.configure(
-    SECRET_KEY=secrets.token_hex(),
     ALLOWED_HOSTS=["*"],
     ROOT_URLCONF=__name__,
-    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
+    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],  # it sends Content-Length: without it uWSGI can stall
     TEMPLATES=[
         {
             "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -43,14 +41,14 @@ async def call(url):
         return await reply.json()
 
 
-async def show_country_by_aiohttp(request, ms=300):
+async def show_country(request, ms=300):
     started = time.perf_counter()
     replies = await asyncio.gather(*(call(f"{API}/{wait}/") for wait in (ms, ms * 2, ms // 2)))
     context = {**replies[0], "seconds": time.perf_counter() - started}
     return render(request, "country.html", context)
 
 
-urlpatterns = [path("", show_country_by_aiohttp), path("<int:ms>/", show_country_by_aiohttp)]
+urlpatterns = [path("", show_country), path("<int:ms>/", show_country)]
 
 application = get_asgi_application()
 
@@ -58,6 +56,7 @@ STUDY = "slow-api"
 DIFFERS_FROM = {"uvicorn_asgi": "one aiohttp session, not httpx clients", "gunicorn_gthread_urllib3": "async, not threads"}
 NEEDS = ["slow_api"]
 PORTS = {"port": 8042}
+# --lifespan off: Django knows no lifespan
 SERVER = "uvicorn {app} --host {host} --port {port} --backlog {backlog} --lifespan off --no-access-log --log-level warning"
 LOAD = ["-n 600 -c 100 -t 20 -s 60 --expect 'Country: ' /"]
 LOAD_FULL = ["--users 100 --spawn-rate 10 -t 30 -k -s 60 --expect 'Country: ' /"]

@@ -6,7 +6,6 @@ are not even encrypted: httpx reads all trusted certificates anyway.
 
 import asyncio
 import os
-import secrets
 import sys
 import time
 from pathlib import Path
@@ -21,10 +20,9 @@ PAGE = "<h1>Country: {{ name }} ({{ code }})</h1><p>Three calls took {{ seconds|
 LOADER = ("django.template.loaders.locmem.Loader", {"country.html": PAGE})
 
 settings.configure(
-    SECRET_KEY=secrets.token_hex(),
     ALLOWED_HOSTS=["*"],
     ROOT_URLCONF=__name__,
-    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
+    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],  # it sends Content-Length: without it uWSGI can stall
     TEMPLATES=[
         {
             "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -37,7 +35,7 @@ API = os.environ.get("SLOW_API_URL", "http://127.0.0.1:5000")
 TLS = httpx.create_ssl_context()
 
 
-async def show_country_by_shared_tls(request, ms=300):
+async def show_country(request, ms=300):
     started = time.perf_counter()
     async with httpx.AsyncClient(verify=TLS) as client:
         replies = await asyncio.gather(*(client.get(f"{API}/{wait}/") for wait in (ms, ms * 2, ms // 2)))
@@ -45,7 +43,7 @@ async def show_country_by_shared_tls(request, ms=300):
     return render(request, "country.html", context)
 
 
-urlpatterns = [path("", show_country_by_shared_tls), path("<int:ms>/", show_country_by_shared_tls)]
+urlpatterns = [path("", show_country), path("<int:ms>/", show_country)]
 
 application = get_asgi_application()
 
@@ -53,6 +51,7 @@ STUDY = "slow-api"
 DIFFERS_FROM = {"uvicorn_asgi": "one TLS context for all HTTP clients, not one for each"}
 NEEDS = ["slow_api"]
 PORTS = {"port": 8040}
+# --lifespan off: Django knows no lifespan
 SERVER = "uvicorn {app} --host {host} --port {port} --backlog {backlog} --lifespan off --no-access-log --log-level warning"
 LOAD = ["-n 600 -c 100 -t 20 -s 60 --expect 'Country: ' /"]
 LOAD_FULL = ["--users 100 --spawn-rate 10 -t 30 -k -s 60 --expect 'Country: ' /"]

@@ -5,7 +5,6 @@ what the server does, and with uvicorn_asgi, which needs no thread for each requ
 """
 
 import os
-import secrets
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,10 +20,9 @@ PAGE = "<h1>Country: {{ name }} ({{ code }})</h1><p>Three calls took {{ seconds|
 LOADER = ("django.template.loaders.locmem.Loader", {"country.html": PAGE})
 
 settings.configure(
-    SECRET_KEY=secrets.token_hex(),
     ALLOWED_HOSTS=["*"],
     ROOT_URLCONF=__name__,
-    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
+    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],  # it sends Content-Length: without it uWSGI can stall
     TEMPLATES=[
         {
             "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -52,6 +50,7 @@ STUDY = "slow-api"
 DIFFERS_FROM = {"uwsgi_2_threads": "100 threads, not 2"}
 NEEDS = ["slow_api"]
 PORTS = {"port": 8001, "stats": 3031}
+# --http-keepalive: else it closes every connection; --die-on-term: else SIGTERM reloads it; --need-app: no site, no start
 SERVER = (
     "uwsgi --http {host}:{port} --http-keepalive=75 --module {app} --master --die-on-term --need-app --disable-logging "
     "--processes 1 --threads 100 --listen {backlog} --stats {host}:{stats}"

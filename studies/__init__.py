@@ -1,24 +1,29 @@
-"""What each published study claimed, and the rule by which a run decides it: a module for each, found by the study's name."""
+"""What each study asks and what it claimed, and how a run decides it: a module for each, found by the study's name."""
 
 import importlib
 import pkgutil
 from collections.abc import Iterable
 from typing import Any
 
-from common.results.claims import Claim, Runs
+from common.results.claims import Judgement, Runs
+from common.results.comparison import compare_loads
+from common.results.questions import answer_questions
 from common.results.record import ScenarioRun
 
+TEMPLATE = "gunicorn_gthread_wait"  # what a reader's own scenario is made from: small, and nothing of its view is needed
 
-def judge_claims(runs: Iterable[ScenarioRun]) -> dict[str, list[Claim]]:
-    """Of each study that was run."""
+
+def judge(runs: Iterable[ScenarioRun]) -> dict[str, Judgement]:
+    """Of each study that was run; nothing of one that has no file here."""
     runs = list(runs)
     return {study: judge_study(study, runs) for study in dict.fromkeys(run.study for run in runs)}
 
 
-def judge_study(study: str, runs: Iterable[ScenarioRun]) -> list[Claim]:
-    """Its claims; none where it has no file here."""
-    module = module_of(study)
-    return list(module.claims(Runs(run for run in runs if run.study == study))) if module else []
+def judge_study(study: str, runs: Iterable[ScenarioRun]) -> Judgement:
+    module, of_it = module_of(study), [run for run in runs if run.study == study]
+    if not module:
+        return Judgement()
+    return Judgement(list(module.claims(Runs(of_it))), answer_questions(module.QUESTIONS, compare_loads(of_it)))
 
 
 def baselines_of(study: str) -> list[str]:

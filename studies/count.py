@@ -3,10 +3,48 @@
 from collections.abc import Iterator
 
 from common.results.claims import Claim, Place, Rule, Runs, decide, per_second
+from common.results.questions import Question
 from common.results.record import Measured
 
 BASELINES = ("nginx_uwsgi_count", "nginx_uwsgi_count_remote")
 SYNC, ASYNC, PATH = "nginx_uwsgi_count", "nginx_gunicorn_uvicorn_count", "/polls/"
+PUBLISHED = {
+    "nginx_gunicorn_uvicorn_count": [
+        {"path": "/polls/", "seconds": 8.647, "requests/s": 34.69, "mean ms": 8118, "p50 ms": 8600, "p95 ms": 8606, "max ms": 8607},
+    ],
+    "nginx_uwsgi_count": [
+        {"path": "/polls/", "seconds": 9.957, "requests/s": 30.13, "mean ms": 4992, "p50 ms": 5026, "p95 ms": 9454, "max ms": 9918},
+    ],
+}
+QUESTIONS = (
+    Question(
+        ASYNC,
+        SYNC,
+        path=PATH,
+        about="A count that keeps the database busy",
+        more="With the database near, async serves {ratio} what sync serves.",
+        less="With the database near, sync serves {inverse} what async serves.",
+        same="With the database near, async and sync serve the same, within 5 %.",
+    ),
+    Question(
+        f"{ASYNC}_remote",
+        f"{SYNC}_remote",
+        path=PATH,
+        about="A count that waits a second for the database",
+        more="With a second's wait for the database, async serves {ratio} what one sync worker serves.",
+        less="With a second's wait for the database, one sync worker serves {inverse} what async serves.",
+        same="With a second's wait for the database, async and one sync worker serve the same, within 5 %.",
+    ),
+    Question(
+        "nginx_uwsgi_threads_count_remote",
+        f"{ASYNC}_remote",
+        path=PATH,
+        about="The same wait, 300 threads against async",
+        more="300 uWSGI threads serve {ratio} what async serves.",
+        less="Async serves {inverse} what 300 uWSGI threads serve.",
+        same="300 uWSGI threads serve the same as async, within 5 %.",
+    ),
+)
 
 
 def claims(runs: Runs) -> Iterator[Claim]:

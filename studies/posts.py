@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from common.results.claims import NEEDS_FULL, Claim, Finding, Place, Rule, Runs, decide, per_second
 from common.results.comparison import TELLS_IN_ONE_ROUND
+from common.results.questions import Question
 from common.results.record import Measured
 from common.results.words import write_exactly
 
@@ -11,6 +12,54 @@ BASELINES = ("gunicorn_sync_posts",)
 SYNC, LIMITED, UNLIMITED = "gunicorn_sync_posts", "gunicorn_uvicorn_posts", "gunicorn_uvicorn_posts_unlimited"
 CONNECTIONS = 100  # that PostgreSQL has by default
 FEWEST_FURTHER_THREADS = 20  # fewer say nothing of the memory of one
+PUBLISHED = {
+    "gunicorn_sync_posts": [
+        {"path": "/cpu/", "max requests/s": [1.5, 1.5, 1.5], "successes": [255, 255, 200]},
+        {"path": "/io_create/", "max requests/s": [143.6, 1.4, 0.7], "successes": [24328, 242, 124]},
+        {"path": "/io_read/", "max requests/s": [23.0, 1.2, 0.6], "successes": [3927, 200, 105]},
+    ],
+    "gunicorn_uvicorn_posts": [
+        {"path": "/cpu/", "max requests/s": [0.1, 0.2, 0.5], "successes": [24, 30, 86]},
+        {"path": "/io_create/", "max requests/s": [188.8, 129.0, 82.6], "successes": [11325, 12963, 8644]},
+        {"path": "/io_read/", "max requests/s": [28.3, 28.6, 28.4], "successes": [3053, 4555, 4312]},
+    ],
+    "gunicorn_uvicorn_posts_unlimited": [
+        {"path": "/cpu/", "max requests/s": [3.3, 1.3, 2.7], "successes": [91, 97, 90]},
+        {"path": "/io_create/", "max requests/s": [187.5, 171.4, 185], "successes": [20163, 26145, 23030]},
+        {"path": "/io_read/", "max requests/s": [34.1, 36, 34.2], "successes": [4680, 5313, 5123]},
+    ],
+}
+QUESTIONS = (
+    Question(
+        UNLIMITED,
+        SYNC,
+        path="/io_create/",
+        latency_ms=200,
+        about="With 200 ms between server and database, async against one sync worker",
+        more="With 200 ms between server and database, async creates {ratio} as many posts as one sync worker.",
+        less="With 200 ms between server and database, one sync worker creates {inverse} as many posts as async.",
+        same="With 200 ms between server and database, async and one sync worker create the same number of posts, within 5 %.",
+    ),
+    Question(
+        "gunicorn_gthread_posts",
+        SYNC,
+        path="/io_create/",
+        latency_ms=200,
+        about="With 200 ms, 500 threads against one sync worker",
+        more="500 threads create {ratio} as many as the sync worker.",
+        less="500 threads create fewer: the sync worker creates {inverse} as many.",
+        same="500 threads create as many as the sync worker, within 5 %.",
+    ),
+    Question(
+        UNLIMITED,
+        SYNC,
+        path="/cpu/",
+        about="Where the view only computes, async against sync",
+        more="Where the view only computes, async serves {ratio} what sync serves.",
+        less="Where the view only computes, sync serves {inverse} what async serves.",
+        same="Where the view only computes, the two are the same within 5 %.",
+    ),
+)
 
 
 def claims(runs: Runs) -> Iterator[Claim]:

@@ -3,11 +3,53 @@
 from collections.abc import Iterator
 
 from common.results.claims import Claim, Place, Rule, Runs, decide, per_second
+from common.results.questions import Question
 from common.results.record import Measured
 
 BASELINES = ("gunicorn_sync_sleep",)
 ASGI, WSGI = "gunicorn_uvicorn_sleep", "gunicorn_sync_sleep"
 BLOCKING, WAITING, COMPUTING = "/sync/blocking/", "/async/non-blocking/", "/computation/"
+PUBLISHED = {
+    "gunicorn_sync_sleep": [
+        {"path": "/async/non-blocking/", "seconds": 20.076, "mean ms": 11036.4, "threads that resumed": 10},
+        {"path": "/sync/blocking/", "seconds": 20.035, "mean ms": 11018.5, "threads that resumed": 1},
+        {"path": "/computation/", "requests/s": 323, "mean ms": 6.7},
+    ],
+    "gunicorn_uvicorn_sleep": [
+        {"path": "/async/non-blocking/", "seconds": 2.037, "mean ms": 2024.5, "threads that resumed": 1},
+        {"path": "/sync/blocking/", "seconds": 2.058, "mean ms": 2045, "threads that resumed": 10},
+        {"path": "/computation/", "requests/s": 217, "mean ms": 27.3},
+    ],
+}
+QUESTIONS = (
+    Question(
+        ASGI,
+        WSGI,
+        path=WAITING,
+        about="Ten waits of 2 s at once, an async view",
+        more="Of an async view that waits 2 s, one ASGI worker serves {ratio} what one sync WSGI worker serves.",
+        less="Of an async view that waits 2 s, one sync WSGI worker serves {inverse} what one ASGI worker serves.",
+        same="An async view that waits 2 s is served alike under ASGI and WSGI, within 5 %.",
+    ),
+    Question(
+        ASGI,
+        WSGI,
+        path=BLOCKING,
+        about="Ten waits of 2 s at once, a sync view",
+        more="Of a sync view that blocks for 2 s, ASGI serves {ratio} as much: its requests do not run one at a time.",
+        less="Of a sync view that blocks for 2 s, WSGI serves {inverse} what ASGI serves.",
+        same="A sync view that blocks for 2 s is served alike under both, within 5 %.",
+    ),
+    Question(
+        WSGI,
+        ASGI,
+        path=COMPUTING,
+        about="A view that only computes",
+        more="A view that only computes is served {ratio} as often under WSGI.",
+        less="A view that only computes is served {inverse} as often under ASGI.",
+        same="A view that only computes is served alike under both, within 5 %.",
+    ),
+)
 
 
 def claims(runs: Runs) -> Iterator[Claim]:

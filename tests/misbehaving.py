@@ -15,7 +15,7 @@ from collections import Counter
 from types import TracebackType
 from urllib.parse import parse_qs, urlsplit
 
-KEEP, CLOSE, RESET, HANG = "keep", "close", "reset", "hang"
+KEEP, CLOSE, RESET, HANG, ENDLESS = "keep", "close", "reset", "hang", "endless"
 OK = b"HTTP/1.1 200 OK\r\nServer: misbehaving/1.0\r\nContent-Length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -53,6 +53,7 @@ ANSWERS = {
     "/bad-header": (b"HTTP/1.1 200 OK\r\nno colon here\r\n\r\n", HANG),
     "/bad-length": (b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nok", HANG),
     "/two-lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok", HANG),
+    "/endless": (b"HTTP/1.1 200 OK\r\n\r\n", ENDLESS),
     "/bad-chunk": (CHUNKED + b"zz\r\nok\r\n0\r\n\r\n", HANG),
 }
 
@@ -116,6 +117,9 @@ class Server:
                     if request.startswith(b"HEAD "):
                         answer = answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
                     writer.write(answer)
+                    while then == ENDLESS:
+                        writer.write(bytes(65536))
+                        await writer.drain()
                     if then == HANG:
                         await reader.read()
                     elif then != RESET:

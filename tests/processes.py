@@ -68,6 +68,8 @@ def changed(*replacements: tuple[str, str], source: str = TINY) -> str:
 
 def copy_tree(folder: Path, scenarios: dict[str, str] | None = None) -> Path:
     """The project in a folder of its own: with its scenarios, or with these in their place."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(ROOT / "requirements.txt", folder)
     for package in ("common", "studies"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     if scenarios is None:

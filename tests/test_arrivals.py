@@ -104,7 +104,7 @@ def test_refused(fire):
 
 def test_the_grace_ends_what_the_schedule_began(server, fire):
     done = fire("--rate", 50, "-t", 0.2, "--grace", 0.3, server.url("/silent"))
-    assert (done.code, done.outcomes, done.record["stopped"]) == (0, {"cut off": 10}, "cut off")
+    assert (done.code, done.outcomes, done.record["stopped"]) == (1, {"cut off": 10}, "cut off")  # nothing was answered
     assert "with 10 in flight\n" in done.stdout
     done = fire("--rate", 50, "-t", 0.2, server.url("/slow?ms=500"))
     assert (done.outcomes, done.record["stopped"]) == ({"ok": 10}, "")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from common.client.connection import HEADS, MOST_HEADS, NEVER_PAUSE, Connection
 from common.client.load import Load
+from common.client.outcomes import OUTCOMES
 from common.client.request import Request
 from tests.misbehaving import ANSWERS, CLOSE, HANG, KEEP, OK, RESET
 from tests.processes import ROOT
@@ -35,10 +36,11 @@ class Owner:
         self.told = []
 
     def answered(self, connection, now):
-        self.told.append(("answered", connection.status, connection.body, connection.body_bytes))
+        outcome = OUTCOMES[connection._request.judge(connection.status, connection.body)]
+        self.told.append(("answered", connection.status, outcome, connection.body_bytes))
 
     def failed(self, connection, outcome, now):
-        self.told.append((outcome, 0, b"", 0))
+        self.told.append((outcome, 0, "", 0))
 
 
 class Wire:
@@ -51,21 +53,21 @@ class Wire:
     def set_write_buffer_limits(self, high): ...
 
 
-def request(method="GET", keep_body=True):
-    return Request("http://127.0.0.1:1/", Load(target="/", method=method, expect="" if keep_body else None))
+def request(method="GET", expect="ok"):
+    return Request("http://127.0.0.1:1/", Load(target="/", method=method, expect=expect))
 
 
-def opened(loop, owner, method="GET", keep_body=False):
+def opened(loop, owner, method="GET", expect=None):
     """A connection whose first request was sent."""
-    connection = Connection(loop, request(method, keep_body), owner)
+    connection = Connection(loop, request(method, expect), owner)
     connection.connection_made(Wire())
     return connection
 
 
-def told(loop, pieces, end, method="GET", keep_body=True):
+def told(loop, pieces, end, method="GET", expect="ok"):
     """What becomes of one request whose answer comes in these pieces, and is the connection fit for another?"""
     owner = Owner()
-    connection = opened(loop, owner, method, keep_body)
+    connection = opened(loop, owner, method, expect)
     for piece in pieces:
         connection.data_received(piece)
     reusable = connection.reusable
@@ -180,9 +182,13 @@ def test_an_answer_in_pieces_is_the_same_answer(path, cuts, loop):
 
 
 @given(
-    body=st.binary(max_size=300), kind=st.sampled_from(["length", "chunked", "until-close"]), sizes=st.lists(st.integers(1, 60)), cuts=CUTS
+    body=st.binary(max_size=300).map(lambda body: body.translate(bytes(97 + byte % 3 for byte in range(256)))),  # of a, b and c
+    kind=st.sampled_from(["length", "chunked", "until-close"]),
+    sizes=st.lists(st.integers(1, 60)),
+    cuts=CUTS,
+    expect=st.text("abc", max_size=9),
 )
-def test_a_body_comes_out_as_it_was_put_in(body, kind, sizes, cuts, loop):
+def test_a_body_is_as_long_as_it_was_and_holds_what_it_held(body, kind, sizes, cuts, expect, loop):
     head, end = b"HTTP/1.1 200 OK\r\n", KEEP
     if kind == "length":
         answer = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
@@ -195,8 +201,9 @@ def test_a_body_comes_out_as_it_was_put_in(body, kind, sizes, cuts, loop):
             answer += b"%x\r\n%b\r\n" % (len(part), part) if part else b""
         answer += b"0\r\n\r\n"
     pieces = pieces_of(answer, cuts)
-    assert told(loop, pieces, end) == ([("answered", 200, body, len(body))], kind != "until-close")
-    assert told(loop, pieces, end, keep_body=False) == ([("answered", 200, b"", len(body))], kind != "until-close")
+    outcome = "ok" if expect.encode() in body else "body mismatch"
+    assert told(loop, pieces, end, expect=expect) == ([("answered", 200, outcome, len(body))], kind != "until-close")
+    assert told(loop, pieces, end, expect=None) == ([("answered", 200, "ok", len(body))], kind != "until-close")
 
 
 @given(path=st.sampled_from(sorted(SMALL)), length=st.integers(0, 1000), cuts=CUTS)
@@ -228,13 +235,34 @@ def test_bytes_that_nobody_asked_for_end_the_connection(loop):
     assert len(owner.told) == 1
 
 
-def test_a_body_that_nobody_keeps_is_not_held(loop):
-    connection = opened(loop, Owner())
+@pytest.mark.parametrize("expect", [None, "ok", "\0", "\0o"])
+def test_a_body_is_not_held(expect, loop):
+    connection = opened(loop, Owner(), expect=expect)
     connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n")
     for _ in range(100):
         connection.data_received(bytes(90_000))
         assert connection._payload.read_nowait() == b""
+        assert len(connection.body) <= 1
     assert connection.body_bytes == 9_000_000
+
+
+TOO_LONG = {
+    "a body": OK + b"xyz",
+    "a second answer that is none": OK + b"HTTP/1.1 2x0\r\n\r\n",
+    "204": ANSWERS["/204"][0] + b"body",
+    "304": ANSWERS["/304"][0] + b"body",
+    "after announcements": ANSWERS["/announced"][0] + b"xyz",
+    "a last chunk": ANSWERS["/chunked"][0] + b"xyz",
+}
+
+
+@pytest.mark.parametrize("name", TOO_LONG)
+@given(cuts=CUTS)
+def test_more_than_was_announced_is_no_part_of_the_answer_however_it_comes(name, cuts, loop):
+    """Nor is it a failure, as it is none for ab; but such a connection is not used again."""
+    answer = TOO_LONG[name]
+    [(outcome, *_)], reusable = told(loop, pieces_of(answer, cuts), HANG)
+    assert (outcome, reusable) == ("answered", False)
 
 
 # A head that was seen is not parsed again, and nobody can tell
@@ -257,7 +285,7 @@ def test_a_known_head_is_not_parsed_again(no_heads, loop):
     connection.send()
     connection.data_received(OK)
     assert connection._parser is None
-    assert owner.told == [("answered", 200, b"", 2)] * 2
+    assert owner.told == [("answered", 200, "ok", 2)] * 2
     assert connection.header("server") == "misbehaving/1.0"
 
 
@@ -290,7 +318,7 @@ def visits(draw):
         odd = draw(mostly(b"", [answer for answer, _ in SMALL.values()])) if draw(st.integers(0, 3)) == 0 else b""
         cuts = draw(mostly([], [[len(head) - 4], [len(head)], [len(head) - 2, len(head) + 1], [10]]))
         made.append((draw(mostly(0, [1])), odd or head + body, cuts, draw(mostly(KEEP, [CLOSE, RESET]))))
-    return made, draw(st.sampled_from([("GET", "GET"), ("GET", "HEAD"), ("HEAD", "HEAD")])), draw(st.booleans())
+    return made, draw(st.sampled_from([("GET", "GET"), ("GET", "HEAD"), ("HEAD", "HEAD")])), draw(st.sampled_from([None, "ok", "k"]))
 
 
 class CuriousOwner(Owner):
@@ -299,7 +327,7 @@ class CuriousOwner(Owner):
         self.told.append((connection.reusable, connection.received, connection.header("Server")))
 
 
-def told_of_all(loop, visits, methods, keep_body, parser_alone):
+def told_of_all(loop, visits, methods, expect, parser_alone):
     """All that is told, and after each visit what can be seen of its connection."""
     owner, open_ones, seen = CuriousOwner(), {}, []
     for number, answer, cuts, end in visits:
@@ -307,7 +335,7 @@ def told_of_all(loop, visits, methods, keep_body, parser_alone):
         if connection is not None and connection.reusable and not connection._waiting:
             connection.send()
         else:
-            connection = open_ones[number] = opened(loop, owner, methods[number], keep_body)
+            connection = open_ones[number] = opened(loop, owner, methods[number], expect)
         for piece in pieces_of(answer, cuts):
             if parser_alone:
                 HEADS.clear()
@@ -323,10 +351,10 @@ BARE_LENGTH = OK.replace(b"Length: 2", b"Length: 0").removesuffix(b"ok")
 
 @settings(max_examples=1000)
 @given(case=visits())
-@example(case=([(0, OK, [], KEEP), (0, OK + b"HTTP/1.1 200", [], KEEP), (0, OK, [], KEEP)], ("GET", "GET"), True))  # a next one begins
-@example(case=([(0, OK, [len(OK) - 6], KEEP), (1, OK[-6:], [], KEEP)], ("GET", "GET"), True))  # the end of a head is no head
-@example(case=([(0, BARE_LENGTH, [], KEEP), (0, BARE_LENGTH[:-4], [], KEEP)], ("GET", "GET"), True))  # nor is a head without its end
-@example(case=([(0, OK, [], KEEP), (1, OK, [], KEEP)], ("GET", "HEAD"), True))  # an answer to HEAD has no body
+@example(case=([(0, OK, [], KEEP), (0, OK + b"HTTP/1.1 200", [], KEEP), (0, OK, [], KEEP)], ("GET", "GET"), "ok"))  # a next one begins
+@example(case=([(0, OK, [len(OK) - 6], KEEP), (1, OK[-6:], [], KEEP)], ("GET", "GET"), "ok"))  # the end of a head is no head
+@example(case=([(0, BARE_LENGTH, [], KEEP), (0, BARE_LENGTH[:-4], [], KEEP)], ("GET", "GET"), "ok"))  # nor is a head without its end
+@example(case=([(0, OK, [], KEEP), (1, OK, [], KEEP)], ("GET", "HEAD"), "ok"))  # an answer to HEAD has no body
 def test_known_heads_change_nothing(loop, case):
     HEADS.clear()
     with_heads = told_of_all(loop, *case, parser_alone=False)

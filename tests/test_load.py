@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from common import loadgen
 from common.cli import Parser, UsageError
+from common.client import schedule
 from common.client.load import Load, Sizes, resized
 from common.client.options import add_size_options, load_from, parse_line, sizes_from
 
@@ -49,6 +50,7 @@ def test_a_body_survives_the_way_to_the_load_generator(tmp_path):
 
 
 NUMBERS = st.floats(1e-6, 1e9)
+RATES = st.floats(schedule.LEAST_RATE, schedule.MOST_RATE)
 WORDS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=20).map(str.strip)
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,10}", fullmatch=True)
 
@@ -66,8 +68,8 @@ def loads(draw):
         concurrency=concurrency,
         seconds=draw(NUMBERS) if timed else None,
         spawn_rate=draw(NUMBERS) if ramp else None,
-        rate=draw(NUMBERS) if kind == "rate" else None,
-        stages=tuple(draw(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=3))) if kind == "stages" else (),
+        rate=draw(RATES) if kind == "rate" else None,
+        stages=tuple(draw(st.lists(st.tuples(NUMBERS, RATES), min_size=1, max_size=3))) if kind == "stages" else (),
         grace=draw(st.none() | NUMBERS) if is_open else None,
         keep_alive=draw(st.booleans()),
         timeout=draw(NUMBERS),
@@ -116,7 +118,13 @@ def test_a_wrong_line_is_refused(line):
         ("-n 50 -c 10 -k /", {"seconds": 2.0}, "-n 50 -c 10 -k -t 2 /"),
         ("-t 5 -c 10 /", {"concurrency": 20}, "-t 5 -c 20 /"),
         ("-t 5 -c 10 /", {"requests": 4}, "-t 5 -n 4 -c 4 /"),
-        ("--users 9 --spawn-rate 3 -t 9 /", {"requests": 4, "concurrency": 2, "seconds": 1.0}, "--users 9 --spawn-rate 3 -t 1 /"),
+        ("--users 9 --spawn-rate 3 -t 9 /", {"seconds": 1.0}, "--users 9 --spawn-rate 3 -t 1 /"),
+        ("--users 500 --spawn-rate 5 -t 90 /", {"concurrency": 2}, "--users 2 --spawn-rate 5 -t 90 /"),
+        ("--users 500 --spawn-rate 5 -t 90 /", {"requests": 4, "concurrency": 2}, "-n 4 -c 2 -t 90 /"),
+        ("--users 9 --spawn-rate 3 -t 9 /", {"requests": 4}, "-n 4 -c 4 -t 9 /"),
+        ("--users 9 --spawn-rate 3 -t 9 /", {"requests": 400}, "-n 400 -c 9 -t 9 /"),
+        ("--rate 50 -t 9 /", {"requests": 4}, "--rate 50 -t 9 -n 4 -c 4 /"),
+        ("--stages 10s@50,20s@200 /", {"requests": 4}, "--stages 10s@50,20s@200 /"),
     ],
 )
 def test_resized(line, given_sizes, expected):

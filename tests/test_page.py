@@ -16,17 +16,19 @@ import pytest
 from benchmarks.page import made_up, saved
 from common import page, suite
 from common.client.outcomes import NUMBER
-from common.report.page import html
+from common.report.page import contents, html
 from common.results import files
-from common.results.claims import NOT_REPRODUCED, REPRODUCED, Claim
+from common.results.answers import tell_remedy
+from common.results.claims import NOT_REPRODUCED, REPRODUCED, Claim, Judgement
 from common.results.comparison import compare_loads
+from common.results.facts import Noise
 from common.results.record import Measured, ScenarioRun
 from common.results.words import write_estimate
 from tests.processes import ROOT, TINY, copy_tree, run
 from tests.test_suite import one_second
 
 HOSTILE = """<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>{{ 7|add:1 }}"""
-CLAIMS = {"waiting": [Claim(HOSTILE, REPRODUCED, HOSTILE), Claim("it is faster", NOT_REPRODUCED, "a 2, b 1")]}
+JUDGED = {"waiting": Judgement([Claim(HOSTILE, REPRODUCED, HOSTILE), Claim("it is faster", NOT_REPRODUCED, "a 2, b 1")])}
 
 
 def hostile_results() -> list[ScenarioRun]:
@@ -61,14 +63,14 @@ def browser() -> Any:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: Any) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(html.html(hostile_results(), CLAIMS), encoding="utf-8")
+    path.write_text(html.html(hostile_results(), JUDGED), encoding="utf-8")
     return path
 
 
 class Tab:
     """The page, drawn, with all that went wrong while it was."""
 
-    def __init__(self, browser: Any, path: Path, width: int = 1440, scheme: str = "light") -> None:
+    def __init__(self, browser: Any, path: Path, width: int = 1440, scheme: str = "light", wait: bool = True) -> None:
         self.faults: list[str] = []
         self.requests: list[str] = []
         self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
@@ -78,7 +80,8 @@ class Tab:
         self.page.on("dialog", lambda dialog: self.faults.append(dialog.message))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri())
-        self.page.wait_for_selector("html[data-charts=drawn]", timeout=20_000)
+        if wait:
+            self.page.wait_for_selector("html[data-charts=drawn]", timeout=20_000)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +113,53 @@ def test_every_chart_is_drawn(desk, phone):
         assert charts.count() == 26
         assert tab.page.locator("[data-chart] > svg.marks").count() == charts.count()
         assert charts.evaluate_all("all => all.every(one => one.querySelectorAll('path[d]').length > 2)")
+
+
+def test_charts_are_drawn_when_the_page_has_loaded(browser, file):
+    """What prints a page or takes a picture of it waits for that, and scrolls nowhere."""
+    tab = Tab(browser, file, wait=False)
+    assert tab.page.evaluate("document.readyState") == "complete"
+    assert tab.page.locator("[data-chart] > svg.marks").count() == tab.page.locator("[data-chart]").count()
+    tab.context.close()
+
+
+def test_what_was_left_out_stands_on_the_first_screen(desk, phone):
+    for tab in (desk, phone):
+        left_out = tab.page.locator("#left-out")
+        assert left_out.locator("li").count() == 1
+        assert left_out.locator("li", has_text=f"failed: {HOSTILE}").count() == 1
+        assert left_out.evaluate("one => one.getBoundingClientRect().bottom + scrollY") < 900
+
+
+# of a chart's texts, each once (all have a halo): do two lie upon each other by more than the gap between lines?
+OVERLAP = """
+one => {
+    const texts = [...one.querySelectorAll("svg .mark-text text")];
+    const boxes = [...new Map(texts.map(text => [text.textContent, text.getBoundingClientRect()])).values()];
+    const meet = (a, b) => a.left < b.right - 3 && b.left < a.right - 3 && a.top < b.bottom - 3 && b.top < a.bottom - 3;
+    return boxes.some((box, at) => boxes.slice(at + 1).some(other => meet(box, other)));
+}
+"""
+
+
+def test_names_and_figures_of_a_chart_do_not_lie_upon_each_other(desk, phone):
+    for tab in (desk, phone):
+        for figure in tab.page.locator("figure.comparison:visible").all():
+            assert figure.evaluate(OVERLAP) is False
+
+
+SHOWN_HEADS = "all => all.filter(one => one.offsetWidth).map(one => one.innerText.split(String.fromCharCode(160))[0])"
+
+
+def test_a_phone_shows_the_comparison_without_scrolling(phone):
+    table = phone.page.locator("table.comparison").first
+    heads = table.locator("thead button")
+    assert heads.evaluate_all(SHOWN_HEADS) == ["scenario", "req/s", "p99 ms", "limited by"]
+    assert table.evaluate("one => one.scrollWidth <= one.parentElement.clientWidth")
+    phone.page.locator("button.columns").first.click()
+    assert heads.evaluate_all(SHOWN_HEADS) == heads.evaluate_all("all => all.map(one => one.innerText)")
+    phone.page.locator("button.columns").first.click()
+    assert table.evaluate("one => one.scrollWidth <= one.parentElement.clientWidth")
 
 
 def test_what_would_be_code_is_text(desk):
@@ -251,6 +301,56 @@ def test_its_numbers_are_those_of_the_tables(file):
             assert write_estimate(row.estimates["req/s"]) in text
 
 
+def heads_of(text: str) -> list[str]:
+    """Of the first comparison."""
+    table = text[text.index('<table class="sortable comparison">') :]
+    return re.findall(r'<button type="button">([^<]+)</button>', table.partition("</thead>")[0])
+
+
+def test_a_column_that_says_nothing_is_left_out():
+    few = heads_of(html.html([one_second("a", 20), one_second("b", 80)], {}))
+    assert few == ["scenario", "req/s", "p50 ms", "p95 ms", "p99 ms", "failed", "to the baseline", "limited by"]
+    assert {"of ideal", "CPU ms/req", "one core, req/s", "peak MB"} <= set(heads_of(html.html(made_up(6, 1)[::3], {})))
+
+
+def test_marks_stay_on_the_line_of_their_name():
+    busy = Noise(available=True, disturbed="chromium used 70 % of a core", foreign_programs={"chromium": 0.7})
+    text = html.html([one_second("a_b", 20), one_second("a_c", 80, noise=busy)], {})
+    assert "</svg>a_<wbr>b</th>" in text
+    assert "</svg>a_<wbr>c\u00a0~</th>" in text
+
+
+def test_each_sentence_of_an_answer_stands_by_itself():
+    text = html.html([one_second("a", 20), one_second("b", 80)], {"tests": Judgement(answers=["b serves more.", "It is <faster>."])})
+    assert '<p class="said">b serves more.</p><p class="said">It is &lt;faster&gt;.</p>' in text
+
+
+def test_a_table_says_what_to_do():
+    text = html.html(made_up(4, 1)[::3], {})
+    assert '<p class="remedy">Server CPU limited all: add processes, not threads' in text
+
+
+def test_what_to_do_is_said_of_each_that_limited_most():
+    assert tell_remedy(compare_loads([one_second("a", 20)])[0]).startswith("Nothing was at its limit: send more at once")
+    [bound] = compare_loads([one_second(name, 50, busiest=0.95) for name in "ab"])
+    assert tell_remedy(bound).startswith("Client limited all: ")
+    [tied] = [compared for compared in compare_loads(made_up(6, 1)[1::3]) if compared.study == "burst"]
+    assert [row.bottlenecks.total() for row in tied.rows] == [1, 1]
+    assert tell_remedy(tied).count(" limited ") == len({row.bottleneck for row in tied.rows})
+
+
+def test_what_was_left_out_in_some_rounds_says_in_how_many():
+    runs = made_up(4, 3)
+    runs = [
+        replace(run, status="failed", reason="it ended\nlog") if run.scenario == "waiting_server_03" and run.round == 2 else run
+        for run in runs
+    ]
+    runs += [replace(runs[0], scenario=name, status="skipped", reason="nginx is not installed", loads=[]) for name in ("a", "b")]
+    [failed, skipped] = contents.fill_page(runs, {}).left_out
+    assert (failed.scenarios, failed.what, failed.reason) == ("waiting_server_03", "failed in 1 of 3 runs", "it ended")
+    assert (skipped.scenarios, skipped.what, skipped.reason) == ("a and b", "skipped", "nginx is not installed")
+
+
 def test_claims_stand_with_their_study(file):
     text = file.read_text()
     assert "Of 2 claims: 1 reproduced, 1 not reproduced." in text
@@ -264,7 +364,7 @@ def test_what_differs_is_shown_line_by_line():
     base = replace(base, source="a = 1\nb = 2\n")
     other = replace(other, source="a = 1\nb = 3\n", differs_from={"base": "a b of 3, not 2"})
     text = html.html([base, other], {})
-    assert "One change at a time: 4.00x by a b of 3, not 2 (other against base, GET /)." in text
+    assert "The farthest apart: 4.00x by a b of 3, not 2 (other against base, GET /)." in text
     assert '<span class="gd">-b = 2</span>' in text
     assert '<span class="gi">+b = 3</span>' in text
 
@@ -391,7 +491,7 @@ def test_a_suite_ends_with_its_page(tmp_path):
 
 
 def test_a_page_that_cannot_be_made_is_one_line(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(html, "html", lambda runs, claims: 1 / 0)
+    monkeypatch.setattr(html, "html", lambda runs, judged: 1 / 0)
     suite.make_page(saved(tmp_path, made_up(1, 1)))
     printed = capsys.readouterr()
     assert printed.err == "run_all.sh: no report was made: ZeroDivisionError: division by zero\n"

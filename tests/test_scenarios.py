@@ -18,9 +18,10 @@ from common.serving import scenario
 from common.serving.ports import is_free
 from studies import baselines_of
 from tests.processes import Program, copy_tree, get, one_line, records, run
+from tests.tracked import tracked_scenarios
 
-FILES = {path.stem: path for path in scenario.files()}
-LONGEST, LONGEST_OF_A_STUDY = 70, 96  # the longer hold tables, published figures and published loads beside the default ones
+FILES = tracked_scenarios()
+LONGEST, LONGEST_OF_A_STUDY = 70, 90  # the longer hold tables, and published loads beside the default ones
 FORBIDDEN_MODULES = ("argparse", "subprocess", "common")
 
 WITH_TABLES = [name for name, path in FILES.items() if scenario.read(path).tables is not None]
@@ -40,6 +41,10 @@ def tail(tree: ast.Module) -> str:
     return ast.dump(tree.body[-1])
 
 
+def name_of(node: ast.stmt) -> str:
+    return node.targets[0].id if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) else ""
+
+
 def faults(path: Path) -> list[str]:
     """The rules that a scenario breaks."""
     source = path.read_text()
@@ -48,10 +53,13 @@ def faults(path: Path) -> list[str]:
     found = []
     if not declared.question.endswith("?"):
         found.append("asks nothing")
-    if len(source.splitlines()) > (LONGEST_OF_A_STUDY if declared.tables or declared.published else LONGEST):
+    if len(source.splitlines()) > (LONGEST_OF_A_STUDY if declared.tables else LONGEST):
         found.append("too long")
-    if re.search(rf"\b{path.stem}\b", source):
+    if re.search(rf"\b{path.stem}\b", "\n".join(ast.unparse(node) for node in tree.body[1:] if name_of(node) != "STUDY")):
         found.append("names itself")
+    declares = [name for name in scenario.assignments(tree) if name in scenario.KINDS]
+    if declares != sorted(declares, key=list(scenario.KINDS).index):
+        found.append("declares in another order")
     bound = {"{host}", "{port}"} if declared.nginx is None else {"{socket}"}
     if not bound <= set(declared.server.replace(":", " ").split()) or (declared.nginx is not None and "{socket}" not in declared.nginx):
         found.append("binds a fixed address")
@@ -82,12 +90,14 @@ def test_broken_rules_are_found(tmp_path, monkeypatch):
     monkeypatch.setattr(scenario, "ROOT", tmp_path)
     path = tmp_path / "bad_one.py"
     path.write_text(
-        '"""Says bad_one."""\nimport argparse\nfrom common.bench import main\nprint(dict(DEBUG=True))\n'
-        'STUDY = "x"\nPORTS = {"port": 1}\nSERVER = "uvicorn {app} --port 80"\nLOAD = ["-n 1 /"]\n' + "\n" * 70 + "main()\n"
+        '"""Says much."""\nimport argparse\nfrom common.bench import main\nprint(dict(DEBUG=True))\n'
+        'PORTS = {"port": 1}\nSTUDY = "x"\nROOT_URLCONF = "scenarios.bad_one"\nSERVER = "uvicorn {app} --port 80"\nLOAD = ["-n 1 /"]\n'
+        + "\n" * 70
+        + "main()\n"
     )
     assert set(faults(path)) == {
         *("asks nothing", "too long", "names itself", "binds a fixed address", "a load without --expect"),
-        *("imports argparse", "imports common.bench", "prints", "sets DEBUG"),
+        *("imports argparse", "imports common.bench", "prints", "sets DEBUG", "declares in another order"),
     }
 
 
@@ -96,37 +106,112 @@ def test_all_end_alike():
 
 
 def test_functions_of_a_study_are_equal():
-    """Of the same name and kind: what differs on purpose has another name."""
-    variants: dict[tuple[str, str, str], dict[str, str]] = {}
+    """Of the same name and kind, unless DIFFERS_FROM ties each variant to the others: then that is what differs."""
+    functions: dict[tuple[str, str, str], dict[str, str]] = {}
     for name, path in FILES.items():
         study = scenario.read(path).study
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                variants.setdefault((study, type(node).__name__, node.name), {})[ast.dump(node)] = name
-    differing = {key: sorted(found.values()) for key, found in variants.items() if len(found) > 1}
-    assert variants
-    assert differing == {}
+                functions.setdefault((study, type(node).__name__, node.name), {})[name] = ast.dump(node)
+    differs_from = {name: set(scenario.read(path).differs_from) for name, path in FILES.items()}
+    assert functions
+    assert {key: untied(codes, differs_from) for key, codes in functions.items() if untied(codes, differs_from)} == {}
+
+
+def untied(codes: dict[str, str], differs_from: dict[str, set[str]]) -> list[str]:
+    """The scenarios whose code is another than the first one's, with no DIFFERS_FROM that leads from one to the other."""
+    first, *_ = codes
+    tied = {codes[first]}
+    while (
+        more := {
+            codes[one]
+            for name in codes
+            for base in differs_from[name] & set(codes)
+            for one in (name, base)
+            if tied & {codes[name], codes[base]}
+        }
+        - tied
+    ):
+        tied |= more
+    return sorted(name for name, code in codes.items() if code not in tied)
+
+
+def test_a_function_may_differ_only_where_it_is_said():
+    assert untied({"a": "1", "b": "1"}, {"a": set(), "b": set()}) == []
+    assert untied({"a": "1", "b": "2"}, {"a": set(), "b": set()}) == ["b"]
+    assert untied({"a": "1", "b": "2"}, {"a": set(), "b": {"a"}}) == []
+    assert untied({"a": "1", "b": "2", "c": "2"}, {"a": set(), "b": {"a"}, "c": set()}) == []
+    assert untied({"a": "1", "b": "2", "c": "3"}, {"a": set(), "b": {"a"}, "c": {"elsewhere"}}) == ["c"]
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """A scenario whose study publishes what is given."""
+    monkeypatch.setattr(scenario, "ROOT", tmp_path)
+    monkeypatch.setattr(scenario, "FOLDER", tmp_path / "scenarios")
+    monkeypatch.setattr(scenario, "STUDIES", tmp_path / "studies")
+    path = tmp_path / "scenarios" / "one.py"
+    for folder in (path.parent, tmp_path / "studies"):
+        folder.mkdir()
+    path.write_text('STUDY = "my-own"\nSERVER = "s"\nLOAD = ["-n 1 /"]\nLATENCIES_MS = [0, 100]\n')
+
+    def publishes(source: str) -> scenario.Scenario:
+        (tmp_path / "studies" / "my_own.py").write_text(source)
+        return scenario.read(path)
+
+    return publishes
+
+
+def test_what_was_published_is_read_from_the_study(study):
+    rows = [{"path": "/", "requests/s": [1.5, 2], "mean ms": 3}]
+    assert study(f"BASELINES = ('one',)\nPUBLISHED = {{'one': {rows}, 'two': [{{'path': '/', 'seconds': [1]}}]}}\n").published == rows
+    assert study("PUBLISHED = {'two': [{'path': '/'}]}\n").published == study("\n").published == []
+    assert study("\n").ports == {"port": 8000}
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("\nPUBLISHED = {'one': rows}\n", "my_own.py:2: PUBLISHED must be written out, not computed"),
+        ("PUBLISHED = [{'path': '/'}]\n", "my_own.py:1: PUBLISHED must be a dict that maps names of scenarios to lists of dicts"),
+        ("PUBLISHED = {'one': []}\n", "my_own.py:1: PUBLISHED must be a dict"),
+        ("PUBLISHED = {'one': [{'seconds': [1]}]}\n", "my_own.py:1: PUBLISHED must have 2 figures in each list of one"),
+        ("PUBLISHED = {\n", "my_own.py:1: '{' was never closed"),
+    ],
+)
+def test_what_is_published_wrongly_is_named_with_its_line(study, source, said):
+    with pytest.raises(scenario.ScenarioError, match=re.escape(said)):
+        study(source)
 
 
 def in_small(name: str, source: str) -> str:
     """A thousand posts, small loads, and of the added latencies those that matter here."""
     source = source.replace("1000000) AS n", "1000) AS n").replace('count\\": 1000000', 'count\\": 1000')
     if "/cpu/" in source:  # a second of CPU each
-        for declared, small in (("-c 1 -t 6", "-c 1 -t 5"), ("-c 20 -t 12", "-c 3 -t 2"), ("-c 150 -t 8", "-c 3 -t 2")):
+        for declared, small in (("-c 1 -t 8", "-c 1 -t 5"), ("-c 20 -t 11", "-c 3 -t 2"), ("-c 150 -t 8", "-c 3 -t 2")):
             source = source.replace(declared, small)
-    source = re.sub(r"-n 4000 -c 10?0 -t 5|-n 2000 -c 20 -t 6", f"-n {REQUESTS} -c {REQUESTS}", source)
+    source = re.sub(r"-n 4000 -c 10?0 -t 5|-n 800 -c 8 -t 8", f"-n {REQUESTS} -c {REQUESTS}", source)
     source = re.sub(r"-c 1?\d?\d -t \d+ (?=-s 60|-s 400|-k --expect counted)", f"-n {REQUESTS} -c {REQUESTS} ", source)
     source = re.sub(r"-n \d+ -c \d+", f"-n {REQUESTS} -c {REQUESTS}", source)
     both = name == WITHOUT_LATENCY_TOO
     source = source.replace("LATENCIES_MS = [0, 100, 200]", f"LATENCIES_MS = {[0, 100] if both else [100]}")
-    source = re.sub(r"LATENCIES_MS = \[(0, )?200\]", "LATENCIES_MS = [100]", source)
-    return re.sub(r"\[([\d.]+), ([\d.]+), [\d.]+\]", r"[\1, \2]" if both else r"[\2]", source)
+    return re.sub(r"LATENCIES_MS = \[(0, )?200\]", "LATENCIES_MS = [100]", source)
+
+
+def figures_in_small(study: str) -> str:
+    """Of what was published, the figures of those latencies."""
+    three = r"\[([\d.]+), ([\d.]+), [\d.]+\]"
+    others, name, both = study.partition(f'"{WITHOUT_LATENCY_TOO}": [\n')
+    assert name
+    return re.sub(three, r"[\2]", others) + name + re.sub(three, r"[\1, \2]", both)
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     """The project, with a copy of a scenario under a new name and one in a new subfolder, both unedited."""
     tree = copy_tree(tmp_path_factory.mktemp("project"), {name: in_small(name, path.read_text()) for name, path in FILES.items()})
+    posts = tree / "studies" / "posts.py"
+    posts.write_text(figures_in_small(posts.read_text()))
     (tree / "scenarios" / "mine").mkdir()
     for copy in ("copy", "mine/copy"):
         (tree / "scenarios" / f"{copy}_{secrets.token_hex(3)}.py").write_text(FILES["uvicorn_asgi"].read_text())
@@ -137,7 +222,7 @@ def tree(tmp_path_factory):
 def finished(tree):
     """A few at the same time, as they mostly wait: each by `python scenarios/NAME.py`, but those
     with tables one after the other by the suite, which makes the tables of a study once."""
-    plan = [(names, [tree, "-m", "common.suite", *names]) for names in studies(WITH_TABLES)]
+    plan = [(names, [tree, "-m", "common.suite", "-v", *names]) for names in studies(WITH_TABLES)]
     for path in sorted((tree / "scenarios").rglob("*.py")):
         name = str(path.relative_to(tree / "scenarios").with_suffix(""))
         if name not in WITH_TABLES:
@@ -218,7 +303,7 @@ TAKES = {  # of loads that end when all is answered, as it was seen
 PUBLISHED_LOADS = {  # in our words; Locust keeps its connections
     "slow-api": {"--users 100 --spawn-rate 10 -t 30 -k"},
     "posts": {"--users 500 --spawn-rate 5 -t 180 -k"},
-    "sleep": {"-n 10 -c 10 -k", "-c 10 -t 3 -k"},  # how long it computed is not published
+    "sleep": {"-n 10 -c 10 -k", "-c 10 -t 2 -k"},  # how long it computed is not published
     "count": {"-n 300 -c 300"},
 }
 

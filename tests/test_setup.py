@@ -4,8 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.processes import ROOT
@@ -141,3 +143,81 @@ def test_with_a_compiler_nothing_is_replaced(tree, tools):
     done = run_all(tree, path=tools)
     assert done.returncode == 0
     assert "compiler" not in done.stderr
+
+
+# uWSGI is compiled beside the others: here a package of that name which builds itself, since setuptools may not be there
+
+BUILD_SYSTEM = '[build-system]\nrequires = []\nbuild-backend = "builds"\nbackend-path = ["."]\n'
+BUILDS = """
+import time, zipfile
+
+FILES = {{
+    "standin.py": "",
+    "uwsgi-2.0.31.dist-info/METADATA": "Metadata-Version: 2.1\\nName: uwsgi\\nVersion: 2.0.31\\n",
+    "uwsgi-2.0.31.dist-info/WHEEL": "Wheel-Version: 1.0\\nGenerator: tests\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    "uwsgi-2.0.31.dist-info/RECORD": "",
+}}
+
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    {first}
+    with zipfile.ZipFile(folder + "/uwsgi-2.0.31-py3-none-any.whl", "w") as wheel:
+        for name, text in FILES.items():
+            wheel.writestr(name, text)
+    return "uwsgi-2.0.31-py3-none-any.whl"
+"""
+
+
+def with_own_uwsgi(tree, tmp_path, first: str) -> dict[str, str]:
+    """A tree without the .venv of a test before, and where pip finds this package."""
+    source = tmp_path / "uwsgi-2.0.31"
+    source.mkdir()
+    (source / "pyproject.toml").write_text(BUILD_SYSTEM)
+    (source / "builds.py").write_text(BUILDS.format(first=first))
+    (source / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: uwsgi\nVersion: 2.0.31\n")
+    links = tmp_path / "links"
+    links.mkdir()
+    shutil.make_archive(str(links / "uwsgi-2.0.31"), "gztar", tmp_path, source.name)
+    shutil.rmtree(tree / ".venv", ignore_errors=True)
+    (tree / "requirements.txt").write_text("pip\nuwsgi==2.0.31\n")
+    return {"PIP_FIND_LINKS": str(links), "PIP_NO_INDEX": "1", "PIP_NO_CACHE_DIR": "1"}
+
+
+@pytest.fixture
+def compiler(tools):
+    (tools / "cc").symlink_to(shutil.which("true"))
+    return tools
+
+
+def test_what_is_compiled_is_installed(tree, tmp_path, compiler):
+    found = with_own_uwsgi(tree, tmp_path, "pass")
+    done = run_all(tree, path=compiler, **found)
+    assert done.returncode == 0, done.stderr
+    assert "compiled" not in done.stderr
+    assert list((tree / ".venv").glob("lib/python*/site-packages/standin.py"))
+    compiled = (tree / ".venv" / "uwsgi.log").stat().st_mtime_ns
+    (tree / "requirements.txt").write_text("pip>=1\nuwsgi==2.0.31\n")
+    assert run_all(tree, path=compiler, **found).returncode == 0
+    assert (tree / ".venv" / "uwsgi.log").stat().st_mtime_ns == compiled, "what is there was compiled again"
+
+
+def test_what_cannot_be_compiled_is_said_and_replaced(tree, tmp_path, compiler):
+    """Here the one in its place is not to be had either."""
+    found = with_own_uwsgi(tree, tmp_path, "raise SystemExit('no such header: zlib.h')")
+    done = run_all(tree, path=compiler, **found)
+    assert done.returncode == 1
+    assert "uWSGI could not be compiled (the compiler's output: .venv/uwsgi.log): pyuwsgi==" in done.stderr
+    assert "no such header" in (tree / ".venv" / "uwsgi.log").read_text()
+    assert "pyuwsgi" in (tree / ".venv" / "install.log").read_text()
+
+
+def test_nothing_is_compiled_on_when_the_others_cannot_be_fetched(tree, tmp_path, compiler):
+    found = with_own_uwsgi(tree, tmp_path, "time.sleep(60)")
+    (tree / "requirements.txt").write_text("uvicorn==0.54.0\nuwsgi==2.0.31\n")
+    began = time.monotonic()
+    done = run_all(tree, path=compiler, **found)
+    assert done.returncode == 1
+    assert "the packages could not be fetched" in done.stderr
+    while compiling := [process for process in psutil.process_iter(["cmdline"]) if str(tree) in " ".join(process.info["cmdline"] or [])]:
+        assert time.monotonic() - began < 50, compiling
+        time.sleep(0.1)

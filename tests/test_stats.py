@@ -54,9 +54,9 @@ ROWS = [  # start, connected, sent, first byte, end in seconds; outcome, status,
 ]
 
 
-def sent(rows, seconds, **load) -> Sent:
+def sent(rows, lasted, **load) -> Sent:
     load = Load(target="/", **{"requests": None, "concurrency": 2, "keep_alive": True, **load})
-    return make_sent(make_requests(rows), load, seconds)
+    return make_sent(make_requests(rows), load, lasted)
 
 
 def test_the_metrics_of_a_load():
@@ -99,7 +99,7 @@ def test_the_timeline_second_by_second():
 
 
 def test_the_users_of_a_ramp():
-    parts = slice_load(sent(ROWS, 4.0, concurrency=5, spawn_rate=2.0))
+    parts = slice_load(sent(ROWS, 4.0, concurrency=5, seconds=4.0, spawn_rate=2.0))
     assert [part.users for part in parts] == [2, 4, 5, 5]
 
 
@@ -118,7 +118,7 @@ def test_a_timeline_leaves_nothing_out(moments, width):
 
 
 def test_a_long_timeline_is_printed_in_few_lines():
-    lines = ab.timeline(sent(ROWS, 3600.0, spawn_rate=1.0))
+    lines = ab.timeline(sent(ROWS, 3600.0, seconds=3600.0, spawn_rate=1.0))
     assert lines[0] == "Timeline (each line 120 s)"
     assert len(lines) <= ab.TIMELINE_LINES + 3  # two above, an empty one below
 

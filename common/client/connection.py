@@ -8,6 +8,7 @@ aiohttp is pinned exactly: tests/test_connection.py fails by name if it changes.
 
 import asyncio
 import errno
+from contextlib import suppress
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -44,8 +45,8 @@ class Connection(asyncio.Protocol):
     """Made for a request, which it sends as soon as it is open; `send` sends the next."""
 
     __slots__ = (
+        "_begun",
         "_between_answers",
-        "_chunks",
         "_loop",
         "_message",
         "_opening",
@@ -79,7 +80,8 @@ class Connection(asyncio.Protocol):
         self.reusable = False
         self.connected_at = self.sent = 0.0
         self.received = 0
-        self.body = b""  # of a complete answer, if something is expected in it
+        self._begun = b""  # of an answer, while its head is not known
+        self.body = b""  # of a complete answer, if something is expected in it: as much as tells whether it is there
 
     def open(self, wires: Wires | None) -> None:
         """As a wire, or else as a transport of the loop."""
@@ -119,8 +121,8 @@ class Connection(asyncio.Protocol):
             self._transport = None
 
     def header(self, name: str) -> str:
-        """Of the last answer."""
-        return str(self._message.headers.get(name, ""))
+        """Of the last answer; what is not UTF-8 in it is replaced, for the record can say nothing else."""
+        return str(self._message.headers.get(name, "")).encode(errors="surrogateescape").decode(errors="replace")
 
     # What asyncio calls
 
@@ -182,16 +184,20 @@ class Connection(asyncio.Protocol):
             self.first_byte = now
             self._begin_to_parse()
         self.received += len(data)
+        if self._message is None:
+            self._begun += data
         try:
             messages, upgraded, rest = self._parser.feed_data(data)
         except HttpProcessingError:
-            self._fail("malformed", now)
-            return
+            messages, upgraded, rest = self._parse_in_two(), False, data
+            if not messages and not self._has_ended():
+                self._fail("malformed", now)
+                return
         for message, payload in messages:
             if message.code < 200 and message.code != 101:
                 continue  # it only announces a response to come
             if self._message is None:
-                self._message, self._payload = message, payload
+                self._message, self._payload, self._begun = message, payload, b""
                 self.status = message.code
             else:
                 rest = data  # a second response, to no request
@@ -201,7 +207,7 @@ class Connection(asyncio.Protocol):
         self.body_bytes = payload.total_bytes
         ended = payload.is_eof()
         if self._request.expect is not None:
-            self._chunks.append(payload.read_nowait())
+            self._look_for(self._request.expect, payload.read_nowait())
         elif not ended:
             payload.read_nowait()  # drained, or a large body would be kept whole
         if ended or self._request.head_only or self.status in NO_BODY or upgraded:
@@ -214,25 +220,48 @@ class Connection(asyncio.Protocol):
 
     def _begin_to_parse(self) -> None:
         if self._parser is None:
-            self._parser = HttpResponseParser(
-                self,  # type: ignore[arg-type]  # it needs pause_reading, resume_reading, connected: no more
-                self._loop,
-                NEVER_PAUSE,
-                response_with_body=not self._request.head_only,
-                read_until_eof=True,
-                auto_decompress=False,
-            )
+            self._parser = self._new_parser()
         self._between_answers = False
         self._message = self._payload = None
-        self._chunks: list[bytes] = []
+        self.body = self._begun = b""
         self.status = self.body_bytes = 0
+
+    def _new_parser(self) -> Any:
+        return HttpResponseParser(
+            self,  # type: ignore[arg-type]  # it needs pause_reading, resume_reading, connected: no more
+            self._loop,
+            NEVER_PAUSE,
+            response_with_body=not self._request.head_only,
+            read_until_eof=True,
+            auto_decompress=False,
+        )
+
+    def _parse_in_two(self) -> list[Any]:
+        """A whole answer with more behind it than it had announced: at once it comes to nothing, so its head is parsed before the rest."""
+        messages: list[Any] = []
+        rest, self._parser = self._begun, self._new_parser()
+        with suppress(HttpProcessingError):
+            while rest and not any(message.code >= 200 for message, _ in messages):
+                head, end, rest = rest.partition(END_OF_HEAD)
+                messages += self._parser.feed_data(head + end)[0]
+            self._parser.feed_data(rest)
+        return messages if messages and messages[-1][0].code >= 200 and messages[-1][1].is_eof() else []
+
+    def _has_ended(self) -> bool:
+        return self._payload is not None and bool(self._payload.is_eof())
+
+    def _look_for(self, expect: bytes, data: bytes) -> None:
+        """Of a body that may be endless only what can be the beginning of what is expected is kept."""
+        if expect not in self.body:
+            seen = self.body + data
+            self.body = expect if expect in seen else seen[max(0, len(seen) - len(expect) + 1) :]
 
     def _ends_with_connection(self) -> bool:
         try:
             self._parser.feed_eof()
         except HttpProcessingError:
             return False
-        return self._payload is not None and self._payload.is_eof()
+        return self._has_ended()
 
     def _remember(self, data: bytes) -> None:
         """The head of this whole answer, if its own length is all that says where the answer ends."""
@@ -248,7 +277,6 @@ class Connection(asyncio.Protocol):
     def _complete(self, now: float, clean: bool) -> None:
         self._waiting = False
         self.reusable = clean and not self._message.should_close
-        self.body = b"".join(self._chunks)
         if self._request.head_only or self.status in NO_BODY:
             self._parser = None  # it may still expect a body that never comes
         self._owner.answered(self, now)

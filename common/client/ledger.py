@@ -31,6 +31,9 @@ class Ledger:
         """Start, connected, sent, first_byte, end; outcome, status, body_bytes, received_bytes."""
         self._rows += self._pack(*row)
 
+    def add_alike(self, count: int, *row: float) -> None:
+        self._rows += self._pack(*row) * count
+
     def __len__(self) -> int:
         return len(self._rows) // ROW.size
 

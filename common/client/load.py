@@ -31,6 +31,13 @@ class Load:
     content_type: str = DEFAULT_CONTENT_TYPE  # of the body
     expect: str | None = None  # an answer without this text is a failure
 
+    def __post_init__(self) -> None:
+        numbers = (self.requests, self.concurrency, self.seconds, self.spawn_rate, self.rate, self.grace, self.timeout)
+        if any(number is not None and number <= 0 for number in (*numbers, *(number for stage in self.stages for number in stage))):
+            raise ValueError("A load has no number of 0 or less")
+        if self.spawn_rate is not None and self.seconds is None:
+            raise ValueError("A ramp has a time")
+
     @property
     def is_open(self) -> bool:
         return self.rate is not None or bool(self.stages)
@@ -118,14 +125,17 @@ def check_sizes(requests: int | None, concurrency: int | None) -> None:
 
 
 def resized(load: Load, sizes: Sizes) -> Load:
-    """The load in the sizes that are given; what is not given follows, a ramp keeps its users. Nothing is compressed: -t cuts off."""
+    """The load in the sizes that are given; what is not given follows. Nothing is compressed: -t cuts off.
+
+    A number of requests makes a ramp a burst: its users are there at once. Stages say themselves how many they are.
+    """
     requests, concurrency = sizes.requests, sizes.concurrency
     check_sizes(requests, concurrency)
-    if requests and load.spawn_rate is None and not load.stages:
-        load = replace(load, requests=requests, concurrency=min(load.concurrency, requests))
+    if requests and not load.stages:
+        load = replace(load, requests=requests, concurrency=min(load.concurrency, requests), spawn_rate=None)
     if concurrency and load.is_open:
         load = replace(load, concurrency=min(concurrency, load.requests or concurrency))
-    elif concurrency and load.spawn_rate is None:
+    elif concurrency:
         load = replace(load, requests=max(load.requests, concurrency) if load.requests else None, concurrency=concurrency)
     if sizes.seconds and load.stages:
         load = replace(load, stages=schedule.until(load.stages, sizes.seconds))

@@ -1,7 +1,8 @@
 """The open loop: requests start on schedule, whatever the server does (constant arrival, as in wrk2, vegeta and k6).
 
 A request that is due while as many as may be are in flight is never sent: its outcome is
-`unsent`. None waits for its turn, so one that starts late does so by the client's fault.
+`unsent`. None waits for its turn, so one that starts late does so by the client's fault; and
+what the client has not started a second after its schedule's end is never sent either.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ TIMER_GRAIN = 0.001  # of the event loop's timers: what is due within one starts
 
 class OpenLoop:
     def __init__(
-        self, load: Load, new_user: NewUser, unsent: Callable[[], None], over: Callable[[], None], stop: Callable[[str], None]
+        self, load: Load, new_user: NewUser, unsent: Callable[[int], None], over: Callable[[], None], stop: Callable[[str], None]
     ) -> None:
         self._load = load
         self._new_user = new_user
@@ -37,6 +38,7 @@ class OpenLoop:
 
     def begin(self, zero: float) -> None:
         self._zero = zero
+        self._latest_start = zero + schedule.latest_start(self._load.schedule)
         self._loop = asyncio.get_running_loop()
         self._start_what_is_due()
 
@@ -65,8 +67,13 @@ class OpenLoop:
             return
         now, started = perf_counter(), 0
         while self._next is not None and self._zero + self._next <= now and started < BATCH:
-            self._start(self._zero + self._next)
-            self._next = next(self._moments, None)
+            user = self._free_user() if now < self._latest_start else None
+            if user is None:
+                self._leave_out_until(now)
+            else:
+                user.due = self._zero + self._next
+                user.start()
+                self._next = next(self._moments, None)
             started += 1
             now = perf_counter()
         if self._next is None:
@@ -79,18 +86,22 @@ class OpenLoop:
             wait = max(wait, TIMER_GRAIN)  # and after a wake-up that came too early the loop spins for the rest of it
         self._loop.call_later(max(wait, 0.0), self._start_what_is_due)
 
-    def _start(self, due: float) -> None:
+    def _free_user(self) -> User | None:
+        """The last one that became free, whose connection is least likely to have been closed meanwhile."""
         if self._idle:
-            user = self._idle.pop()  # the last one, whose connection is least likely to have been closed meanwhile
-        elif len(self.users) < self._load.concurrency:
-            user = self._new_user(self._ended)
-            self.users.append(user)
-        else:
-            self._unsent()
-            self.due.append(due)
-            return
-        user.due = due
-        user.start()
+            return self._idle.pop()
+        if len(self.users) == self._load.concurrency:
+            return None
+        self.users.append(self._new_user(self._ended))
+        return self.users[-1]
+
+    def _leave_out_until(self, now: float) -> None:
+        """All that is due by now in one go: of a high rate it is more than could be looked at one by one."""
+        began = len(self.due)
+        while self._next is not None and self._zero + self._next <= now:
+            self.due.append(self._zero + self._next)
+            self._next = next(self._moments, None)
+        self._unsent(len(self.due) - began)
 
     def _look_whether_over(self) -> None:
         if self._next is None and len(self._idle) == len(self.users):

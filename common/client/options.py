@@ -1,7 +1,7 @@
 """A load in ab's, Locust's and wrk2's words: the options that describe one, and the load that they describe."""
 
 import argparse
-import math
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from common.cli import Parser, UsageError
 from common.client import schedule
 from common.client.load import DEFAULT_CONTENT_TYPE, DEFAULT_TIMEOUT, Load, Sizes, check_sizes
+from common.client.request import check_can_be_sent
 from common.client.schedule import Stages
 
 DEFAULT_CAP = 1000  # in flight at once, of an open loop
@@ -16,15 +17,17 @@ START_RATE, PROBE_SECONDS = 10.0, 5.0  # of the first run of a search for a rate
 IDLE = 2.0  # times what a request took alone at first: no longer, and the server is idle again
 SETTLE_SECONDS = 30.0
 FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110's token
+MOST = 1e15  # of any number: what is computed of it stays one
 
 
-def at_least(least: float, kind: type, what: str) -> Any:
+def at_least(least: float, kind: type, what: str, most: float = MOST) -> Any:
     def number(text: str) -> Any:
         try:
             value = kind(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is not {what}") from None
-        if not least <= value < math.inf or value == 0:  # nan is none of these
+        if not least <= value <= most or value == 0:  # nan is none of these
             raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
         return value
 
@@ -36,17 +39,43 @@ def stages(text: str) -> Stages:
         return schedule.parse(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} are no stages: write 10s@50,20s@200 for 10 s at 50 a second, then 20 s at 200"
+            f"{text!r} are no stages: write 10s@50,20s@200 for 10 s at 50 a second, then 20 s at 200 (at most {schedule.MOST_RATE:,.0f})"
         ) from None
+
+
+def share(text: str) -> float:
+    """5% or 0.05."""
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share between 0 and 1: write 5% or 0.05")
+    return value
 
 
 count = at_least(1, int, "a whole number of 1 or more")
 positive = at_least(0, float, "a number above 0")
+rate = at_least(
+    schedule.LEAST_RATE,
+    float,
+    f"a rate between {schedule.LEAST_RATE:f} and {schedule.MOST_RATE:,.0f} a second, which is more than a client can start",
+    schedule.MOST_RATE,
+)
+
+
+def unicode(text: str) -> str:
+    """The record, which is JSON, can say nothing else."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not UTF-8: a body that is not goes into a file, for -p") from None
+    return text
 
 
 def header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
-    if not colon or not name.strip() or not text.isascii() or any(mark in text for mark in "\r\n"):
+    if not colon or not HEADER_NAME.fullmatch(name.strip()) or not all(" " <= mark <= "~" or mark == "\t" for mark in value):
         raise argparse.ArgumentTypeError(f"{text!r} is not a header: write 'Name: value'")
     return name.strip(), value.strip()
 
@@ -63,33 +92,49 @@ def method(text: str) -> str:
 
 def body_file(text: str) -> str:
     try:
-        Path(text).read_bytes()
+        Path(unicode(text)).read_bytes()
     except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot read {text}: {error.strerror}") from None
     return text
 
 
-def add_size_options(parser: argparse.ArgumentParser) -> None:
-    """How much load: the options that the suite may also lay over every scenario's own."""
-    parser.add_argument("-n", dest="requests", type=count, metavar="N", help="requests in all (default 1)")
-    parser.add_argument("-c", dest="concurrency", type=count, metavar="N", help="requests in flight at once (default 1)")
-    parser.add_argument("-t", dest="seconds", type=positive, metavar="S", help="stop after so many seconds; alone, no limit to -n")
-    parser.add_argument("-k", dest="keep_alive", action="store_true", help="keep connections open between requests")
+SIZES_OF_A_LOAD = {
+    "-n": "requests in all (default 1; with -t or --rate as many as there is time for)",
+    "-c": "requests in flight at once (default 1; with --rate or --stages see there)",
+    "-t": "stop after so many seconds",
+    "-k": "keep connections open between requests (default: one for each)",
+}
+SIZES_OVER_LOADS = {
+    "-n": "so many requests in place of each load's own; a ramp's users are then there at once, and --stages stay as they are",
+    "-c": "so many in flight at once, in place of each load's own; of a ramp, so many users",
+    "-t": "stop each load after so many seconds, in place of its own time",
+    "-k": "keep connections open between requests, also in loads that do not",
+}
+
+
+def add_size_options(parser: argparse.ArgumentParser, says: dict[str, str] = SIZES_OVER_LOADS) -> None:
+    """How much load: of one, or laid over every load that a scenario declares."""
+    parser.add_argument("-n", dest="requests", type=count, metavar="N", help=says["-n"])
+    parser.add_argument("-c", dest="concurrency", type=count, metavar="N", help=says["-c"])
+    parser.add_argument("-t", dest="seconds", type=positive, metavar="S", help=says["-t"])
+    parser.add_argument("-k", dest="keep_alive", action="store_true", help=says["-k"])
 
 
 def add_load_options(parser: argparse.ArgumentParser) -> None:
-    add_size_options(parser)
+    add_size_options(parser, SIZES_OF_A_LOAD)
     parser.add_argument(
         "--users", type=count, metavar="N", help="a ramp: users that each send their next request when the last is answered"
     )
     parser.add_argument("--spawn-rate", type=positive, metavar="R", help="users arriving per second (with --users and -t)")
     parser.add_argument(
         "--rate",
-        type=positive,
+        type=rate,
         metavar="R",
         help=f"an open loop: R requests start per second, come what may (with -t or -n; -c: in flight at most, {DEFAULT_CAP:,})",
     )
-    parser.add_argument("--stages", type=stages, metavar="STAGES", help="an open loop whose rate changes: 10s@50,20s@200")
+    parser.add_argument(
+        "--stages", type=stages, metavar="STAGES", help="an open loop whose rate changes: 10s@50,20s@200 (-c as with --rate)"
+    )
     parser.add_argument(
         "--grace",
         type=positive,
@@ -106,7 +151,7 @@ def add_load_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-m", dest="method", type=method, metavar="METHOD", help="HTTP method (default GET, with -p POST)")
     parser.add_argument("-p", dest="body_file", type=body_file, metavar="FILE", help="send this file as the body")
-    parser.add_argument("-d", dest="form", metavar="TEXT", help="send this text as a form: a=b&c=d")
+    parser.add_argument("-d", dest="form", type=unicode, metavar="TEXT", help="send this text as a form: a=b&c=d")
     parser.add_argument(
         "-T",
         dest="content_type",
@@ -118,7 +163,7 @@ def add_load_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-H", dest="headers", type=header, action="append", default=[], metavar="'NAME: VALUE'", help="one more request header (repeatable)"
     )
-    parser.add_argument("--expect", metavar="TEXT", help="an answer without this text is a failure")
+    parser.add_argument("--expect", type=unicode, metavar="TEXT", help="an answer without this text is a failure")
 
 
 def check_open(options: argparse.Namespace) -> None:
@@ -189,4 +234,5 @@ def parse_line(line: str) -> Load:
         raise UsageError(str(error)) from None
     if not options.path.startswith("/") or shlex.split(line)[-1] != options.path:
         raise UsageError(f"the last word must be a path that begins with '/', not {options.path!r}")
+    check_can_be_sent(options.path)
     return load_from(options, options.path)

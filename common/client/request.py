@@ -12,6 +12,12 @@ from common.client.load import Load
 from common.client.outcomes import MISMATCH, NON_2XX, OK
 
 
+def check_can_be_sent(url: str) -> None:
+    """A URL, or the path of one."""
+    if not all("!" <= mark <= "~" for mark in url):
+        raise UsageError(f"not a URL that can be sent: {url!r}; percent-encode blanks and letters beyond ASCII")
+
+
 class Request:
     def __init__(self, url: str, load: Load) -> None:
         try:
@@ -21,8 +27,9 @@ class Request:
             raise UsageError(f"not a URL: {url!r} ({error})") from None
         if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
             raise UsageError(f"not a URL with scheme and host: {url!r}; write http://127.0.0.1:8000/")
-        if not url.isascii() or any(mark <= " " for mark in url):
-            raise UsageError(f"not a URL that can be sent: {url!r}; percent-encode blanks and letters beyond ASCII")
+        check_can_be_sent(url)
+        if "@" in parts.netloc:
+            raise UsageError("a URL's user and password are not sent: leave them out and write -H 'Authorization: Basic ...'")
         self.url = url
         self.host = parts.hostname
         self.port = port or (443 if parts.scheme == "https" else 80)
@@ -32,7 +39,7 @@ class Request:
         self.keep_alive = load.keep_alive
         self.expect = load.expect.encode(errors="surrogateescape") if load.expect is not None else None
         self.body = Path(load.body_file).read_bytes() if load.body_file is not None else (load.form or "").encode()
-        self.bytes = self._prepare(parts.netloc.rpartition("@")[2], load)
+        self.bytes = self._prepare(parts.netloc, load)
         self.tls: ssl.SSLContext | None = None
         if parts.scheme == "https":
             self.tls = ssl.create_default_context()

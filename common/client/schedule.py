@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterable, Iterator
 
+LEAST_RATE = 1e-6  # a second: one in 11 days
+MOST_RATE = 200_000.0  # more than a client can start: what it cannot has its rows in the record too
 Stages = tuple[tuple[float, float], ...]  # seconds, requests per second
 
 
@@ -17,7 +19,7 @@ def stage(text: str) -> tuple[float, float]:
     if not at or unit is None:
         raise ValueError(f"{text!r} is not a stage")
     found = float(duration[:-1]) * unit, float(rate)
-    if not all(0 < number < math.inf for number in found):
+    if not (0 < found[0] < math.inf and LEAST_RATE <= found[1] <= MOST_RATE):
         raise ValueError(f"{text!r} is not a stage of some seconds and some requests")
     return found
 
@@ -29,6 +31,11 @@ def words(stages: Stages) -> str:
 
 def length(stages: Iterable[Iterable[float]]) -> float:
     return sum(seconds for seconds, _ in stages)
+
+
+def latest_start(stages: Stages) -> float:
+    """What a client has not started by then it will not start: a second of a stall is caught up with, not more."""
+    return length(stages) + 1.0
 
 
 def due_in(seconds: float, rate: float) -> int:

@@ -85,9 +85,9 @@ class Sender:
     def _new_user(self, ended: Callable[[User], None]) -> User:
         return User(self._loop, self._wires, self._request, self._ledger, ended)
 
-    def _note_unsent(self) -> None:
+    def _note_unsent(self, count: int) -> None:
         now = perf_counter()
-        self._ledger.add(now, now, now, 0.0, now, UNSENT, 0, 0, 0)
+        self._ledger.add_alike(count, now, now, now, 0.0, now, UNSENT, 0, 0, 0)
 
     def _end(self) -> None:
         if not self._over.done():

@@ -51,12 +51,17 @@ def field(label: str, value: object) -> str:
     return f"{label + ':':<24}{value}"
 
 
+def printable(text: str) -> str:
+    """A server says what it likes, also what a terminal obeys."""
+    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
+
+
 def heading(metrics: Metrics) -> list[str]:
     sent = metrics.sent
     first, shortest, longest = metrics.lengths
     varies = "" if shortest == longest else f" (first; they vary from {shortest} to {longest})"
     return [
-        field("Server Software", sent.server),
+        field("Server Software", printable(sent.server)),
         field("Server Hostname", sent.host),
         field("Server Port", sent.port),
         "",
@@ -182,8 +187,9 @@ def lines_of_the_schedule(metrics: Metrics) -> list[str]:
         late += f" ({percentiles.percentile(metrics.lateness, 50):.3f} ms in the median, {metrics.lateness[-1]:.3f} at most)"
     lines = [field("Offered", f"{metrics.ideal_per_second:.2f} requests per second, {metrics.due:,} due"), field("Late", late)]
     if metrics.unsent:
-        because = f"{load.concurrency:,} were in flight; percentiles leave them out: raise -c"
-        lines.append(field("Unsent", f"{metrics.unsent:,}: {because}"))
+        because = "the client could start no more in its time" if metrics.was_overrun else f"{load.concurrency:,} were in flight"
+        advice = "lower the rate" if metrics.was_overrun else "raise -c"
+        lines.append(field("Unsent", f"{metrics.unsent:,}: {because}; percentiles leave them out: {advice}"))
     return lines
 
 
@@ -236,6 +242,8 @@ def lines_of_the_server(measured: Measured) -> list[str]:
         lines.append(field("CPU beside", f"{shares} of a core"))
     if cost:
         lines.append(field("Limited by", f"{measured.bottleneck.by}: {measured.bottleneck.because}"))
+    if measured.waited_for_ports_seconds >= 1:
+        lines.append(field("Waited before", f"{measured.waited_for_ports_seconds:.0f} s until ports of ended connections were free"))
     if measured.noise.disturbed:
         lines.append(field("Disturbed", measured.noise.disturbed))
     return lines

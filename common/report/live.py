@@ -1,10 +1,14 @@
-"""What a person watches while scenarios run: how far it is, what runs now, who leads; and each load's summary.
+"""What a person watches while scenarios run: how far it is, what runs now, who leads; and of each load a line or its summary.
 
 What moves is for a terminal's stderr only. This runs in the process that starts servers and load
 generators, never in one that measures.
 """
 
 import statistics
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,18 +18,26 @@ from rich.text import Text
 
 from common.report import ab
 from common.results.comparison import LoadComparison, Sample
-from common.results.words import write_number
+from common.results.words import write_count, write_number, write_value
 
 LEADERS = 8  # lines of the ranking
+PERCENTS = (50, 90, 99, 100)
+HEADS = ("scenario", "load", "req/s", "failed", *(f"{percent}%" for percent in PERCENTS[:-1]), "100% ms")
+WIDTHS = (36, 26, 8, 7, *(9 for _ in PERCENTS))
 
 
 class Watch:
-    def __init__(self, quiet: bool = False) -> None:
+    """Verbose, it prints ab's summary of each load; else a line of it, and `summaries` is the file that takes the summary."""
+
+    def __init__(self, quiet: bool = False, verbose: bool = False, summaries: Path | None = None) -> None:
         self.quiet = quiet
+        self.verbose = verbose
+        self.summaries = summaries
+        self._printed = False
         self.left_seconds = self.planned_seconds = 0.0
         self._title = ""
         self._rates: dict[str, dict[str, list[float]]] = {}  # by the title of a table, then by scenario
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=True, markup=False, emoji=False)
         self._live: Live | None = None
 
     def expect(self, seconds: float) -> None:
@@ -40,8 +52,17 @@ class Watch:
         if alone.scenarios and alone.ranked:
             self._title = alone.title
             self._rates.setdefault(self._title, {}).setdefault(sample.scenario, []).append(sample.per_second)
-        if not self.quiet:
-            print(ab.scenario_text(sample.scenario, sample.load), flush=True)
+        summary = ab.scenario_text(sample.scenario, sample.load)
+        if self.summaries is not None:
+            with suppress(OSError), self.summaries.open("a", encoding="utf-8") as file:  # the record says the same
+                file.write(f"{summary}\n")
+        if self.verbose:
+            print(summary, flush=True)
+        elif not self.quiet:
+            if not self._printed:
+                print(in_columns(HEADS))
+            print(in_columns(cells_of(sample)), flush=True)
+            self._printed = True
 
     @property
     def is_seen(self) -> bool:
@@ -78,3 +99,19 @@ class Watch:
         for scenario in sorted(rates, key=lambda scenario: -rates[scenario])[:LEADERS]:
             table.add_row(scenario, Text(f"{write_number(rates[scenario])} req/s", justify="right"))
         return [Text(f"so far: {self._title}", style="dim"), table]
+
+
+def cells_of(sample: Sample) -> list[str]:
+    """A load in a line: what was answered, and ab's percentiles in ms."""
+    metrics, added = sample.load.metrics, sample.load.latency_ms
+    path = urlsplit(sample.load.sent.path).path
+    load = f"{path} +{added} ms" if added else path
+    times = [write_value(metrics.percentile(percent)) for percent in PERCENTS]
+    return [sample.scenario, load, write_number(metrics.per_second), write_count(metrics.failed), *times]
+
+
+def in_columns(cells: Sequence[str]) -> str:
+    """The first two on the left, whatever their length; figures on the right."""
+    words = (f"{cell:<{width}}" for cell, width in zip(cells[:2], WIDTHS, strict=False))
+    figures = (f"{cell:>{width}}" for cell, width in zip(cells[2:], WIDTHS[2:], strict=True))
+    return f"{' '.join(words)}{''.join(figures)}"

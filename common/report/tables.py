@@ -1,15 +1,16 @@
-"""The tables of a suite: scenarios under each load, one change at a time, what was published, what was claimed."""
+"""The tables of a suite: scenarios under each load, one change at a time, what was published, what was claimed, the answers."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
+from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 from common.results.answers import answer_load, answer_study
 from common.results.changes import RATIOS, changes_of_study
-from common.results.claims import Claim
+from common.results.claims import Claim, Judgement, tell_verdicts
 from common.results.comparison import LoadComparison, compare_loads
 from common.results.published import compare_published
 from common.results.record import CLIENT_BOUND, ScenarioRun
@@ -34,30 +35,47 @@ from common.results.words import (
     write_number,
 )
 
-WITH_INTERVAL = ("req/s", TO_BASELINE)  # of the others the middle: all intervals are on the page
+WITH_INTERVAL = (TO_BASELINE,)  # of the others the middle: all intervals are on the page
+LEAST_ROOM = 12  # for what limited it, which wraps
+GOES_FIRST = (OF_IDEAL, "MB", "p50 ms")  # where a line has no room for all
 
 
-def draw_study(study: str, runs: Sequence[ScenarioRun], claims: Sequence[Claim]) -> Iterator[RenderableType]:
-    """Its answer, then each of its loads, then what follows from them."""
+def draw_study(
+    study: str, runs: Sequence[ScenarioRun], judgement: Judgement, width: int, verbose: bool = False
+) -> Iterator[RenderableType]:
+    """Each of its loads, then what follows from them."""
+    yield Rule(Text(study, style="bold"), align="left", style="dim")
     comparisons = compare_loads(runs)
-    if len(comparisons) > 1:
-        answer = answer_study(comparisons)
-        yield Group(Text(f"{study}: {answer.said}", style="bold"), Text(f"{answer.sure} {answer.limited}".strip(), style="dim"))
-    yield from map(draw_comparison, comparisons)
-    for table in (draw_changes(study, runs), draw_published(study, runs), draw_claims(study, claims)):
-        if table is not None:
-            yield table
+    for comparison in comparisons:
+        yield draw_comparison(comparison, width, with_study=False)
+    tables = [draw_changes(study, runs)]
+    if verbose:
+        tables += [draw_published(study, runs), draw_claims(study, judgement.claims)]
+    yield from filter(None, tables)
 
 
-def draw_comparison(comparison: LoadComparison) -> Group:
-    """The answer, then the table, best first, then what to doubt."""
-    head = [Text(comparison.title, style="bold"), Text(describe_setting(comparison), style="dim")]
+def draw_comparison(comparison: LoadComparison, width: int, with_study: bool = True) -> Group:
+    """The table, best first, then what to doubt."""
+    title = comparison.title if with_study else comparison.load_in_words
+    head = [Text.assemble((title, "bold"), (f"  {describe_setting(comparison)}", "dim"))]
     answer = answer_load(comparison)
-    table = draw_rows(comparison) if comparison.rows else None
-    doubts = [*client_bound(comparison), *doubt_ratios(comparison), *explain_zeros(comparison.rows), *explain_marks(comparison.rows)]
-    doubts += [f"A/A  {control.scenario} twice: {write_control(control)}" for control in comparison.controls]
+    table = draw_rows(comparison, width) if comparison.rows else None
+    doubts = [] if comparison.ranked else [answer.said]
+    doubts += [*client_bound(comparison), *doubt_ratios(comparison), *explain_zeros(comparison.rows), *explain_marks(comparison.rows)]
+    doubts += [f"A/A: {control.scenario} twice: {write_control(control)}" for control in comparison.controls]
     doubts += [*left_out(comparison), *([answer.advice] if answer.advice else [])]
-    return Group(*head, Text(), Text(answer.said), Text(), *([table] if table else []), *map(Text, doubts))
+    return Group(*head, *([table] if table else []), *(Text(doubt, style="dim") for doubt in doubts), Text())
+
+
+def draw_answers(judged: Mapping[str, Judgement], runs: Sequence[ScenarioRun]) -> Iterator[RenderableType]:
+    """Of each study its answer and how sure it is: what a reader came for, so it comes last and stays on the screen."""
+    yield Rule(Text("the answers", style="bold"), align="left", style="dim")
+    for study, judgement in judged.items():
+        comparisons = compare_loads([run for run in runs if run.study == study])
+        if comparisons:
+            answer = answer_study(comparisons, judgement.answers)
+            beside = f"{answer.sure} {tell_verdicts(judgement.claims)}".strip()
+            yield Group(Text.assemble((f"{study}: ", "bold"), answer.said), Text(beside, style="dim"))
 
 
 def describe_setting(comparison: LoadComparison) -> str:
@@ -65,21 +83,37 @@ def describe_setting(comparison: LoadComparison) -> str:
     return f"{rounds} · {describe_pinning(comparison.load.pinned)}"
 
 
-def draw_rows(comparison: LoadComparison) -> Table:
+def draw_rows(comparison: LoadComparison, width: int) -> Table:
+    """No name and no figure is cut in two: where a line has no room for all, some columns go."""
     rows = {write_name(row): write_cells(row, comparison.baseline) for row in comparison.rows}
-    with_ideal = any(row.of_ideal is not None for row in comparison.rows)
-    columns = ["req/s", *([OF_IDEAL] if with_ideal else []), "p50 ms", "p99 ms", FAILED]
-    columns += [CUT_OFF] if any(row.cut_off for row in comparison.rows) else []
-    columns += ["CPU ms/req", "MB", *([] if comparison.one_round else [TO_BASELINE, RUNS])]
+    texts = {
+        head: [cells[head].in_one_line if head in WITH_INTERVAL else cells[head].text for cells in rows.values()]
+        for head in columns_of(comparison)
+    }
+    taken = {head: 2 + max(map(len, [head, *column])) for head, column in texts.items()}
+    for head in GOES_FIRST:
+        if max(map(len, rows)) + sum(taken.values()) + LEAST_ROOM > width and head in taken:
+            del taken[head]
     table = new_table()
-    table.add_column("scenario", no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column(LIMITED_BY)  # the one that wraps where a line is too long
-    for name, cells in rows.items():
-        texts = [cells[column].in_one_line if column in WITH_INTERVAL else cells[column].text for column in columns]
-        table.add_row(name, *texts, cells[LIMITED_BY].text)
+    table.add_column("scenario", overflow="fold", min_width=min(max(map(len, rows)), width // 2))
+    for head in taken:
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column(LIMITED_BY)
+    for number, (name, cells) in enumerate(rows.items()):
+        table.add_row(name, *(texts[head][number] for head in taken), cells[LIMITED_BY].text)
     return table
+
+
+def columns_of(comparison: LoadComparison) -> list[str]:
+    """Those that say something of one row at least."""
+    columns = ["req/s", OF_IDEAL, "p50 ms", "p99 ms", FAILED, CUT_OFF, "CPU ms/req", "MB"]
+    told = {
+        OF_IDEAL: any(row.of_ideal is not None for row in comparison.rows),
+        CUT_OFF: any(row.cut_off for row in comparison.rows),
+        "CPU ms/req": any(row.estimates["CPU ms/req"] for row in comparison.rows),
+    }
+    many = [] if comparison.one_round else [TO_BASELINE, *([RUNS] if len({len(row.samples) for row in comparison.rows}) > 1 else [])]
+    return [column for column in columns if told.get(column, True)] + many
 
 
 def doubt_ratios(comparison: LoadComparison) -> list[str]:

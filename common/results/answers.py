@@ -4,23 +4,22 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common.results.bottleneck import UNKNOWN
+from common.results.bottleneck import CLIENT, UNKNOWN
 from common.results.comparison import LoadComparison, Row, factor
 from common.results.intervals import CONFIDENCE, Estimate, can_hide, no_difference_shown
 from common.results.words import (
-    TOO_SHORT,
     brief,
     join_words,
     judge_control,
     write_estimate,
     write_factor,
-    write_no_difference,
     write_number,
+    write_remedy,
     write_share,
     write_standing,
 )
 
-MORE, LESS, LEVEL, FAILING, SHORT, NO_BASELINE = "more", "less", "no difference", "failing", "too short", "no baseline"
+MORE, LESS, LEVEL = "more", "less", "no difference"
 ENOUGH_ROUNDS = 10
 
 
@@ -31,6 +30,7 @@ class Answer:
     limited: str = ""
     winner: str = ""  # '' where none is shown
     advice: str = ""  # what a reader can do to learn more
+    sentences: Sequence[str] = ()  # what is said, one by one, where it is of several loads or questions
 
 
 def answer_load(comparison: LoadComparison) -> Answer:
@@ -186,87 +186,29 @@ def tell_bottlenecks(comparison: LoadComparison) -> str:
     return " ".join(sentences)
 
 
-def answer_study(comparisons: Sequence[LoadComparison]) -> Answer:
-    """One sentence over all loads of a study: what is served more, what less than the baseline, under how many of them."""
+def tell_remedy(comparison: LoadComparison) -> str:
+    """What to do about the bottleneck of most scenarios, about each where several share that place; '' where there are none."""
+    bottlenecks = Counter(row.bottleneck for row in comparison.rows) or Counter(CLIENT for _ in comparison.client_bound)
+    total, most = bottlenecks.total(), max(bottlenecks.values(), default=0)
+    whom = f"{most} of {total}" if most < total else "all" if total > 1 else "it"
+
+    def say(bottleneck: str) -> str:
+        if bottleneck == UNKNOWN:
+            return f"Nothing was at its limit{f' in {whom}' if most < total else ''}: {write_remedy(bottleneck)}."
+        return f"{bottleneck[0].upper()}{bottleneck[1:]} limited {whom}: {write_remedy(bottleneck)}."
+
+    return " ".join(say(bottleneck) for bottleneck, number in bottlenecks.items() if number == most)
+
+
+def answer_study(comparisons: Sequence[LoadComparison], written: Sequence[str] = ()) -> Answer:
+    """As its study has written it; else, load by load, which scenario serves most."""
     compared = [comparison for comparison in comparisons if len(comparison.rows) > 1]
-    if len(compared) <= 1:
+    if len(compared) <= 1 and not written:
         return answer_load([*compared, *(comparison for comparison in comparisons if comparison.rows), *comparisons][0])
-    return Answer(f"{'; '.join(compare_with_the_baseline(compared))}.", tell_sureness_of_all(compared), tell_bottlenecks_of_all(compared))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Of one scenario beside the baseline, under one load."""
-
-    kind: str
-    load: str
-    times: float = 1.0  # as much as the baseline; the share that failed
-    ratio: Estimate | None = None
-
-
-def compare_with_the_baseline(comparisons: Sequence[LoadComparison]) -> list[str]:
-    """Of each scenario that is not the baseline: under how many loads it serves more, or less; like ones together."""
-    loads = brief([comparison.parts for comparison in comparisons])
-    outcomes: dict[str, list[Outcome]] = {}  # by scenario
-    baselines: dict[str, str] = {}
-    for comparison, load in zip(comparisons, loads, strict=True):
-        rows = {row.scenario: row for row in comparison.rows}
-        for scenario, row in rows.items():
-            if scenario != comparison.baseline and comparison.baseline in rows:
-                baselines[scenario] = comparison.baseline
-                outcomes.setdefault(scenario, []).append(compare_row(row, comparison, load))
-    scenarios: dict[str, list[str]] = {}
-    for scenario, of_it in outcomes.items():
-        scenarios.setdefault(put_in_words(of_it, baselines[scenario]), []).append(scenario)
-    return [f"{join_words(names)} {words}" for words, names in scenarios.items()] or ["The baseline was not measured"]
-
-
-def compare_row(row: Row, comparison: LoadComparison, load: str) -> Outcome:
-    if row.is_failing:
-        return Outcome(FAILING, load, row.failed_share)
-    if row.too_short:
-        return Outcome(SHORT, load)
-    ratio = row.to_baseline
-    if ratio is None:
-        return Outcome(NO_BASELINE, load)
-    return Outcome(side(comparison, ratio, row.scenario, comparison.baseline), load, ratio.middle, ratio)
-
-
-def put_in_words(outcomes: Sequence[Outcome], baseline: str) -> str:
-    """Of one scenario: over one load the ratio, over several how many of each kind, and the farthest."""
-    kinds: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        kinds.setdefault(outcome.kind, []).append(outcome)
-    total = len(outcomes)
-    if set(kinds) == {LEVEL}:
-        return f"cannot be told from {baseline}{f' under {total} loads' if total > 1 else ''}{tell_hidden(outcomes)}"
-    if total == 1 and set(kinds) <= {MORE, LESS}:
-        return f"serves {write_number(outcomes[0].times)}x what {baseline} does"
-    words, than, of_loads = [], f" than {baseline}", f" of {total} loads" if total > 1 else " load"
-    for kind, farthest, to in ((MORE, max, "up to"), (LESS, min, "down to")):
-        if kind in kinds:
-            far = farthest(kinds[kind], key=lambda outcome: outcome.times)
-            words.append(f"{kind}{than} under {len(kinds[kind])}{of_loads} ({to} {write_number(far.times)}x: {far.load})")
-            than = of_loads = ""
-    if LEVEL in kinds:
-        from_it = "" if words else f" from {baseline}"
-        words.append(f"no difference{from_it} shown under {len(kinds[LEVEL])}{of_loads}{tell_hidden(kinds[LEVEL])}")
-    said = [f"{'serves ' if MORE in kinds or LESS in kinds else 'has '}{', '.join(words)}"] if words else []
-    if FAILING in kinds:
-        far = max(kinds[FAILING], key=lambda outcome: outcome.times)
-        said.append(f"failed up to {far.times:.0%} of its requests under {len(kinds[FAILING])} of {total} ({far.load})")
-    said += [f"is {TOO_SHORT} under {len(kinds[SHORT])} of {total}"] if SHORT in kinds else []
-    said += [f"has no ratio under {len(kinds[NO_BASELINE])} of {total}, where {baseline} has none itself"] if NO_BASELINE in kinds else []
-    return ", ".join(said)
-
-
-def tell_hidden(outcomes: Sequence[Outcome]) -> str:
-    """How large a difference could still hide, under the load where it is largest."""
-    hidden = [found for outcome in outcomes if outcome.ratio and (found := can_hide(outcome.ratio)) is not None]
-    if len(hidden) < len(outcomes):
-        return ""
-    widest = max((outcome.ratio for outcome in outcomes if outcome.ratio), key=lambda ratio: can_hide(ratio) or 0.0)
-    return f" ({write_no_difference(widest).rpartition(': ')[2]})"
+    loads = brief([comparison.parts for comparison in compared])
+    said = written or [f"{load}: {answer_load(comparison).said}" for load, comparison in zip(loads, compared, strict=True)]
+    shown = compared or comparisons
+    return Answer(" ".join(said), tell_sureness_of_all(shown), tell_bottlenecks_of_all(shown), sentences=said)
 
 
 def tell_sureness_of_all(comparisons: Sequence[LoadComparison]) -> str:

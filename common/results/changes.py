@@ -8,7 +8,7 @@ from common.results.bottleneck import WAITING
 from common.results.comparison import LoadComparison, Row, compare_loads, factor
 from common.results.intervals import Estimate
 from common.results.record import ScenarioRun
-from common.results.words import brief, write_no_difference, write_standing
+from common.results.words import NO_DIFFERENCE, brief, write_no_difference, write_number, write_standing
 
 RATIOS = ("req/s", "CPU ms/req", "MB")
 BOTH_WAITED = "both only waited: compare their CPU"
@@ -65,7 +65,12 @@ def judge_change(comparison: LoadComparison, both: Sequence[Row], ratio: Estimat
         return "; ".join(
             f"{row.unanswered} of {len(row.samples)} runs of {row.scenario} answered nothing" for row in both if row.unanswered
         )
-    return BOTH_WAITED if {name for row in both for name in row.bottlenecks} == {WAITING} else write_no_difference(ratio)
+    if {name for row in both for name in row.bottlenecks} == {WAITING}:
+        return BOTH_WAITED
+    if ratio.low is None:
+        least = comparison.least_factor(*(row.scenario for row in both))
+        return f"{NO_DIFFERENCE}: {'single' if ratio.runs == 1 else 'too few'} runs tell apart only {write_number(least)}x and more"
+    return write_no_difference(ratio)
 
 
 def diff_sources(before: str, after: str) -> str:

@@ -7,6 +7,7 @@ for it: 1.2 times, or what two equal runs (A/A) differ by, or what a run says of
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,6 +29,14 @@ class Claim:
     text: str
     verdict: str
     evidence: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a study's file makes of a run."""
+
+    claims: Sequence[Claim] = ()
+    answers: Sequence[str] = ()  # to its questions, a sentence each
 
 
 @dataclass(frozen=True)
@@ -219,3 +228,9 @@ def write_range(rule: Rule) -> str:
     if rule.at_most == math.inf:
         return f"is at least {write_exactly(rule.at_least)}"
     return f"lies between {write_exactly(rule.at_least)} and {write_exactly(rule.at_most)}"
+
+
+def tell_verdicts(claims: Sequence[Claim]) -> str:
+    """How many of a study's claims came to which verdict."""
+    counted = Counter(claim.verdict for claim in claims)
+    return f"Of {len(claims)} claims: {', '.join(f'{number} {verdict}' for verdict, number in counted.most_common())}." if claims else ""

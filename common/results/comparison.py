@@ -293,8 +293,12 @@ class LoadComparison:
         if ratio is None:
             return False
         if ratio.low is None:
-            return factor(ratio) >= max(self.margin, *(error_of(self.counted(name)) for name in (one, other)))
+            return factor(ratio) >= self.least_factor(one, other)
         return not no_difference_shown(ratio)
+
+    def least_factor(self, one: str, other: str) -> float:
+        """How many times as much one of the two must serve, without an interval, before it means anything."""
+        return max(self.margin, *(error_of(self.counted(name)) for name in (one, other)))
 
     @property
     def margin(self) -> float:

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,14 +16,15 @@ import numpy as np
 
 from common.cli import Problem
 from common.client.sent import Column, Sent
+from common.results.pairs import Pair
 from common.results.record import Plan, ScenarioRun, Search
 
 VERSION = 3
 SUFFIX = ".json.gz"  # of a scenario's record
-KINDS = {Sent: "load", ScenarioRun: "scenario", Search: "find-rate", Plan: "suite"}
+KINDS = {Sent: "load", ScenarioRun: "scenario", Search: "find-rate", Plan: "suite", Pair: "side by side"}
 COLUMN = b"\0"  # where a column comes: no JSON can hold this byte
 
-Record = TypeVar("Record", Sent, ScenarioRun, Search, Plan)
+Record = TypeVar("Record", Sent, ScenarioRun, Search, Plan, Pair)
 
 
 class RecordError(Problem):
@@ -34,26 +36,41 @@ class Head(msgspec.Struct):
     kind: str = ""
 
 
-def write(path: Path, record: Sent | ScenarioRun | Search | Plan) -> None:
-    temporary = ""
+def write(path: Path, record: Sent | ScenarioRun | Search | Plan | Pair) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
-            temporary = file.name
-        with write_as(path.suffix)(temporary, "wb") as file:
-            file.writelines(pieces(record))
-        os.replace(temporary, path)
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            write_to(path, path.suffix, record)  # a device or a pipe stays what it is, and a link leads where it led
+        else:
+            replace(path, record)
     except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
         raise RecordError(f"cannot save {path}: {error.strerror}") from None
+
+
+def replace(path: Path, record: Sent | ScenarioRun | Search | Plan | Pair) -> None:
+    """Whole or not at all."""
+    with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
+        temporary = Path(file.name)
+    try:
+        write_to(temporary, path.suffix, record)
+        if path.exists():
+            shutil.copymode(path, temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_to(path: Path, suffix: str, record: Sent | ScenarioRun | Search | Plan | Pair) -> None:
+    with write_as(suffix)(path, "wb") as file:
+        file.writelines(pieces(record))
 
 
 def write_as(suffix: str) -> Callable[..., Any]:
     return partial(gzip.open, compresslevel=4) if suffix == ".gz" else open
 
 
-def pieces(record: Sent | ScenarioRun | Search | Plan) -> Iterator[bytes]:
+def pieces(record: Sent | ScenarioRun | Search | Plan | Pair) -> Iterator[bytes]:
     """JSON in pieces, so that a million requests are never one text at once: each column is written when its place comes."""
     columns: list[Column] = []
 
@@ -78,7 +95,7 @@ def read(path: Path, kind: type[Record]) -> Record:
         head = msgspec.json.decode(content, type=Head)
     except msgspec.ValidationError:
         raise RecordError(f"{path} is not one of our records: it has no version") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"{path} is not JSON: {error}") from None
     if head.version != VERSION:
         raise RecordError(f"{path} has version {head.version}; this program reads version {VERSION}")
@@ -86,7 +103,7 @@ def read(path: Path, kind: type[Record]) -> Record:
         raise RecordError(f"{path} is not a record of a {KINDS[kind]}")
     try:
         return msgspec.json.decode(content, type=kind, dec_hook=as_column)
-    except msgspec.ValidationError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"{path} is damaged: {error}") from None
 
 

@@ -44,7 +44,7 @@ class Estimate:
     bound: str = ""  # '>' or '<=': the middle is no figure but its bound
 
 
-def estimate(values: Sequence[Value]) -> Estimate | None:
+def estimate(values: Sequence[Value], confidence: float = CONFIDENCE) -> Estimate | None:
     """Of one scenario's runs; None if there are none."""
     if not values:
         return None
@@ -59,7 +59,7 @@ def estimate(values: Sequence[Value]) -> Estimate | None:
     if runs < FEWEST_RUNS or min(known) <= 0:
         return Estimate(middle, None, None, runs)
     logs = [math.log(value) for value in known]
-    reach = statistics.stdev(logs) / math.sqrt(runs) * quantile(runs - 1)
+    reach = statistics.stdev(logs) / math.sqrt(runs) * quantile(runs - 1, confidence)
     return between(middle, statistics.fmean(logs), reach, runs)
 
 

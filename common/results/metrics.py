@@ -104,6 +104,13 @@ class Metrics:
         return float(percentiles.percentile(np.sort(np.where(requests.ok, requests.latency_ms, np.inf)), percent))
 
     @property
+    def was_overrun(self) -> bool:
+        """Some were never sent only because the client had not come to them when the schedule was over."""
+        requests = self.sent.requests
+        latest_start = schedule.latest_start(self.sent.load.schedule) - 1e-5  # moments are rounded
+        return self.unsent > 0 and float(requests.start[~requests.started].max()) / 1e6 > latest_start
+
+    @property
     def mean_ms(self) -> float | None:
         return float(self.latencies.mean()) if self.ok else None
 

@@ -43,7 +43,7 @@ def stated(load: Measured) -> dict[str, float]:
 
 
 def known_metrics(load: Measured) -> dict[str, float | None]:
-    """What studies publish, by the names that scenarios use in PUBLISHED."""
+    """What studies publish, by the names that they have in PUBLISHED."""
     metrics = load.metrics
     return {
         "seconds": metrics.seconds,

@@ -82,6 +82,11 @@ class ScenarioRun:
     reason: str = ""  # why it is not ok; of one that is, what is to be doubted in it
     loads: list[Measured] = field(default_factory=list)  # in the order in which they were sent
 
+    @property
+    def unanswered(self) -> list[str]:
+        """The loads of which no request was answered before their time was over: a result, but not what they were sent for."""
+        return [load.sent.load.describe() for load in self.loads if not load.metrics.ok and not load.fault]
+
 
 @dataclass
 class Probe:
@@ -125,3 +130,4 @@ class Plan:
     full: bool  # the published loads
     pin: bool  # server and all else on cores of their own
     sizes: Sizes
+    baseline: str = ""  # the scenario that the others of its study are compared with; '': as the study says

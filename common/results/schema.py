@@ -14,11 +14,27 @@ import msgspec
 from common.client.load import Load, Sizes
 from common.client.outcomes import OUTCOMES
 from common.client.sent import ClientCost, Requests, Sent
+from common.client.turns import Slice
 from common.results import facts
 from common.results.files import KINDS, VERSION
+from common.results.pairs import Restart
 from common.results.record import Measured, Probe
 
-PARTS = (Load, Sizes, Requests, ClientCost, facts.Cost, facts.Pinned, facts.WarmUp, facts.Noise, facts.Environment, Measured, Probe)
+PARTS = (
+    Load,
+    Sizes,
+    Requests,
+    ClientCost,
+    facts.Cost,
+    facts.Pinned,
+    facts.WarmUp,
+    facts.Noise,
+    facts.Environment,
+    Measured,
+    Probe,
+    Restart,
+    Slice,
+)
 COLUMN = {"type": "array", "items": {"type": "integer", "minimum": 0}}
 TITLE = "A record of Django: sync or async?"
 

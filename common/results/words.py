@@ -4,13 +4,38 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from common.results.bottleneck import (
+    CLIENT,
+    DATABASE,
+    ERRORS,
+    IN_TURN,
+    OFFERED,
+    OTHERS,
+    SERVER_CONCURRENCY,
+    SERVER_CPU,
+    UNKNOWN,
+    WAITING,
+)
 from common.results.comparison import DISTURBED, LATE, Control, Row
 from common.results.facts import Environment, Pinned
-from common.results.intervals import SAME, Estimate, can_hide, is_the_same, no_difference_shown
+from common.results.intervals import SAME, Estimate, Over, Value, can_hide, is_the_same, no_difference_shown, number_of
 
 # Heads of columns, beside the names of the metrics themselves
 OF_IDEAL, FAILED, CUT_OFF, ONE_CORE = "of ideal", "failed", "cut off", "one core"
 TO_BASELINE, RUNS, LIMITED_BY = "to baseline", "runs", "limited by"
+
+REMEDIES = {  # what to do, by the bottleneck
+    SERVER_CPU: "add processes, not threads, up to one a core; then do less for each request",
+    SERVER_CONCURRENCY: "the server idled while requests queued; give it more threads, or wait with async",
+    WAITING: "the load was the limit, not the server; send more at once (-c)",
+    IN_TURN: "requests compute in step and wait in step; add a process, so that one computes while another waits",
+    DATABASE: "ask it for less, by fewer queries or an index, or give it more cores; more of the server does not help",
+    OFFERED: "the server kept up with all that was sent; send more a second (--rate)",
+    ERRORS: "find their cause before you compare; the ab summary names each kind of failure",
+    CLIENT: "the load generator was the limit, not the server; give it a core of its own, or send less at once",
+    OTHERS: "close them and measure again",
+    UNKNOWN: "send more at once (-c) until something is",
+}
 
 NO_DIFFERENCE, TOO_SHORT = "no difference shown", "too short to tell"
 CPU_QUOTA = "cpu_quota_percent"  # of one core, among the limits of an environment
@@ -96,6 +121,13 @@ def cell_of(estimate: Estimate | None, unit: str = "") -> Cell:
     if estimate.low is None or estimate.high is None:
         return Cell(text, estimate.middle)
     return Cell(text, estimate.middle, write_number(estimate.low), write_number(estimate.high))
+
+
+def write_value(value: Value | None) -> str:
+    """One time of one run, in ms."""
+    if isinstance(value, Over):
+        return write_over(value.value)
+    return write_number(None if value is None else number_of(value))
 
 
 def write_over(ms: float) -> str:
@@ -202,6 +234,11 @@ def write_bottlenecks(row: Row) -> str:
     """What limited most of the runs, with their number where it was not all."""
     number, total = row.bottlenecks[row.bottleneck], row.bottlenecks.total()
     return row.limited_by if number == total else f"{row.limited_by} ({number} of {total})"
+
+
+def write_remedy(bottleneck: str) -> str:
+    """A service that the site needs has no sentence of its own."""
+    return REMEDIES.get(bottleneck, "ask it for less, or give it more cores; more of the server does not help")
 
 
 def join_words(words: Sequence[str]) -> str:

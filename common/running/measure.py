@@ -12,11 +12,12 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 from common.cli import Failed
 from common.client.load import Load
-from common.client.outcomes import failures
+from common.client.outcomes import NON_2XX, failures
 from common.client.progress import Tell, silent
 from common.client.sent import Sent
 from common.results import files
@@ -26,7 +27,7 @@ from common.running.noise import MachineMeter, Patience
 from common.running.sizing import PlannedLoad
 from common.serving import cores, folders
 from common.serving.cost import CostMeter, looking
-from common.serving.ports import ephemeral_ports, time_wait
+from common.serving.ports import lacks_ports, time_wait
 from common.serving.postgres import Server
 from common.serving.priority import Sessions
 from common.serving.process import Process
@@ -37,6 +38,7 @@ Look = Callable[[], None]
 LOOK_EVERY = 0.25
 CALIBRATIONS, CALIBRATION_STEPS = 5, 100_000
 LONGEST_WAIT = 65.0  # for ports: a minute of TIME_WAIT and a little
+MOST_OPENED = 10_000  # connections a second, by the load generator
 
 
 def warm_up(site: Site, load: Load, directory: Path, tell: Tell) -> WarmUp:
@@ -124,11 +126,19 @@ def published_for(scenario: Scenario, planned: PlannedLoad) -> dict[str, float |
 def wait_for_ports(load: Load, name: str, tell: Tell) -> float:
     """Ports of ended connections are not free for a minute: wait, not for ever, until this load's connections find some."""
     began = time.monotonic()
-    needed = load.concurrency if load.keep_alive else load.most_requests or load.concurrency
-    while time_wait() + needed > ephemeral_ports() and time.monotonic() - began < LONGEST_WAIT:
+    needed = most_connections(load)
+    while lacks_ports(needed) and time.monotonic() - began < LONGEST_WAIT:
         tell(f"{name}: waiting until ports are free: {time_wait():,} are in TIME_WAIT")
         time.sleep(1)
     return time.monotonic() - began
+
+
+def most_connections(load: Load) -> int:
+    """That it can use up."""
+    if load.keep_alive or load.most_requests is None:
+        return load.concurrency
+    in_its_time = load.concurrency + MOST_OPENED * load.seconds if load.seconds is not None else math.inf
+    return int(min(load.most_requests, in_its_time))
 
 
 def count_in_log(scenario: Scenario, logged: str) -> dict[str, int]:
@@ -183,7 +193,10 @@ def run_generator(
 
 
 def outcomes_of(sent: Sent) -> str:
-    return ", ".join(f"{name} {number}" for name, number in sent.outcomes.items()) or "none was sent"
+    """Counted by name; of answers that are no success, their statuses too."""
+    statuses = {int(status) for status in sent.requests.status[np.equal(sent.requests.outcome, NON_2XX)]}
+    said = f" (status {', '.join(map(str, sorted(statuses)))})" if statuses else ""
+    return (", ".join(f"{name} {number}" for name, number in sent.outcomes.items()) or "none was sent") + said
 
 
 def fault_of(site: Site, sent: Sent) -> str:

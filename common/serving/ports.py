@@ -7,6 +7,8 @@ from pathlib import Path
 from common.cli import Failed
 from common.serving.places import HOST
 
+MOST_NEEDED = 0.9  # of the ports: never are all of them free
+
 
 class Ports:
     """Free ones for a measured run; by hand, those that the scenario and its services name."""
@@ -65,6 +67,12 @@ def time_wait() -> int:
     except OSError:
         return 0
     return int(words[words.index("tw") + 1])
+
+
+def lacks_ports(needed: int) -> bool:
+    """Would waiting help? What needs more than there are begins with most of them free: the rest come while it goes on."""
+    ports = ephemeral_ports()
+    return time_wait() + min(needed, int(MOST_NEEDED * ports)) > ports
 
 
 def ephemeral_ports() -> int:

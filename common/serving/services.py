@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.cli import Failed
+from common.client.load import Load
 from common.serving.places import HOST
-from common.serving.process import Process, wait_until_ok
+from common.serving.probe import wait_until_ok
+from common.serving.process import Process
 
 
 @dataclass(frozen=True)
@@ -38,5 +40,5 @@ def start(name: str, port: int, directory: Path, running: ExitStack) -> Process:
     service = named(name)
     command = [word.format(host=HOST, port=port) for word in service.command.split()]
     process = running.enter_context(Process(name, command, log=directory / f"{name}.log", gives_way=True))
-    wait_until_ok([process], HOST, port, service.ready, expect=None)
+    wait_until_ok([process], HOST, port, Load(service.ready))
     return process

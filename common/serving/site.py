@@ -10,10 +10,11 @@ from common.client.progress import Tell, silent
 from common.results.facts import Pinned
 from common.serving import cores, folders, nginx, postgres, relay, services
 from common.serving.cluster import LIBPQ
-from common.serving.places import HOST
+from common.serving.places import HOST, short_path
 from common.serving.ports import Ports, backlog
-from common.serving.process import Process, check, wait_until_listening, wait_until_ok
-from common.serving.scenario import Scenario, workers_in
+from common.serving.probe import wait_until_ok
+from common.serving.process import Process, check, find_program, wait_until_listening
+from common.serving.scenario import Scenario, ScenarioError, workers_in
 
 
 @dataclass
@@ -73,7 +74,17 @@ class Serving:
         self._running.close()
 
     def start(self, scenario: Scenario, latency_ms: int = 0, server_cores: list[int] | None = None) -> Site:
-        """All that the scenario declares, from the back to the front."""
+        """A site that answers as it should."""
+        site = self.begin(scenario, latency_ms, server_cores)
+        wait_until_ready(site)
+        return site
+
+    def begin(self, scenario: Scenario, latency_ms: int = 0, server_cores: list[int] | None = None) -> Site:
+        """All that the scenario declares, from the back to the front; its server may not answer yet."""
+        check_file(scenario)
+        command, port, socket = self._fill_in(scenario)
+        for program in [command[0], *([nginx.program()] if scenario.nginx is not None else [])]:
+            find_program(program)
         variables: dict[str, str] = {}
         beside: list[Process] = []
         for name in scenario.needs:
@@ -84,11 +95,10 @@ class Serving:
             variables |= self._database.fresh(scenario.name, scenario.tables)
             beside += [self._database.process] if self._database.process else []
             if latency_ms:
-                host, port = self._database.address()
-                process, near = self._start_relay("the relay to PostgreSQL", host, port, up_ms=latency_ms)
+                process, near = self._start_relay("the relay to PostgreSQL", *self._database.address(), up_ms=latency_ms)
                 beside.append(process)
                 variables |= {"PGHOST": HOST, "PGHOSTADDR": HOST, "PGPORT": str(near)}
-        server, port, socket = self._start_server(scenario, variables, server_cores)
+        server = self._start_server(scenario, command, variables, server_cores)
         if scenario.nginx is not None:
             beside.append(self._start_nginx(scenario, scenario.nginx, port, socket))
         if latency_ms:
@@ -97,9 +107,7 @@ class Serving:
         if scenario.tables is not None:
             self._running.callback(self._database.end_sessions, variables["PGDATABASE"])  # before the server and the relays end
         outside = self._database.outside() if scenario.tables is not None else {}
-        site = Site(scenario, server, self._reach, port, beside, outside=outside)
-        wait_until_ready(site)
-        return site
+        return Site(scenario, server, self._reach, port, beside, outside=outside)
 
     def _start_service(self, name: str) -> list[Process]:
         service = services.named(name)
@@ -108,14 +116,17 @@ class Serving:
         self.services[name] = self._ports.pick(service.port, name)
         return [services.start(name, self.services[name], self._directory, self._running)]
 
-    def _start_server(self, scenario: Scenario, variables: dict[str, str], on: list[int] | None) -> tuple[Process, int, str]:
+    def _fill_in(self, scenario: Scenario) -> tuple[list[str], int, str]:
+        """The server's command, the port that is asked, and the socket if there is one."""
         ports = {name: self._ports.pick(port, scenario.name) for name, port in scenario.ports.items()}
         socket = f"{self._folder()}/server.sock" if "{socket}" in scenario.server else ""
         values = {"host": self._bind, "python": sys.executable, "backlog": backlog(), "socket": socket, **ports}
+        return scenario.command(values), ports["port"], socket
+
+    def _start_server(self, scenario: Scenario, command: list[str], variables: dict[str, str], on: list[int] | None) -> Process:
         log = self._directory / f"{scenario.name}.log"
         without = LIBPQ if scenario.tables is not None else ()  # it has those of its database
-        process = Process(scenario.name, scenario.command(values), variables, log, on=on, without=without)
-        return self._running.enter_context(process), ports["port"], socket
+        return self._running.enter_context(Process(scenario.name, command, variables, log, on=on, without=without, root=scenario.root))
 
     def _start_nginx(self, scenario: Scenario, location: str, port: int, socket: str) -> Process:
         location = scenario.fill("NGINX", location, {"socket": socket})
@@ -134,10 +145,23 @@ class Serving:
         return self._running.enter_context(folders.temporary())
 
 
+def check_file(scenario: Scenario) -> None:
+    """What reading it does not find out, and a run only after half a minute or never."""
+    where = "{socket}" if scenario.nginx is not None else "{port}"
+    if where not in scenario.server:
+        asks = "nginx passes requests on to that socket" if scenario.nginx is not None else "requests go to a free port that a run picks"
+        raise ScenarioError(f"{short_path(scenario.path)}: SERVER has no {where}: {asks}, and the server must listen there")
+    if "__main__" not in scenario.path.read_text(encoding="utf-8"):
+        raise ScenarioError(
+            f"{short_path(scenario.path)}: its last lines are missing, so that `python {short_path(scenario.path)}` does nothing: "
+            "copy them from another scenario, from `if __name__` on"
+        )
+
+
 def wait_until_ready(site: Site) -> None:
     """A GET must be answered as it should be; of another method's first load, the warm-up finds out."""
     first = site.scenario.loads[0]
     if first.method == "GET":
-        wait_until_ok(site.processes, site.host, site.port, first.target, first.expect)
+        wait_until_ok(site.processes, site.host, site.port, first)
     else:
         wait_until_listening(site.processes, site.host, site.port)

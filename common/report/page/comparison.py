@@ -10,7 +10,7 @@ from common.report.page.drawing import COLOUR_WITHOUT_LEGEND, COLOURS, RATE, ROW
 from common.report.page.looks import Look
 from common.report.page.rows import say_of_each, with_bounds, with_interval
 from common.results.comparison import METRICS, LoadComparison, Sample, estimate_of
-from common.results.words import judge_control, write_bottlenecks, write_estimate, write_number, write_share, write_standing
+from common.results.words import judge_control, write_bottlenecks, write_estimate, write_name, write_number, write_share, write_standing
 
 
 def chart_comparison(compared: LoadComparison, looks: Mapping[str, Look]) -> Chart:
@@ -42,10 +42,10 @@ def collect_rates(compared: LoadComparison) -> Datasets:
             "bottleneck": write_standing(row) or write_bottlenecks(row),
             "control": False,
         }
-        rows.append(row_of(row.scenario, row.scenario, row.samples) | about)
-        if row.is_failing or row.marks:
-            rows[-1]["rate_in_words"] = " · ".join([rows[-1]["rate_in_words"], *filter(None, [write_standing(row), *row.marks])])
-        dots += dots_of(row.scenario, row.scenario, row.samples)
+        rows.append(row_of(write_name(row), row.scenario, row.samples) | about)
+        if row.is_failing:
+            rows[-1]["rate_in_words"] += f" · {write_standing(row)}"
+        dots += dots_of(write_name(row), row.scenario, row.samples)
     for control in compared.controls:
         if control.ratio:
             name = f"A/A {control.scenario}"

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
@@ -22,14 +23,16 @@ from common.report.page.overview import chart_overview, scenarios_with_ratio
 from common.report.page.queue import chart_queue
 from common.report.page.runs import SHAPES, chart_runs, explain_state
 from common.report.page.timeline import chart_timeline
-from common.results.answers import Answer, answer_load, answer_study
+from common.results.answers import Answer, answer_load, answer_study, tell_remedy
 from common.results.changes import RATIOS, Change, changes_of_study, diff_sources
-from common.results.claims import NOT_REPRODUCED, REPRODUCED, Claim
+from common.results.claims import NOT_REPRODUCED, REPRODUCED, Claim, Judgement, tell_verdicts
 from common.results.comparison import LoadComparison, Sample, compare_loads
 from common.results.facts import Environment
 from common.results.published import PublishedMetric, compare_published
 from common.results.record import ScenarioRun
 from common.results.words import (
+    CUT_OFF,
+    LIMITED_BY,
     ONE_CORE,
     RUNS,
     TO_BASELINE,
@@ -39,17 +42,19 @@ from common.results.words import (
     describe_pinning,
     explain_marks,
     explain_zeros,
+    join_words,
     write_cells,
     write_control,
     write_exactly,
-    write_name,
     write_number,
 )
 
 HEADS = {ONE_CORE: "one core, req/s", "MB": "peak MB", TO_BASELINE: "to the baseline"}  # a page has room for more words
+BRIEF_HEADS = ("req/s", "p99 ms", LIMITED_BY)  # what a phone has room for
 VERDICTS = {REPRODUCED: "yes", NOT_REPRODUCED: "no"}  # others are open
 THINNED = f"For drawing only, points are thinned: {latencies.THINNED}; {queue.THINNED}; {timeline.THINNED}. Figures are of all requests."
 
+NO_BREAK = "\u00a0"
 Value = TypeVar("Value")
 
 
@@ -57,7 +62,13 @@ Value = TypeVar("Value")
 class TableRow:
     scenario: str
     look: Look
-    cells: Mapping[str, Cell] = field(default_factory=dict)  # by the heads of their columns
+    marks: str = ""
+    cells: Sequence[tuple[str, Cell]] = ()  # with the class of their column
+
+    @property
+    def name(self) -> SafeString:
+        """It may break behind an underscore, never before its marks."""
+        return mark_safe(NO_BREAK.join([escape(self.scenario).replace("_", "_<wbr>"), *self.marks]))
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,9 @@ class RunRow:
 class LoadSection:
     title: str
     answer: Answer
+    remedy: str
     baseline: str
+    heads: Sequence[tuple[str, str]]  # of the columns, with their class
     rows: Sequence[TableRow]
     client_bound: Sequence[str]
     doubts: Sequence[str]
@@ -107,6 +120,16 @@ class Absent:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Scenarios that share why they were not measured."""
+
+    scenarios: str
+    what: str
+    reason: str  # its first line: the whole of it stands with the study
+    anchor: str
+
+
+@dataclass(frozen=True)
 class StudySection:
     name: str
     anchor: str
@@ -116,7 +139,8 @@ class StudySection:
     overview: Chart | None  # None: there are not several loads to look at
     key: Sequence[TableRow]  # of the overview
     loads: Sequence[LoadSection]
-    changes: Sequence[tuple[Change, Sequence[Cell]]]
+    ratios: Sequence[str]  # the metrics that one change at a time is told in
+    changes: Sequence[tuple[Change, str, Sequence[Cell]]]  # with the scenario's name and its marks
     diffs: Sequence[Diff]
     published: Sequence[tuple[PublishedMetric, str, str]]  # with what was published and what was measured, as written
     claims: Sequence[tuple[Claim, str]]  # with the class of its verdict
@@ -148,18 +172,18 @@ class Page:
     rounds: int
     mode: str
     machine: str
+    left_out: Sequence[LeftOut]
     studies: Sequence[StudySection]
     environments: Sequence[str]
     revisions: Sequence[str]
     seeds: Sequence[int]
     pinning: str
     sources: Sequence[Source]
-    ratios: Iterable[str] = RATIOS
     states: Iterable[tuple[str, str]] = tuple(SHAPES.items())
     thinned: str = THINNED
 
 
-def fill_page(runs: Sequence[ScenarioRun], claims: Mapping[str, Sequence[Claim]]) -> Page:
+def fill_page(runs: Sequence[ScenarioRun], judged: Mapping[str, Judgement]) -> Page:
     studies = sorted({run.study for run in runs})
     first = min(runs, key=lambda run: run.started_at)
     rounds = max(run.round for run in runs)
@@ -168,7 +192,8 @@ def fill_page(runs: Sequence[ScenarioRun], claims: Mapping[str, Sequence[Claim]]
         rounds=rounds,
         mode=first.mode,
         machine=describe_machine(first.environment),
-        studies=[fill_study(study, [run for run in runs if run.study == study], claims.get(study, ())) for study in studies],
+        left_out=[part for study in studies for part in fill_left_out(study, [run for run in runs if run.study == study])],
+        studies=[fill_study(study, [run for run in runs if run.study == study], judged.get(study, Judgement())) for study in studies],
         environments=each_once(describe_environment(run.environment) for run in runs),
         revisions=each_once(run.environment.revision for run in runs if run.environment.revision),
         seeds=each_once(run.seed for run in runs if run.seed is not None and rounds > 1),
@@ -177,25 +202,30 @@ def fill_page(runs: Sequence[ScenarioRun], claims: Mapping[str, Sequence[Claim]]
     )
 
 
-def fill_study(name: str, runs: Sequence[ScenarioRun], claims: Sequence[Claim]) -> StudySection:
+def fill_study(name: str, runs: Sequence[ScenarioRun], judged: Judgement) -> StudySection:
     looks = assign_looks(sorted({run.scenario for run in runs}))
     comparisons = compare_loads(runs)
     with_ratios = [compared for compared in comparisons if any(row.to_baseline for row in compared.rows)]
     has_overview = len(with_ratios) > 1
     changes = changes_of_study(name, runs)
+    ratios = [ratio for ratio in RATIOS if any(change.ratios[ratio] for change in changes)]
     return StudySection(
         name=name or "no study",
-        anchor=f"study-{slug(name)}",
-        answer=answer_study(comparisons) if comparisons else Answer("Nothing was measured."),
+        anchor=anchor_of(name),
+        answer=answer_study(comparisons, judged.answers) if comparisons else Answer("Nothing was measured."),
         farthest=say_farthest(changes),
-        verdicts=say_verdicts(claims),
+        verdicts=tell_verdicts(judged.claims),
         overview=chart_overview(with_ratios, looks) if has_overview else None,
         key=[TableRow(scenario, looks[scenario]) for scenario in scenarios_with_ratio(with_ratios)] if has_overview else [],
         loads=[fill_load(compared, looks, alone=len(comparisons) == 1) for compared in comparisons],
-        changes=[(change, [cell_of(change.ratios[name], "x") for name in RATIOS]) for change in changes],
+        ratios=ratios,
+        changes=[
+            (change, write_marked(change.scenario, change.marks), [cell_of(change.ratios[ratio], "x") for ratio in ratios])
+            for change in changes
+        ],
         diffs=fill_diffs(changes, {run.scenario: run.source for run in runs}),
         published=[(row, f"{row.published:,g}", write_exactly(row.measured)) for row in compare_published(name, runs)],
-        claims=[(claim, VERDICTS.get(claim.verdict, "open")) for claim in claims],
+        claims=[(claim, VERDICTS.get(claim.verdict, "open")) for claim in judged.claims],
         run_count=sum(len(compared.samples) for compared in comparisons),
         absent=each_once(Absent(run.scenario, run.status, run.reason) for run in runs if run.status != "ok"),
     )
@@ -203,11 +233,14 @@ def fill_study(name: str, runs: Sequence[ScenarioRun], claims: Sequence[Claim]) 
 
 def fill_load(compared: LoadComparison, looks: Mapping[str, Look], alone: bool) -> LoadSection:
     """Alone: it is the only one of its study."""
+    heads = columns_of(compared)
     return LoadSection(
         title=compared.load_in_words,
         answer=answer_load(compared),
+        remedy=tell_remedy(compared),
         baseline=compared.baseline,
-        rows=fill_rows(compared, looks),
+        heads=[(HEADS.get(head, head), class_of(head)) for head in heads],
+        rows=fill_rows(compared, looks, heads),
         client_bound=[f"{scenario}: client-bound, at least {least:.1f} req/s" for scenario, least in compared.client_bound],
         doubts=[
             *explain_zeros(compared.rows),
@@ -223,11 +256,26 @@ def fill_load(compared: LoadComparison, looks: Mapping[str, Look], alone: bool) 
     )
 
 
-def fill_rows(compared: LoadComparison, looks: Mapping[str, Look]) -> list[TableRow]:
+def columns_of(compared: LoadComparison) -> list[str]:
+    """The heads of those that say something of one row at least."""
+    rows = [write_cells(row, compared.baseline) for row in compared.rows]
+    says_nothing = {CUT_OFF: {"0"}, TO_BASELINE: {"1"}}
+
+    def says_something(head: str) -> bool:
+        return not {row[head].text for row in rows} <= {"-", *says_nothing.get(head, ())}
+
+    return [head for head in (rows[0] if rows else ()) if head != RUNS and says_something(head)]
+
+
+def class_of(head: str) -> str:
+    return f"{'words' if head == LIMITED_BY else 'number'}{'' if head in BRIEF_HEADS else ' further'}"
+
+
+def fill_rows(compared: LoadComparison, looks: Mapping[str, Look], heads: Sequence[str]) -> list[TableRow]:
     rows = []
     for row in compared.rows:
-        cells = {HEADS.get(head, head): cell for head, cell in write_cells(row, compared.baseline).items() if head != RUNS}
-        rows.append(TableRow(write_name(row), looks[row.scenario], cells))
+        cells = write_cells(row, compared.baseline)
+        rows.append(TableRow(row.scenario, looks[row.scenario], "".join(row.marks), [(class_of(head), cells[head]) for head in heads]))
     return rows
 
 
@@ -254,10 +302,15 @@ def fill_runs(compared: LoadComparison) -> list[RunRow]:
     return [row_of(sample) for sample in sorted(compared.samples, key=place)]
 
 
-def say_verdicts(claims: Sequence[Claim]) -> str:
-    """How many of a study's claims came to which verdict."""
-    counted = Counter(claim.verdict for claim in claims)
-    return f"Of {len(claims)} claims: {', '.join(f'{number} {verdict}' for verdict, number in counted.most_common())}." if claims else ""
+def fill_left_out(study: str, runs: Sequence[ScenarioRun]) -> list[LeftOut]:
+    """Of each way in which scenarios ended too early one line; where that was in some rounds only, in how many."""
+    rounds = Counter(run.scenario for run in runs)
+    ended = Counter((run.status, run.reason.partition("\n")[0], run.scenario) for run in runs if run.status != "ok")
+    scenarios: dict[tuple[str, str], list[str]] = {}
+    for (status, reason, scenario), number in sorted(ended.items()):
+        said = f"{status} in {number} of {rounds[scenario]} runs" if number < rounds[scenario] else status
+        scenarios.setdefault((said, reason), []).append(scenario)
+    return [LeftOut(join_words(names), said, reason, anchor_of(study)) for (said, reason), names in scenarios.items()]
 
 
 def say_farthest(changes: Sequence[Change]) -> str:
@@ -265,7 +318,7 @@ def say_farthest(changes: Sequence[Change]) -> str:
     for change in changes:
         if not change.verdict and (ratio := change.ratios["req/s"]):
             factor = write_number(ratio.middle)
-            return f"One change at a time: {factor}x by {change.what} ({change.scenario} against {change.base}, {change.load})."
+            return f"The farthest apart: {factor}x by {change.what} ({change.scenario} against {change.base}, {change.load})."
     return ""
 
 
@@ -295,6 +348,14 @@ def describe_machine(environment: Environment) -> str:
 
 def each_once(values: Iterable[Value]) -> list[Value]:
     return list(dict.fromkeys(values))
+
+
+def write_marked(name: str, marks: str) -> str:
+    return NO_BREAK.join([name, *marks])
+
+
+def anchor_of(study: str) -> str:
+    return f"study-{slug(study)}"
 
 
 def slug(name: str) -> str:

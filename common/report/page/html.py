@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from common.results.claims import Claim
+from common.results.claims import Judgement
 from common.results.files import RecordError
 from common.results.record import ScenarioRun
 
@@ -15,9 +15,9 @@ NAME = "report.html"
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def save(directory: Path, runs: Sequence[ScenarioRun], claims: Mapping[str, Sequence[Claim]]) -> Path:
+def save(directory: Path, runs: Sequence[ScenarioRun], judged: Mapping[str, Judgement]) -> Path:
     path = directory / NAME
-    text = html(runs, claims)
+    text = html(runs, judged)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -25,7 +25,7 @@ def save(directory: Path, runs: Sequence[ScenarioRun], claims: Mapping[str, Sequ
     return path
 
 
-def html(runs: Sequence[ScenarioRun], claims: Mapping[str, Sequence[Claim]]) -> str:
+def html(runs: Sequence[ScenarioRun], judged: Mapping[str, Judgement]) -> str:
     """By Django's own templates, with an engine of our own: nothing of Django is configured, so a site's settings are no part of it."""
     from django.template import Context, Engine
     from django.utils.safestring import mark_safe
@@ -35,7 +35,7 @@ def html(runs: Sequence[ScenarioRun], claims: Mapping[str, Sequence[Claim]]) -> 
 
     style, script, library = f"{css_variables()}\n{part('page.css')}", part("page.js"), charts_library()
     context = {
-        "page": fill_page(runs, claims),
+        "page": fill_page(runs, judged),
         "style": mark_safe(style),
         "library": mark_safe(library),
         "script": mark_safe(script),

@@ -29,7 +29,7 @@ def save(folder: Path, kind: str, runs: Sequence[ScenarioRun]) -> Iterator[Path]
 
 def drawings(runs: Sequence[ScenarioRun]) -> Iterator[tuple[str, str]]:
     """Names and specifications, on white paper: a file knows no variables of a page."""
-    for study in fill_page(runs, claims={}).studies:
+    for study in fill_page(runs, judged={}).studies:
         for load, chart in study.charts:
             yield "-".join([slug(study.name), *([str(load)] if load else []), chart.kind]), on_paper(chart.spec)
 

@@ -58,7 +58,7 @@ def draw_queue() -> Drawn:
         drawing.rows_of("answers")
         .mark_point(filled=True, size=20, opacity=0.85)
         .encode(
-            x=alt.X("place:Q", title="place in the queue: the order in which answers ended", axis=alt.Axis(grid=False)),
+            x=alt.X("place:Q", title="place in the queue (order of answers)", axis=alt.Axis(grid=False)),
             y=alt.Y("ms:Q", title="response time, ms"),
             color=COLOUR,
             shape=SHAPE,

@@ -9,11 +9,35 @@
     return shown ? shown.clientWidth : document.querySelector("main").clientWidth;  // what is closed is as wide as what is open
   };
 
+  const LETTER = 6.8;
+  const isOfRow = (layer) => layer.mark.type === "text" && layer.encoding.y;
+
+  // Of a row's two texts, its name on the left and what it came to on the right: is there no room for both?
+  const collides = (spec, width) => {
+    const fields = new Set((spec.layer ?? []).filter(isOfRow).map((layer) => layer.encoding.text.field));
+    const lengths = spec.datasets.rows?.map((row) => [...fields].reduce((sum, field) => sum + row[field].length, 0)) ?? [];
+    return fields.size > 1 && LETTER * (Math.max(...lengths) + 3) > width;
+  };
+
+  const stack = (spec) => {  // the one above the other
+    const room = 14;
+    spec.height.step += room;
+    for (const { mark, encoding } of spec.layer) {
+      if (isOfRow({ mark, encoding })) {
+        mark.dy += mark.align === "right" ? room / 2 : -room / 2;
+        mark.align = "left";
+        encoding.x = { value: 0 };
+      }
+      for (const offset of ["yOffset", "y2Offset"]) if (offset in mark) mark[offset] += room / 2;
+    }
+  };
+
   // A key beside the charts names the scenarios once; what is saved as a picture has legends of its own.
   const fitted = (spec, width) => {
     const fits = structuredClone(spec);
     if (fits.vconcat) fits.vconcat.forEach((panel) => { panel.width = Math.max(120, width - 64); });
     else fits.width = width;
+    if (collides(fits, width)) stack(fits);
     fits.config.legend.disable = true;
     return fits;
   };
@@ -40,7 +64,8 @@
     for (const drawing of document.querySelectorAll("[data-chart]")) {
       if (mine !== turn) return;  // the window has another size again
       try { await draw(drawing); } catch (error) { console.error(error); drawing.textContent = "This chart could not be drawn; the table has its figures."; }
-      await new Promise((resolve) => setTimeout(resolve));
+      // at first without a pause: the page has loaded only when all are drawn, so that paper and pictures show them all
+      if (document.readyState === "complete") await new Promise((resolve) => setTimeout(resolve));
     }
     document.documentElement.dataset.charts = "drawn";
   };
@@ -74,6 +99,14 @@
 
   document.querySelectorAll("table.sortable th[scope=col] button").forEach((button) => {
     button.addEventListener("click", () => sort(button.parentElement));
+  });
+
+  document.querySelectorAll("button.columns").forEach((button) => {
+    const table = button.parentElement.querySelector("table");
+    button.addEventListener("click", () => {
+      const all = table.classList.toggle("all");
+      button.textContent = all ? "Fewer columns" : "All columns";
+    });
   });
 
   const theme = document.getElementById("theme");

@@ -1,0 +1,110 @@
+"""Two scenarios side by side, or one before and after a change: what ./run_all.sh --side-by-side and --against do."""
+
+import argparse
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from common.bench import run_options_from
+from common.cli import UsageError
+from common.client.progress import silent
+from common.report import pair as report
+from common.report.live import Watch
+from common.results import files
+from common.results.pairs import Pair, judge_pair
+from common.running.directories import new_directory
+from common.running.side_by_side import Duel, fight, plan_duels
+from common.running.sizing import RunOptions
+from common.serving import folders, postgres
+from common.serving.places import ROOT, short_path
+from common.serving.scenario import Scenario, read
+
+SUFFIX = ".pair.json"
+BEFORE = "before-"  # stands before the name of the same scenario in another checkout
+
+
+def run(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int:
+    """Each pair in its part of the time; 1 if one could not be measured or, with --against, costs more than the tolerance."""
+    run_options = run_options_from(options)
+    with ExitStack() as stack:
+        if options.against is None:
+            duels = plan_beside([read(path) for path in paths], run_options)
+        else:
+            duels = plan_against([read(path) for path in paths], stack.enter_context(checkout(options.against)), run_options)
+        directory = new_directory("side-by-side")
+        pairs = list(run_duels(duels, options, run_options, directory, watch))
+    print(f"Records: {short_path(directory)}/")
+    worse = [pair for pair in pairs if options.against is not None and is_worse(pair)]
+    return 1 if worse or any(pair.fault for pair in pairs) else 0
+
+
+def run_duels(duels: Sequence[Duel], options: argparse.Namespace, run_options: RunOptions, directory: Path, watch: Watch) -> Iterator[Pair]:
+    seconds = options.minutes * 60 / len(duels)
+    seed = random.randrange(2**32) if options.seed is None else options.seed
+    tell = watch.tell if watch.is_seen else silent
+    watch.expect(seconds * len(duels))
+    with postgres.server(tell) as database:
+        for number, duel in enumerate(duels, 1):
+            pair = fight(duel, run_options, directory, database, seconds, seed, tell, options.within)
+            watch.expect(-seconds)
+            watch.tell("")
+            files.write(directory / f"{number}-{'-'.join(pair.names).replace('/', '_')}{SUFFIX}", pair)
+            print(f"\n{report.text(pair)}", flush=True)
+            if pair.fault:
+                print(f"run_all.sh: {' beside '.join(pair.names)}: {pair.fault}", file=sys.stderr)
+            yield pair
+
+
+def plan_beside(scenarios: Sequence[Scenario], options: RunOptions) -> list[Duel]:
+    """The first beside each of the others."""
+    first, *others = scenarios
+    if not others:
+        raise UsageError("--side-by-side needs two scenarios: name them, as in ./run_all.sh gunicorn_gthread uvicorn_asgi --side-by-side")
+    return [duel for other in others for duel in plan_duels(first, other, options)]
+
+
+def plan_against(scenarios: Sequence[Scenario], root: Path, options: RunOptions) -> list[Duel]:
+    """Each of ours beside the same file of the other checkout."""
+    duels = []
+    for ours in scenarios:
+        path = root / ours.path.relative_to(ROOT)
+        if not path.is_file():
+            raise UsageError(f"--against: {root} has no {ours.path.relative_to(ROOT)}")
+        theirs = replace(read(path, root), label=BEFORE)
+        duels += plan_duels(ours, theirs, options)
+    return duels
+
+
+@contextmanager
+def checkout(where: str) -> Iterator[Path]:
+    """A directory, or a revision of this repository in a worktree of its own, which is removed afterwards."""
+    if Path(where).is_dir():
+        yield Path(where).resolve()
+        return
+    with folders.temporary() as folder:
+        tree = folder / "before"
+        done = git("worktree", "add", "--detach", str(tree), where)
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or ["git said nothing"])[-1]
+            raise UsageError(f"--against {where}: neither a directory nor a revision of this repository: {reason}")
+        try:
+            yield tree
+        finally:
+            git("worktree", "remove", "--force", str(tree))
+
+
+def git(*words: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
+    except FileNotFoundError:
+        return subprocess.CompletedProcess(words, 1, "", "git is not installed")
+
+
+def is_worse(pair: Pair) -> bool:
+    """With its whole interval beyond what counts as the same."""
+    cpu = judge_pair(pair).cpu
+    return cpu is not None and cpu.low is not None and cpu.low > 1 + pair.within

@@ -1,0 +1,116 @@
+"""Two servers asked in turn: short slices of a closed loop, first one, then the other, so that whatever the machine does hits both alike.
+
+A slice ends when its last answer is in: while one server works, the other has nothing to do.
+"""
+
+import asyncio
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+from common.client.ledger import Ledger
+from common.client.load import Load
+from common.client.request import Request
+from common.client.user import User
+from common.client.wire import HAVE_EPOLL, Wires
+
+Clocks = Callable[[], Sequence[float]]  # CPU seconds of each side's server so far
+
+
+@dataclass
+class Slice:
+    """One side was asked, the other had nothing to do."""
+
+    side: int  # which of the two was asked: 0 or 1
+    seconds: float  # from its first request to its last answer
+    answers: int  # right ones
+    failed: int  # all others that ended
+    response_seconds: float  # of its right answers, together
+    cpu_seconds: float  # of the server that was asked
+    idle_cpu_seconds: float  # of the other one meanwhile
+    is_long: bool = False  # it is one of the long ones, in which each runs as if it were alone
+
+
+class Side:
+    """The users of one of the two servers."""
+
+    def __init__(self, wires: Wires | None, load: Load, request: Request) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timeout = load.timeout
+        self._until = 0.0
+        self._at_work = 0
+        self._over: asyncio.Future[None] | None = None
+        self.ledger = Ledger()
+        self.users = [User(self._loop, wires, request, self.ledger, self._ended) for _ in range(load.concurrency)]
+
+    async def work(self, seconds: float) -> None:
+        """For so long each sends its next request when the last is answered; then the last answers are waited for."""
+        self._until = perf_counter() + seconds
+        self._at_work = len(self.users)
+        self._over = self._loop.create_future()
+        give_up = self._loop.call_later(seconds + self._timeout, self._give_up)
+        for user in self.users:
+            user.start()
+        await self._over
+        give_up.cancel()
+
+    def close(self) -> None:
+        for user in self.users:
+            user.drop_connection()
+
+    def _ended(self, user: User) -> None:
+        if perf_counter() < self._until:
+            user.start()
+            return
+        self._at_work -= 1
+        if not self._at_work and self._over is not None:
+            self._over.set_result(None)
+
+    def _give_up(self) -> None:
+        now = perf_counter()
+        for user in self.users:
+            if user.busy:
+                user.time_out(now)
+
+
+class Turns:
+    """Both sides, from one process: it knows no servers, and is told their clocks."""
+
+    def __init__(self, load: Load, requests: Sequence[Request], clocks: Clocks) -> None:
+        self._wires = Wires(asyncio.get_running_loop()) if HAVE_EPOLL and not any(request.tls for request in requests) else None
+        self._sides = [Side(self._wires, load, request) for request in requests]
+        self._clocks = clocks
+        self.slices: list[Slice] = []
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+    async def ask(self, side: int, seconds: float, is_long: bool = False) -> Slice:
+        ledger = self._sides[side].ledger
+        rows, failures = len(ledger), ledger.failures
+        before, began = self._clocks(), perf_counter()
+        await self._sides[side].work(seconds)
+        after, ended = self._clocks(), perf_counter()
+        failed = ledger.failures - failures
+        self.slices.append(
+            Slice(
+                side=side,
+                seconds=ended - began,
+                answers=len(ledger) - rows - failed,
+                failed=failed,
+                response_seconds=sum(ledger.latencies(rows, len(ledger))),
+                cpu_seconds=after[side] - before[side],
+                idle_cpu_seconds=after[1 - side] - before[1 - side],
+                is_long=is_long,
+            )
+        )
+        return self.slices[-1]
+
+    def close(self) -> None:
+        for side in self._sides:
+            side.close()
+        if self._wires is not None:
+            self._wires.close()
+        gc.enable()
+        gc.unfreeze()

@@ -1,0 +1,166 @@
+"""Two scenarios side by side: what their slices and restarts leave, and what follows from it.
+
+A restart gives one ratio, of the CPU per request over all its slices; two starts of one program differ by more than its slices do,
+so the interval is of the restarts' ratios (Student's, of their logarithms), which has the slices' spread in it.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from common.client.turns import Slice
+from common.results.facts import Environment, Pinned
+from common.results.intervals import CONFIDENCE, SAME, Estimate, estimate, no_difference_shown
+
+LOOKS = (3, 5, 8, 12, 20)  # numbers of restarts after which it is asked whether it is decided
+CONFIDENCE_OF_A_LOOK = 1 - (1 - CONFIDENCE) / len(LOOKS)  # so that all of them hold together 95 times in 100
+FAIR = 0.05  # how far the ratio may lie from the one that each shows in long slices
+IDLE_SHARE = 0.5  # of its core, that a server uses at most where response times are its own
+MOST_FAILED = 0.05  # of what was asked
+
+Kind = Literal["more", "less", "same", "undecided", "unfair", "failed"]
+
+
+@dataclass
+class Restart:
+    """Both servers started anew."""
+
+    first: int  # which was started and asked first: 0 or 1
+    slice_seconds: float  # that a slice was to last
+    slices: list[Slice]  # in the order in which they were
+
+
+@dataclass
+class Pair:
+    """Two scenarios under one load, asked in turn."""
+
+    names: list[str]  # of the one and the other
+    study: str  # of the first
+    line: str  # the load line
+    identity: str  # of the load
+    latency_ms: int  # added
+    within: float  # what counts as the same
+    launches: list[str]  # of both
+    sources: list[str]  # of both files
+    started_at: str  # UTC, ISO 8601
+    environment: Environment
+    pinned: Pinned | None = None  # where both ran
+    fault: str = ""  # why it ended early
+    restarts: list[Restart] = field(default_factory=list)  # in the order in which they were
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """What the restarts so far show of the one over the other."""
+
+    kind: Kind
+    cpu: Estimate | None  # the ratio of CPU per request
+    response: Estimate | None  # of response times; None where they are not the servers' own
+    long_cpu: Estimate | None  # the ratio of CPU per request in long slices
+    cpu_ms: tuple[float, float] | None  # a request, of each
+    failed: tuple[float, float] = (0.0, 0.0)  # shares
+
+    @property
+    def is_decided(self) -> bool:
+        return self.kind in ("more", "less", "same", "failed")
+
+
+def judge_pair(pair: Pair) -> SideBySide:
+    """With the confidence of one look of several."""
+    cpu = estimate_over(pair, cpu_ratio)
+    long_cpu = estimate_over(pair, lambda restart: cpu_ratio(restart, is_long=True))
+    bias = estimate_over(pair, bias_of)
+    each = tuple(cpu_ms_of(pair, side) for side in (0, 1))
+    failed = (failed_share(pair, 0), failed_share(pair, 1))
+    response = estimate_over(pair, response_ratio) if shows_response_times(pair) else None
+    kind: Kind
+    if max(failed) > MOST_FAILED:
+        kind = "failed"
+    elif is_beyond(bias, FAIR):
+        kind = "unfair"
+    else:
+        kind = kind_of(cpu, pair.within)
+    known = (each[0], each[1]) if each[0] is not None and each[1] is not None else None
+    return SideBySide(kind, cpu, response, long_cpu, known, failed)
+
+
+def kind_of(ratio: Estimate | None, within: float = SAME) -> Kind:
+    if ratio is None or ratio.low is None or ratio.high is None:
+        return "undecided"
+    if ratio.low >= 1 / (1 + within) and ratio.high <= 1 + within and no_difference_shown(ratio):
+        return "same"
+    if no_difference_shown(ratio):
+        return "undecided"
+    return "more" if ratio.low > 1 else "less"
+
+
+def is_beyond(ratio: Estimate | None, within: float) -> bool:
+    """Its whole interval."""
+    return (
+        ratio is not None and ratio.low is not None and ratio.high is not None and (ratio.low > 1 + within or ratio.high < 1 / (1 + within))
+    )
+
+
+def estimate_over(pair: Pair, of_restart: Callable[[Restart], float | None]) -> Estimate | None:
+    values = [value for restart in pair.restarts if (value := of_restart(restart)) is not None]
+    return estimate(values, CONFIDENCE_OF_A_LOOK)
+
+
+def slices_of(restart: Restart, side: int, is_long: bool = False) -> Iterator[Slice]:
+    return (one for one in restart.slices if one.side == side and one.is_long == is_long)
+
+
+def cpu_per_request(restart: Restart, side: int, is_long: bool = False) -> float | None:
+    """In seconds, without what the server uses when nobody asks it."""
+    asked = list(slices_of(restart, side, is_long))
+    answers, seconds = sum(one.answers for one in asked), sum(one.seconds for one in asked)
+    resting = list(slices_of(restart, 1 - side))
+    rested = sum(one.seconds for one in resting)
+    if not answers or not rested:
+        return None
+    idle_share = sum(one.idle_cpu_seconds for one in resting) / rested
+    return max(0.0, sum(one.cpu_seconds for one in asked) - idle_share * seconds) / answers or None
+
+
+def cpu_ratio(restart: Restart, is_long: bool = False) -> float | None:
+    one, other = (cpu_per_request(restart, side, is_long) for side in (0, 1))
+    return one / other if one and other else None
+
+
+def bias_of(restart: Restart) -> float | None:
+    """How far short slices are from long ones."""
+    short, long = cpu_ratio(restart), cpu_ratio(restart, is_long=True)
+    return short / long if short and long else None
+
+
+def response_ratio(restart: Restart) -> float | None:
+    means = []
+    for side in (0, 1):
+        asked = list(slices_of(restart, side))
+        answers = sum(one.answers for one in asked)
+        means.append(sum(one.response_seconds for one in asked) / answers if answers else 0.0)
+    return means[0] / means[1] if all(means) else None
+
+
+def shows_response_times(pair: Pair) -> bool:
+    """Where the core is full, a response time is that of a queue."""
+    return all(share is not None and share <= IDLE_SHARE for share in (core_share(pair, 0), core_share(pair, 1)))
+
+
+def core_share(pair: Pair, side: int) -> float | None:
+    asked = [one for restart in pair.restarts for one in slices_of(restart, side)]
+    seconds = sum(one.seconds for one in asked)
+    return sum(one.cpu_seconds for one in asked) / seconds if seconds else None
+
+
+def cpu_ms_of(pair: Pair, side: int) -> float | None:
+    """A request, by the geometric mean of the restarts."""
+    values = [value for restart in pair.restarts if (value := cpu_per_request(restart, side))]
+    return 1000 * math.exp(sum(map(math.log, values)) / len(values)) if values else None
+
+
+def failed_share(pair: Pair, side: int) -> float:
+    asked = [one for restart in pair.restarts for one in restart.slices if one.side == side]
+    failed, answers = sum(one.failed for one in asked), sum(one.answers for one in asked)
+    return failed / (failed + answers) if failed + answers else 0.0

@@ -1,0 +1,97 @@
+"""The process that asks two servers in turn and reads their CPU clocks at each flip: `side_by_side` starts it, once for each restart."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import uvloop
+
+from common import cli
+from common.client.load import Load
+from common.client.options import parse_line
+from common.client.request import Request
+from common.client.turns import Turns
+from common.serving import accounting
+from common.serving.cost import Group
+
+SHORTEST_SLICE = 0.05  # seconds
+ANSWERS_LONG = 5  # a slice lasts at least so many response times
+LONG = 4  # a long slice lasts as many slices, and no less than
+LEAST_LONG = 0.5  # seconds
+SETTLING = 0.3  # seconds of each side, before anything counts
+FIND_EVERY = 0.5  # seconds; which processes a server has
+
+
+class Clocks:
+    """CPU seconds of both trees, by the kernel's clocks."""
+
+    def __init__(self, roots: Sequence[int]) -> None:
+        self._groups = [Group(root) for root in roots]
+        self._found = 0.0
+
+    def find(self) -> None:
+        if time.monotonic() >= self._found + FIND_EVERY:
+            everyone = accounting.see_all()
+            for group in self._groups:
+                group.find(everyone)
+            self._found = time.monotonic()
+
+    def read(self) -> list[float]:
+        now = time.time()
+        for group in self._groups:
+            group.look(now, accounting.cpu_clocks(group.alive))
+        return [group.together[-1][1] if group.together else 0.0 for group in self._groups]
+
+
+async def ask_in_turn(load: Load, urls: Sequence[str], roots: Sequence[int], seconds: float, first: int) -> dict[str, object]:
+    """Pairs of slices, who comes first alternating, until the time is over; one pair of long ones in the middle."""
+    clocks = Clocks(roots)
+    clocks.find()
+    turns = Turns(load, [Request(url, load) for url in urls], clocks.read)
+    try:
+        settled = [await turns.ask(side, SETTLING) for side in (first, 1 - first)]
+        length = slice_seconds([one.response_seconds / one.answers for one in settled if one.answers])
+        turns.slices.clear()
+        until, long_at, pairs = time.monotonic() + seconds, time.monotonic() + seconds / 2, 0
+        while time.monotonic() < until or not pairs:
+            clocks.find()
+            order = (first, 1 - first) if pairs % 2 == 0 else (1 - first, first)
+            for side in order:
+                await turns.ask(side, length)
+            pairs += 1
+            if long_at and time.monotonic() >= long_at:
+                for side in order:
+                    await turns.ask(side, max(LEAST_LONG, LONG * length), is_long=True)
+                long_at = 0.0
+    finally:
+        turns.close()
+    return {"slice_seconds": length, "slices": [asdict(one) for one in turns.slices]}
+
+
+def slice_seconds(response_seconds: Sequence[float]) -> float:
+    """Short, but several answers long."""
+    return max([SHORTEST_SLICE, *(ANSWERS_LONG * seconds for seconds in response_seconds)])
+
+
+def run(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="in_turn", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("urls", nargs=2, metavar="URL")
+    parser.add_argument("--load", required=True, help="a load line")
+    parser.add_argument("--roots", type=int, nargs=2, required=True, metavar="PID", help="of the two servers")
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--first", type=int, choices=(0, 1), required=True, help="which side is asked first")
+    parser.add_argument("--json", type=Path, required=True, metavar="FILE")
+    options = parser.parse_args(arguments)
+    load = parse_line(options.load)
+    found = uvloop.run(ask_in_turn(load, options.urls, options.roots, options.seconds, options.first))
+    options.json.write_text(json.dumps(found), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.stop_on_signals()
+    sys.exit(cli.run("in_turn", lambda: run(sys.argv[1:])))

@@ -1,0 +1,65 @@
+"""Finds the scenario that is a changed copy of another one and still takes part in its study."""
+
+import ast
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+
+from common.serving.scenario import Scenario, ScenarioError, files, parse, read
+
+
+@dataclass(frozen=True)
+class Copy:
+    name: str
+    model: str
+    study: str
+    view: str  # that is another than its model's
+    expects: str  # what its answers must hold: its model's answers did
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {self.view} is not that of {self.model}, but it still takes part in study {self.study}{self.expects}: "
+            "give it a STUDY of its own, say in DIFFERS_FROM what differs, or begin with ./run_all.sh --new"
+        )
+
+
+def find_copy(scenario: Scenario) -> Copy | None:
+    """By its launch line, which a copy keeps; of two that are alike, the one that was changed last is the copy."""
+    for model in scenarios_of(scenario.study):
+        views = views_that_differ(scenario, model) if model.server == scenario.server and not is_declared(scenario, model) else []
+        if views and model.path.stat().st_mtime < scenario.path.stat().st_mtime:
+            return Copy(scenario.name, model.name, scenario.study, views[0], tell_expected(scenario, model))
+    return None
+
+
+def scenarios_of(study: str) -> list[Scenario]:
+    declared = re.compile(rf"^STUDY\b.*{re.escape(study)}", re.MULTILINE)  # the other files need not be parsed
+    found = []
+    for path in files():
+        with suppress(ScenarioError, OSError, ValueError):  # whoever runs that one is told
+            if declared.search(path.read_text(encoding="utf-8")) and (scenario := read(path)).study == study:
+                found.append(scenario)
+    return found
+
+
+def views_that_differ(one: Scenario, other: Scenario) -> list[str]:
+    mine, theirs = functions_of(one), functions_of(other)
+    return [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
+
+
+def functions_of(scenario: Scenario) -> dict[str, str]:
+    nodes = parse(scenario.path).body
+    return {node.name: ast.dump(node) for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def is_declared(one: Scenario, other: Scenario) -> bool:
+    """One says what sets it apart from the other, or both do from a third: in words of their own, for a copy has its model's."""
+    if other.name in one.differs_from or one.name in other.differs_from:
+        return True
+    return any(one.differs_from[base] != other.differs_from[base] for base in set(one.differs_from) & set(other.differs_from))
+
+
+def tell_expected(one: Scenario, other: Scenario) -> str:
+    both = {load.expect for load in one.loads} & {load.expect for load in other.loads}
+    texts = [repr(load.expect) for load in one.loads if load.expect and load.expect in both]
+    return f", where a right answer holds {' or '.join(dict.fromkeys(texts))}" if texts else ""

@@ -1,0 +1,93 @@
+"""Is a server ready? Its load's own request, sent until it is answered as it should be, or is not going to be."""
+
+import http.client
+import socket
+import time
+from dataclasses import replace
+
+from common.cli import NotReady
+from common.client.load import Load
+from common.client.outcomes import MISMATCH, OK
+from common.client.request import Request
+from common.serving.process import Process, wait_until
+
+STEADY_SECONDS = 2.0  # of one wrong answer: waiting longer does not make it right
+STARTING = (502, 503, 504)  # what a proxy says while the server behind it starts
+SHOWN_BYTES = 200
+
+
+def wait_until_ok(processes: list[Process], host: str, port: int, load: Load) -> None:
+    """NotReady at once if the answer stays wrong."""
+    probe = Probe(f"http://{host}:{port}{load.target}", load)
+    wait_until(processes, probe.find_fault, f"answer {probe.asked} on port {port} as it should")
+
+
+class Probe:
+    def __init__(self, url: str, load: Load) -> None:
+        self.asked = f"{load.method} {load.target}"
+        if load.headers:
+            self.asked += f" ({', '.join(f'{name}: {value}' for name, value in load.headers)})"
+        self._load = load
+        self._request = Request(url, replace(load, keep_alive=False))
+        self._wrong = ""  # what was wrong with the last answer that came
+        self._since: float | None = None  # so long it has been the last one
+
+    def find_fault(self, seconds: float) -> str:
+        """What is wrong with the answer; '' if nothing."""
+        try:
+            status, body = self._ask(seconds)
+        except (OSError, http.client.HTTPException) as error:
+            self._since = None
+            return f"{self._wrong}; then {why_silent(error)}" if self._wrong else why_silent(error)
+        outcome = self._request.judge(status, body)
+        if outcome == OK:
+            return ""
+        wrong = f"status {status}{f', without {self._load.expect!r}' if outcome == MISMATCH else ''}: {excerpt(body)}"
+        now = time.monotonic()
+        if wrong != self._wrong or self._since is None:
+            self._wrong, self._since = wrong, now
+        if status not in STARTING and now - self._since >= STEADY_SECONDS:
+            raise NotReady(f"answers {self.asked} with {wrong}")
+        return wrong
+
+    def _ask(self, seconds: float) -> tuple[int, bytes]:
+        until = time.monotonic() + seconds
+        with socket.create_connection((self._request.address, self._request.port), timeout=seconds) as connection:
+            connection.sendall(self._request.bytes)
+            answer = http.client.HTTPResponse(connection, method=self._request.method)
+            with answer:
+                answer.begin()
+                return answer.status, read_body(answer, until)
+
+
+def read_body(answer: http.client.HTTPResponse, until: float) -> bytes:
+    """A stream that never ends is no answer either."""
+    body = bytearray()
+    while part := answer.read1(65536):
+        body += part
+        if time.monotonic() > until:
+            raise TimeoutError
+    if answer.length:
+        raise http.client.IncompleteRead(bytes(body), answer.length)
+    return bytes(body)
+
+
+def why_silent(error: Exception) -> str:
+    match error:
+        case ConnectionRefusedError():
+            return "nobody listens there"
+        case TimeoutError():
+            return "it accepts connections, and no whole answer comes"
+        case ConnectionError():  # RemoteDisconnected is one
+            return "it closes the connection without an answer"
+        case http.client.IncompleteRead():
+            return "it closes the connection in the middle of its answer"
+        case http.client.HTTPException():
+            return f"what it sends is not HTTP: {error}"
+        case _:
+            return f"{type(error).__name__}: {error}"
+
+
+def excerpt(body: bytes) -> str:
+    """Its beginning, in one line."""
+    return " ".join(body[:SHOWN_BYTES].decode(errors="replace").split()) or "an empty body"

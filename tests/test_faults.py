@@ -1,0 +1,511 @@
+"""Does every command stand what the world around it does: closed and full streams, devices, damaged files, absurd numbers, signals?"""
+
+import ast
+import asyncio
+import json
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from common import compare, suite
+from common.cli import Failed, UsageError
+from common.client.open_loop import OpenLoop
+from common.client.options import parse_line
+from common.report import ab
+from common.results import files
+from common.results.metrics import Metrics
+from common.results.record import ScenarioRun
+from common.running import measure, run
+from common.running.rounds import Turn
+from common.running.sizing import RunOptions
+from common.serving import ports, scenario
+from common.serving.process import Process
+from tests.made_up import make_measured, make_requests, make_run, make_sent
+from tests.processes import ROOT, TINY, Program, changed, copy_tree, one_line, records
+from tests.test_loadgen import LOADGEN, wait_for
+
+# A fault, and what must be seen of it: {url} is a server's, {here} a folder
+
+
+@dataclass
+class Fault:
+    does: str  # a shell's line, in which `loadgen` is the load generator
+    code: int = 0
+    said: str = ""  # in the one line on stderr; '' where there is none
+    seconds: float = 20.0  # until it has ended
+    leaves: list[str] = field(default_factory=list)  # files in {here}
+
+
+FAULTS = {
+    # streams
+    "stdin is closed": Fault("loadgen -q -n 5 {url}/ok <&-"),
+    "stdout is closed": Fault("loadgen -q -n 5 {url}/ok >&-"),
+    "stderr is closed": Fault("loadgen -q -n 5 {url}/ok 2>&-"),
+    "all three are closed": Fault("loadgen -q -n 5 --json {here}/r.json {url}/ok <&- >&- 2>&-", leaves=["r.json"]),
+    "nobody reads": Fault("loadgen -q -n 5 --json {here}/r.json {url}/ok | true", leaves=["r.json"]),
+    "stdout is full": Fault(
+        "loadgen -q -n 5 --json {here}/r.json {url}/ok >/dev/full",
+        code=1,
+        said="loadgen: cannot write to stdout: No space left on device",
+        leaves=["r.json"],
+    ),
+    "an encoding without our marks": Fault("PYTHONIOENCODING=ascii python -m common.suite --list uvicorn_asgi"),
+    "a list that nobody reads": Fault("python -m common.suite --list | true"),
+    "a list on a full disk": Fault("python -m common.suite --list >/dev/full", code=1, said="run_all.sh: cannot write to stdout"),
+    # where a record goes: by links of our own, for what replaced a file of /dev would harm the machine
+    "a pipe": Fault(
+        "ln -s /proc/self/fd/1 {here}/out; loadgen -q -n 5 --json {here}/out {url}/ok | grep -c '\"outcomes\":' >{here}/count",
+        leaves=["count", "out"],
+    ),
+    "a full device": Fault(
+        "ln -s /dev/full {here}/full; loadgen -q -n 5 --json {here}/full {url}/ok", code=1, said="No space left on device", leaves=["full"]
+    ),
+    # loads that nobody can send
+    "too high a rate": Fault("loadgen --rate 1e6 -t 1 {url}/ok", code=2, said="'1e6' is not a rate between 0.000001 and 200,000 a second"),
+    "a rate beyond all numbers": Fault("loadgen --rate 1e308 -t 100 {url}/ok", code=2, said="is not a rate"),
+    "next to no rate": Fault("loadgen --rate 1e-320 -n 1 {url}/ok", code=2, said="is not a rate"),
+    "more requests than a number has room for": Fault("loadgen --rate 1 -n 1{zeros} {url}/ok", code=2, said="is not a whole number"),
+    "stages beyond all numbers": Fault("loadgen --stages 1e300s@1e300 {url}/ok", code=2, said="at most 200,000"),
+    "a search that begins too high": Fault("loadgen --find-rate 'p99<=9ms' --rate 1e6 -t 2 {url}/ok", code=2, said="is not a rate"),
+    "the highest rate of all": Fault("loadgen -q --rate 200000 -t 0.5 {url}/ok", code=1),
+    "the highest rate, at a silent server": Fault("loadgen -q --rate 200000 -t 1 --grace 0.5 -c 50 {url}/silent", code=1),
+    # what is sent
+    "a form that is not UTF-8": Fault("loadgen -d \"$(printf '\\377')\" {url}/ok", code=2, said="is not UTF-8"),
+    "an expectation that is not UTF-8": Fault("loadgen --expect \"$(printf '\\377')\" {url}/ok", code=2, said="is not UTF-8"),
+    "a password": Fault("loadgen http://user:secret@127.0.0.1/", code=2, said="user and password are not sent"),
+    "a header's name with a blank": Fault("loadgen -H 'A B: c' {url}/ok", code=2, said="'A B: c' is not a header"),
+    "a header with a control character": Fault("loadgen -H \"A: $(printf '\\33')\" {url}/ok", code=2, said="is not a header"),
+    "a URL with a control character": Fault("loadgen \"{url}/$(printf '\\177')\"", code=2, said="not a URL that can be sent"),
+    # what is answered
+    "nothing in its time": Fault("loadgen -q -n 5 -t 0.3 {url}/silent", code=1),
+    "nothing in no time": Fault("loadgen -q -n 5 -t 1e-9 {url}/silent", code=1),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_said_in_a_line_and_leaves_nothing(name, server, tmp_path):
+    fault = FAULTS[name]
+    line = fault.does.format(url=server.url("").rstrip("/"), here=tmp_path, zeros="0" * 400)
+    line = line.replace("loadgen ", "python -m common.loadgen ", 1)
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    began = time.monotonic()
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=fault.seconds
+    )
+    assert time.monotonic() - began < fault.seconds
+    assert (done.returncode, "Traceback" in done.stderr) == (fault.code, False), done.stderr
+    assert one_line(done.stderr) if fault.said else done.stderr == "", done.stderr
+    assert fault.said in done.stderr
+    assert "secret" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == fault.leaves
+
+
+# Where a record is written
+
+
+def fire(path: Path, url: str) -> subprocess.CompletedProcess:
+    return subprocess.run([*LOADGEN, "-q", "-n", "2", "--json", path, url], cwd=ROOT, capture_output=True, text=True, timeout=30)
+
+
+def test_a_device_stays_a_device(server, tmp_path):
+    null = tmp_path / "null"
+    try:
+        os.mknod(null, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        null.open("wb").close()
+    except PermissionError:
+        pytest.skip("only root makes devices, and not everywhere")
+    before = null.stat()
+    assert fire(null, server.url("/ok")).returncode == 0
+    assert (null.stat().st_mode, null.stat().st_rdev) == (before.st_mode, before.st_rdev)
+    assert [path.name for path in tmp_path.iterdir()] == ["null"]
+
+
+def test_a_link_is_followed_and_a_file_keeps_its_mode(server, tmp_path):
+    file, link, dangling = tmp_path / "file", tmp_path / "link", tmp_path / "dangling"
+    file.write_text("old")
+    file.chmod(0o640)
+    link.symlink_to(file)
+    dangling.symlink_to(tmp_path / "new")
+    for path in (file, link, dangling):
+        assert fire(path, server.url("/ok")).returncode == 0
+        assert json.loads(path.read_text())["outcomes"] == {"ok": 2}
+    assert (link.is_symlink(), dangling.is_symlink(), stat.S_IMODE(file.stat().st_mode)) == (True, True, 0o640)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling", "file", "link", "new"]
+
+
+# Signals
+
+
+def test_a_hangup_leaves_the_record(server, tmp_path):
+    saved = tmp_path / "record.json"
+    command = [*LOADGEN, "-n", "50", "-c", "3", "--json", str(saved), server.url("/silent")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        wait_for(lambda: server.in_flight == 3)
+        process.send_signal(signal.SIGHUP)
+        process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert json.loads(saved.read_text())["outcomes"] == {"cancelled": 3}
+
+
+INTERRUPTED = """
+import sys
+
+
+class Interrupted:
+    def find_spec(name, path, target=None):
+        if name == "common.results":
+            raise KeyboardInterrupt
+
+
+sys.meta_path.insert(0, Interrupted)
+"""
+
+
+@pytest.mark.parametrize("module", ["common.loadgen", "common.suite", "common.bench", "common.compare", "common.page"])
+def test_ctrl_c_while_a_command_is_loaded_is_no_fault(module):
+    done = subprocess.run([sys.executable, "-c", f"{INTERRUPTED}import {module}"], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
+
+
+# An endless body
+
+
+# from a small process: what ours has would be counted as what its child had at its start
+TELLS_MEMORY = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(done.returncode)
+"""
+
+
+@pytest.mark.parametrize("expect", [[], ["--expect", "never there"]], ids=["", "expect"])
+def test_a_body_of_any_length_takes_no_memory(expect, server, tmp_path):
+    options = ["-q", "-n", "2", "-c", "2", "-s", "4", *expect]
+    command = [*LOADGEN, *options, "--json", str(tmp_path / "r.json"), server.url("/endless")]
+    done = subprocess.run([sys.executable, "-c", TELLS_MEMORY, *command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    record = json.loads((tmp_path / "r.json").read_text())
+    assert record["outcomes"] == {"total timeout": 2}
+    assert sum(record["requests"]["received_bytes"]) > 2**20
+    assert int(done.stdout) < 200 * 1024
+
+
+# An open loop that nobody keeps up with
+
+
+def test_a_load_of_an_impossible_rate_ends_with_its_time_and_has_counted_all(server, tmp_path):
+    done = subprocess.run(
+        [*LOADGEN, "-q", "--rate", "200000", "-t", "0.5", "--json", tmp_path / "r.json", server.url("/ok")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    record = json.loads((tmp_path / "r.json").read_text())
+    assert sum(record["outcomes"].values()) == 100_000 == len(record["requests"]["due"])
+    assert record["outcomes"]["unsent"] > 50_000
+    assert record["seconds"] < 5
+    assert "the client could start no more in its time" in done.stdout or "were in flight" in done.stdout
+
+
+class ToyUser:
+    """Needs so long to start a request, which has its outcome at once, or never."""
+
+    connection = None
+
+    def __init__(self, ended: Callable[["ToyUser"], None], takes: float, answered: bool) -> None:
+        self.ended, self.takes, self.answered = ended, takes, answered
+
+    def start(self) -> None:
+        time.sleep(self.takes)
+        if self.answered:
+            asyncio.get_running_loop().call_soon(self.ended, self)
+
+    def fail(self, outcome: str, now: float) -> None: ...
+
+
+def pace(line: str, takes: float, answered: bool) -> tuple[OpenLoop, list[int], float]:
+    """The loop when it is over, what was unsent each time, and how long it took."""
+
+    async def run() -> tuple[OpenLoop, list[int], float]:
+        over, unsent = asyncio.get_running_loop().create_future(), []
+
+        def end(outcome: str = "") -> None:
+            if not over.done():
+                over.set_result(None)
+
+        loop = OpenLoop(parse_line(line), lambda ended: ToyUser(ended, takes, answered), unsent.append, end, end)
+        began = time.perf_counter()
+        loop.begin(began)
+        await asyncio.wait_for(over, 20)
+        return loop, unsent, time.perf_counter() - began
+
+    return asyncio.run(run())
+
+
+def test_what_a_client_has_no_time_to_start_is_given_up_soon_after_the_end():
+    loop, unsent, seconds = pace("--rate 10000 -t 0.2 -c 1000 /", takes=0.002, answered=True)
+    assert 1.2 < seconds < 3
+    assert sum(unsent) > 1000
+    assert len(loop.due) == 2000
+
+
+def test_what_has_no_room_is_counted_in_one_go():
+    loop, unsent, _ = pace("--rate 200000 -t 0.5 -c 1 --grace 0.1 /", takes=0, answered=False)
+    assert len(loop.due) == sum(unsent) == 99_999  # the other one has no outcome yet
+    assert len(unsent) < 20_000
+
+
+def test_what_the_client_could_not_start_is_told_from_what_had_no_room():
+    def unsent_at(start: float) -> Metrics:
+        sent = make_sent(make_requests([(start,) * 3 + (0, start, "unsent", 0, 0, 0)]), "--rate 10 -t 2 /")
+        return Metrics(sent)
+
+    assert unsent_at(3.0).was_overrun
+    assert not unsent_at(2.01).was_overrun
+    assert "lower the rate" in "\n".join(ab.lines_of_the_schedule(unsent_at(3.0)))
+    assert "raise -c" in "\n".join(ab.lines_of_the_schedule(unsent_at(2.01)))
+
+
+# Load lines
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("-n 5 /ü", "percent-encode"),
+        ("-n 5 '/a b'", "percent-encode"),
+        ("--rate 1e308 -t 100 /", "is not a rate"),
+        ("--stages 1e300s@1e300 /", "at most 200,000"),
+        ("-t 1e400 /", "is not a number above 0"),
+        ("-t 1e300 /", "is not a number above 0"),
+        ("-H 'A B: c' /", "is not a header"),
+    ],
+)
+def test_a_line_that_cannot_be_sent_is_known_when_it_is_read(line, said):
+    with pytest.raises(UsageError, match=said):
+        parse_line(line)
+
+
+def test_a_servers_words_do_not_move_the_cursor():
+    sent = make_sent(make_requests([(0, 0, 0, 0.1, 0.1, "ok", 200, 2, 2)]), "-n 1 /")
+    sent.server = "evil\x1b[2J\x07 \udcff ü"
+    assert "Server Software:        evil\\x1b[2J\\x07 \\udcff ü\n" in ab.text(sent)
+
+
+# Ports and descriptors
+
+
+@pytest.mark.parametrize(
+    ("line", "in_time_wait", "waits"),
+    [
+        ("-n 30000 -c 10 /", 10, False),  # more than there are: what is free is free
+        ("-n 30000 -c 10 /", 5000, True),
+        ("-n 1000000000000 -c 10 -t 0.5 /", 5000, False),
+        ("-n 20000 -c 10 /", 5000, False),
+        ("-n 20000 -c 10 /", 9000, True),
+        ("-n 20000 -c 10 -k /", 9000, False),
+        ("-c 10 -t 60 /", 9000, False),
+    ],
+)
+def test_only_what_waiting_helps_is_waited_for(line, in_time_wait, waits, monkeypatch):
+    monkeypatch.setattr(ports, "ephemeral_ports", lambda: 28_232)
+    monkeypatch.setattr(ports, "time_wait", lambda: in_time_wait)
+    assert ports.lacks_ports(measure.most_connections(parse_line(line))) is waits
+
+
+def test_too_few_descriptors_are_said_before_anything_is_started(tmp_path, monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (1024, 4096))
+    monkeypatch.setattr(run, "measure_afresh", lambda *arguments: pytest.fail("a server was started"))
+    one = replace(scenario.read(scenario.FOLDER / "uvicorn_asgi.py"), load=["-n 50000 -c 50000 /"])
+    made = run.run_turn(Turn(one), RunOptions(), tmp_path, None, Quiet())
+    assert made.status == "failed"
+    assert "50000 requests at once need 50032 file descriptors and the limit is 4096" in made.reason
+
+
+class Quiet:
+    """Watches nothing."""
+
+    is_seen = False
+
+    def tell(self, text: str) -> None: ...
+
+    def expect(self, seconds: float) -> None: ...
+
+    def measured(self, sample: object) -> None: ...
+
+
+# A load that shows nothing
+
+
+def test_where_all_was_cut_off_the_command_has_failed_and_the_result_is_kept(tmp_path):
+    hangs = changed(
+        ("    asked += 1\n", "    asked += 1\n    if asked > 11:\n        await asyncio.sleep(99)\n"), ("-n 20 -c 2", "-c 2 -t 0.5")
+    )
+    tree = copy_tree(tmp_path, {"hangs": hangs})
+    for words in (["scenarios/hangs.py"], ["-m", "common.suite", "hangs"]):
+        with Program(tree, *words) as program:
+            assert program.finish() == 1
+        assert one_line(program.stderr), program.stderr
+        assert "no request of 'GET /, 2 at a time, for 0.5 s, close' was answered before its time was over" in program.stderr
+        assert records(tree)["hangs"]["status"] == "ok"
+
+
+# Free text
+
+
+WILD = ["[/b]", "list[int] for [red]x", "uses [/api]", ":warning: [", "[bold]"]
+
+
+@pytest.mark.parametrize("text", WILD)
+def test_text_that_is_not_ours_is_printed_as_it_is(text, capsys, tmp_path):
+    def made(name: str) -> ScenarioRun:
+        sent = make_sent(
+            make_requests([(at / 100, at / 100, at / 100, at / 100 + 0.01, at / 100 + 0.01, "ok", 200, 2, 2) for at in range(300)])
+        )
+        return make_run(name, make_measured(sent, cost=None, published={f"{text} ms": 3.0}), study=text)
+
+    one, other = made("one"), made(f"zz{text}")
+    one.differs_from = {other.scenario: text}
+    suite.show_tables([one, other], 1, verbose=True)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.count(text) >= 4
+    for made_up in (one, other):
+        files.write(tmp_path / f"{len(made_up.scenario)}{files.SUFFIX}", made_up)
+    assert compare.main([str(tmp_path), str(tmp_path)]) == 0
+    assert f"zz{text}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_no_console_takes_text_for_markup():
+    for path in (ROOT / "common").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Console":
+                assert {"markup", "emoji"} <= {keyword.arg for keyword in node.keywords}, path
+
+
+# Damaged records
+
+
+def parts(record: object, way: tuple = ()) -> list[tuple]:
+    """The ways to all that is in it; of lists the first."""
+    below = record.items() if isinstance(record, dict) else enumerate(record[:1]) if isinstance(record, list) else ()
+    return [found for name, value in below for found in ((*way, name), *parts(value, (*way, name)))]
+
+
+def damaged(record: dict, way: tuple, put: object) -> dict:
+    copy = json.loads(json.dumps(record))
+    place = copy
+    for name in way[:-1]:
+        place = place[name]
+    if put is ...:
+        del place[way[-1]]
+    else:
+        place[way[-1]] = put
+    return copy
+
+
+@pytest.mark.parametrize("put", [..., None, "x", -1, 0, [], {}, 1e308], ids=repr)
+def test_a_damaged_record_is_one_line(put, tmp_path, capsys):
+    whole = tmp_path / "whole" / f"one{files.SUFFIX.removesuffix('.gz')}"
+    sent = make_sent(make_requests([(0, 0, 0, 0.1, 0.1, "ok", 200, 2, 2)] * 3), "-n 3 /")
+    files.write(whole, make_run("one", make_measured(sent)))
+    record = json.loads(whole.read_text())
+    for way in parts(record):
+        (path := tmp_path / "damaged" / "one.json.gz").parent.mkdir(exist_ok=True)
+        path.write_bytes(files.gzip.compress(json.dumps(damaged(record, way, put)).encode()))
+        code = compare.main([str(path.parent), str(path.parent)])  # whatever is raised fails the test
+        said = capsys.readouterr().err
+        assert one_line(said) if code else said == "", way
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 200_000, b'{"version": 3, "kind": "scenario", "x": ' + b"[" * 200_000, b'"\xff"', b"", b"nul\0"]
+)
+def test_what_is_no_record_is_one_line(content, tmp_path, capsys):
+    (tmp_path / "one.json.gz").write_bytes(files.gzip.compress(content))
+    assert compare.main([str(tmp_path), str(tmp_path)]) == 1
+    assert one_line(capsys.readouterr().err)
+    (tmp_path / suite.PLAN).write_bytes(content)
+    assert suite.main(["--resume", str(tmp_path)]) == 1
+    assert one_line(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "plan", [{}, {"scenarios": ["uvicorn_asgi", 3]}, {"scenarios": ["uvicorn_asgi"], "rounds": "x"}, {"scenarios": ["nobody"], "rounds": 1}]
+)
+def test_a_damaged_plan_is_one_line(plan, tmp_path, capsys):
+    whole = {"version": 3, "kind": "suite", "rounds": 1, "seed": 1, "full": False, "pin": True, "sizes": {}}
+    (tmp_path / suite.PLAN).write_text(json.dumps(whole | plan))
+    assert suite.main(["--resume", str(tmp_path)]) in (1, 2)
+    assert one_line(capsys.readouterr().err)
+
+
+def test_where_nothing_was_measured_compare_says_why(tmp_path, capsys):
+    failed = make_run("one")
+    failed.status, failed.reason = "failed", "the disk is full"
+    files.write(tmp_path / f"one{files.SUFFIX}", failed)
+    assert compare.main([str(tmp_path), str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"compare: {tmp_path} holds no measured load: failed: the disk is full\n"
+
+
+# Names
+
+
+def test_a_name_is_itself_before_it_is_a_pattern(tmp_path, monkeypatch):
+    for name in ("g[1]", "g1", "link"):
+        (tmp_path / f"{name}.py").write_text("")
+    monkeypatch.setattr(suite, "scenario_files", lambda: sorted(tmp_path.glob("*.py")))
+    assert [path.stem for path in suite.choose_scenarios(["g[1]"])] == ["g[1]"]
+    assert [path.stem for path in suite.choose_scenarios(["g[1-9]"])] == ["g1"]
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """A link to a scenario, one with a byte order mark, one with a NUL, one beyond all depth; run once, with a stdout that ends early."""
+    tree = copy_tree(tmp_path_factory.mktemp("odd"), {"tiny": TINY, "bom": f"\ufeff{TINY}", "nul": "\0", "deep": "x = " + "(" * 5000})
+    (tree / "scenarios" / "a_link.py").symlink_to("tiny.py")
+    return tree
+
+
+@pytest.mark.parametrize(("name", "said"), [("nul", "scenarios/nul.py:1: "), ("deep", "scenarios/deep.py")])
+def test_a_file_that_cannot_be_read_is_named(name, said, odd):
+    with Program(odd, "-m", "common.suite", "--list", name) as program:
+        assert program.finish() == 1
+    assert one_line(program.stderr), program.stderr
+    assert said in program.stderr
+    assert "None" not in program.stderr
+
+
+def test_a_link_is_a_scenario_of_its_own_and_nobody_need_read_to_the_end(odd):
+    line = f"{sys.executable} -m common.suite a_link tiny bom -n 6 | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line],
+        cwd=odd,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env={**os.environ, "WAIT_FOR_QUIET": "0"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert set(records(odd)) == {"a_link", "tiny", "bom"}
+    [directory] = (odd / "results").iterdir()
+    assert (directory / "report.html").exists()
+    with Program(odd, "-m", "common.suite", "--resume", str(directory)) as program:
+        assert program.finish() == 0, program.stderr
+    assert "Traceback" not in program.stderr
+
+
+def test_a_log_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Failed, match=r"cannot write .*: File exists"), Process("one", ["true"], log=tmp_path / "file" / "one.log"):
+        pass

@@ -1,0 +1,88 @@
+"""Is each way in which a study's question can come out said, and in the words that a person wrote for it?"""
+
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import pytest
+
+from common.results.comparison import compare_loads
+from common.results.questions import Question, answer_questions
+from common.results.record import ScenarioRun
+from common.serving import scenario
+from studies import module_of
+from tests.made_up import make_measured, make_run, make_sent, make_steady
+from tests.test_claims import STUDIES
+from tests.test_suite import one_second
+
+QUESTION = Question(
+    "b",
+    "a",
+    path="/",
+    about="Threads against one worker",
+    more="Threads serve {ratio} what one worker serves ({rate} against {other_rate}).",
+    less="One worker serves {inverse} what threads serve.",
+    same="Both serve the same, within 5 %.",
+)
+FIELDS = {"ratio": "2 times", "inverse": "2 times", "rate": "2", "other_rate": "1"}
+
+
+def rounds(name: str, rates: list[int]) -> list[ScenarioRun]:
+    return [replace(one_second(name, rate), round=turn) for turn, rate in enumerate(rates, 1)]
+
+
+def said(*runs: list[ScenarioRun], question: Question = QUESTION) -> str:
+    return question.answer(compare_loads([run for part in runs for run in part]))
+
+
+def test_more_is_said_with_the_ratio_and_where_there_are_rounds_its_bounds():
+    assert said(rounds("a", [100]), rounds("b", [200])) == "Threads serve 2.00 times what one worker serves (200 against 100)."
+    text = said(rounds("a", [100, 101, 99]), rounds("b", [200, 202, 198]))
+    assert text.startswith("Threads serve 2.00 times (between 1.9")
+
+
+def test_less_is_said_the_other_way_round():
+    assert said(rounds("a", [300]), rounds("b", [100])) == "One worker serves 3.00 times what threads serve."
+
+
+def test_the_same_is_said_only_where_the_interval_shows_it():
+    near = [100, 101, 100, 99, 100, 101, 99, 100]
+    assert said(rounds("a", near), rounds("b", near[::-1])) == "Both serve the same, within 5 %."
+    apart = said(rounds("a", [100, 130, 80]), rounds("b", [105, 90, 120]))
+    assert apart.startswith("Threads against one worker: b and a answered 105 and 100 requests a second, no difference shown (at most ")
+
+
+def test_single_runs_that_are_near_decide_nothing():
+    text = said(rounds("a", [100]), rounds("b", [110]))
+    assert (
+        text
+        == "Threads against one worker: b and a answered 110 and 100 requests a second, too near to each other for single runs to decide."
+    )
+
+
+def test_what_fails_is_said_in_place_of_a_ratio():
+    failing = make_run("b", make_measured(make_sent(make_steady(300, 1.0, failed=100), "-n 9 /"), cost=None))
+    assert said(rounds("a", [100]), [failing]) == "Threads against one worker: b failed 25% of its requests."
+
+
+def test_what_was_not_measured_is_not_said():
+    assert said(rounds("a", [100])) == ""
+    assert said(rounds("a", [100]), rounds("b", [200]), question=replace(QUESTION, path="/other/")) == ""
+    assert said(rounds("a", [100]), rounds("b", [200]), question=replace(QUESTION, latency_ms=100)) == ""
+    comparisons = compare_loads([*rounds("a", [100]), *rounds("b", [200])])
+    assert len(answer_questions([QUESTION, replace(QUESTION, path="/other/")], comparisons)) == 1
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_asks_of_scenarios_and_loads_that_there_are(study):
+    declared = {path.stem: scenario.read(path) for path in scenario.files()}
+    questions = module_of(study).QUESTIONS
+    assert questions
+    for question in questions:
+        for name in (question.one, question.other):
+            one = declared[name]
+            assert one.study.replace("-", "_") == study
+            assert question.path in {urlsplit(load.target).path for load in one.loads}
+            assert question.latency_ms in one.latencies_ms
+        for sentence in (question.more, question.less, question.same):
+            assert sentence.endswith(".")
+            assert "{" not in sentence.format(**FIELDS)

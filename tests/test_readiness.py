@@ -1,0 +1,216 @@
+"""Is it known soon whether a server is ready, and if not, why?"""
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from common.cli import NotInstalled, NotReady
+from common.client.options import parse_line
+from common.report.following import Follower
+from common.serving import probe as probes
+from common.serving import process
+from common.serving.ports import free_port
+from common.serving.probe import Probe, wait_until_ok
+from tests import misbehaving
+from tests.processes import TINY, Program, changed, copy_tree, get, run
+
+STARTS = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 8\r\n\r\nstarting"
+LONG = b"HTTP/1.1 404 Not Found\r\nContent-Length: 1000\r\n\r\n" + b"not\nhere " * 100 + bytes(100)
+
+
+@pytest.fixture(autouse=True)
+def sooner(monkeypatch):
+    monkeypatch.setattr(probes, "STEADY_SECONDS", 0.2)
+    monkeypatch.setitem(misbehaving.ANSWERS, "/503", (STARTS, misbehaving.KEEP))
+    monkeypatch.setitem(misbehaving.ANSWERS, "/long", (LONG, misbehaving.KEEP))
+
+
+def probe(server, line):
+    load = parse_line(line)
+    return Probe(server.url(load.target), load)
+
+
+def ask_until_given_up(asked, seconds=5):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        asked.find_fault(1)
+        time.sleep(0.02)
+    pytest.fail("it was asked on and on")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("/500", "answers GET /500 with status 500: oops"),
+        ("--expect ok /empty-body", "answers GET /empty-body with status 200, without 'ok': an empty body"),
+        ("-H 'Host: example.org' --expect ok /wrong", "answers GET /wrong (Host: example.org) with status 200, without 'ok': wrong"),
+        ("/redirect", "answers GET /redirect with status 302: an empty body"),
+    ],
+)
+def test_the_same_wrong_answer_is_not_waited_for(server, line, said):
+    with pytest.raises(NotReady) as given_up:
+        ask_until_given_up(probe(server, line))
+    assert str(given_up.value) == said
+
+
+def test_of_a_long_answer_the_beginning_is_shown(server):
+    assert probe(server, "/long").find_fault(1) == "status 404: " + " ".join((b"not\nhere " * 100)[:200].decode().split())
+
+
+def test_a_proxy_may_say_that_the_server_behind_it_starts(server):
+    asked = probe(server, "/503")
+    for _ in range(10):
+        assert asked.find_fault(1) == "status 503: starting"
+        time.sleep(0.05)
+
+
+def test_what_changes_is_waited_for(server):
+    asked = probe(server, "--expect nothing /varying")
+    assert len({asked.find_fault(1) for _ in range(20) if not time.sleep(0.05)}) == 20
+
+
+def test_what_the_load_would_send_is_asked(server):
+    asked = probe(server, "-H 'Host: example.org' -H 'X-One: 1' -H 'X-One: 2' -k /ok")
+    assert asked.find_fault(1) == ""
+    [request] = server.requests
+    assert request.lower().count(b"\r\nhost: ") == 1
+    assert b"\r\nHost: example.org\r\n" in request
+    assert b"\r\nX-One: 1\r\nX-One: 2\r\n" in request
+    assert b"\r\nConnection: close\r\n" in request
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/silent", "it accepts connections, and no whole answer comes"),
+        ("/drip", "it accepts connections, and no whole answer comes"),
+        ("/no-answer", "it closes the connection without an answer"),
+        ("/half", "it closes the connection in the middle of its answer"),
+        ("/half-chunked", "it closes the connection in the middle of its answer"),
+        ("/not-http", "what it sends is not HTTP"),
+    ],
+)
+def test_silence_is_named(server, path, said):
+    assert probe(server, path).find_fault(0.3).startswith(said)
+
+
+def test_nobody_listens():
+    assert Probe(f"http://127.0.0.1:{free_port(set())}/", parse_line("/")).find_fault(1) == "nobody listens there"
+
+
+def test_silence_does_not_hide_the_answer_before_it(server, monkeypatch):
+    asked = probe(server, "/503")
+    asked.find_fault(1)
+    monkeypatch.setattr(asked, "_ask", lambda seconds: (_ for _ in ()).throw(TimeoutError("timed out")))
+    assert asked.find_fault(1) == "status 503: starting; then it accepts connections, and no whole answer comes"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/500", "one answers GET /500 with status 500: oops\n    its log"),
+        ("/503", "one did not answer GET /503 on port {port} as it should within 1 s (status 503: starting)\n    its log"),
+    ],
+)
+def test_the_end_of_its_log_is_shown(server, monkeypatch, path, said):
+    monkeypatch.setattr(process, "READY_SECONDS", 1.0)
+    one = SimpleNamespace(name="one", exit_code=lambda: None, log_tail=lambda: "    its log")
+    with pytest.raises(NotReady) as fault:
+        wait_until_ok([one], "127.0.0.1", server.port, parse_line(path))
+    assert str(fault.value) == said.format(port=server.port)
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("uwsgi", "uwsgi is not installed: ./run_all.sh installs it"),
+        ("psycopg", "psycopg is not installed: ./run_all.sh installs it"),
+        ("uv", "uv is not installed: requirements.txt does not name it; add its package there, or install it where PATH finds it"),
+        ("nginx", "nginx is not installed: on Debian: "),
+    ],
+)
+def test_how_to_install_is_true(monkeypatch, program, said):
+    monkeypatch.setattr(process.shutil, "which", lambda name, path=None: None)
+    with pytest.raises(NotInstalled) as missing:
+        process.find_program(program)
+    assert str(missing.value).startswith(said)
+
+
+def test_a_line_is_shown_when_it_is_complete(tmp_path, capsys):
+    path = tmp_path / "log"
+    path.write_text("from before\nhal")
+    with Follower() as logs:
+        logs.add(path, "one | ")
+        time.sleep(0.3)
+        assert capsys.readouterr().err == "one | from before\n"
+        with path.open("a") as log:
+            log.write("ves\nthe end")
+        time.sleep(0.3)
+        assert capsys.readouterr().err == "one | halves\n"
+    assert capsys.readouterr().err == "one | the end\n"
+
+
+# By the whole program
+
+WRONG = changed(
+    ("    asked += 1\n", '    asked += 1\n    print("asked for", scope["path"], flush=True)\n'),
+    ('"status": 200', '"status": 404'),
+    ('"body": b"ok"', '"body": b"no"'),
+)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    return copy_tree(tmp_path_factory.mktemp("project"), {"wrong": WRONG, "tiny": changed(("8099", "8098"), source=TINY)})
+
+
+def test_a_server_that_answers_wrongly_is_named_within_seconds(tree):
+    began = time.monotonic()
+    program = run(tree, "scenarios/wrong.py")
+    assert time.monotonic() - began < process.READY_SECONDS / 2
+    assert program.process.returncode == 1
+    first, *log = program.stderr.splitlines()
+    assert first == "wrong failed: wrong answers GET / with status 404: no"
+    assert log
+    assert set(log) == {"    asked for /"}
+
+
+def test_by_hand_it_is_served_all_the_same(tree):
+    with Program(tree, "-m", "common.suite", "--serve", "wrong", "tiny") as program:
+        said = [program.process.stdout.readline()]
+        while "Ctrl-C" not in said[-1]:
+            said.append(program.process.stdout.readline())
+            assert said[-1], program.process.communicate()
+        assert get("http://127.0.0.1:8099/asked-by-hand") == (404, "no")
+        assert get("http://127.0.0.1:8098/") == (200, "ok")
+        program.process.terminate()
+        assert program.finish() == 130
+        assert program.left_over() == []
+    assert sum("starting on port" in line for line in said) == 2
+    assert said[0].startswith("wrong: starting on port 8099: uvicorn {app} ")
+    lines = program.stderr.splitlines()
+    assert "wrong answers GET / with status 404: no; it is served all the same" in lines
+    assert "wrong | asked for /asked-by-hand" in lines
+    assert lines[-1] == "run_all.sh: stopped"
+    assert "Traceback" not in program.stderr
+
+
+HELP = {
+    "scenarios/tiny.py": "python scenarios/tiny.py",
+    "-m common.suite": "./run_all.sh",
+    "-m common.loadgen": "python -m common.loadgen",
+    "-m common.compare": "python -m common.compare",
+    "-m common.page": "python -m common.page",
+}
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_help_begins_with_examples(tree, command):
+    program = run(tree, *command.split(), "--help")
+    assert program.process.returncode == 0
+    assert program.stdout.startswith(f"examples:\n  {HELP[command]} ")
+    assert f"\nusage: {HELP[command]} [-h] " in program.stdout
+    sizes = " ".join(program.stdout.split())
+    assert ("requests in all (default 1" in sizes) is (command == "-m common.loadgen")
+    assert ("in place of each load's own" in sizes) is (command in ("scenarios/tiny.py", "-m common.suite"))

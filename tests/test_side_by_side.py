@@ -1,0 +1,159 @@
+"""Two scenarios side by side: does the ratio come out right, is it said right, and is nothing left running?"""
+
+import random
+
+import pytest
+
+from common.client.turns import Slice
+from common.report import pair as report
+from common.results import files
+from common.results.pairs import CONFIDENCE_OF_A_LOOK, Pair, Restart, cpu_per_request, cpu_ratio, judge_pair
+from common.running.in_turn import ANSWERS_LONG, SHORTEST_SLICE, slice_seconds
+from tests.made_up import make_run
+from tests.processes import changed, copy_tree, one_line, run
+
+ENVIRONMENT = make_run("any").environment
+
+
+def make_restart(
+    ratio: float, long_ratio: float | None = None, cpu: float = 0.001, idle: float = 0.0, failed: int = 0, load: float = 0.9
+) -> Restart:
+    """Of pairs of slices in which the first server needs so many times what the second needs."""
+    slices = []
+    for is_long, times in ((False, ratio), (True, long_ratio or ratio)):
+        for number in range(2 if is_long else 10):
+            side = number % 2
+            each = cpu * (times if side == 0 else 1.0)
+            seconds = 0.05
+            answers = int(load * seconds / each * 1000) / 1000
+            slices.append(
+                Slice(side, seconds, int(answers) or 1, failed, 0.01, (int(answers) or 1) * each + idle * seconds, idle * seconds, is_long)
+            )
+    return Restart(0, 0.05, slices)
+
+
+def make_pair(*restarts: Restart, **more) -> Pair:
+    line = "-n 9 -c 3 /"
+    return Pair(
+        **{
+            **dict(
+                names=["a", "b"], study="tests", line=line, identity=line, latency_ms=0, within=0.05, launches=["", ""], sources=["", ""]
+            ),
+            **dict(started_at="2026-11-26T12:00:00+00:00", environment=ENVIRONMENT, restarts=list(restarts)),
+            **more,
+        }
+    )
+
+
+def spread(around: float, number: int, by: float = 0.004, seed: int = 1, **more) -> list[Restart]:
+    chance = random.Random(seed)
+    return [make_restart(around * (1 + chance.uniform(-by, by)), **more) for _ in range(number)]
+
+
+def test_cpu_per_request_leaves_out_what_a_server_uses_when_nobody_asks_it():
+    assert cpu_per_request(make_restart(1.0, cpu=0.001, idle=0.2), 0) == pytest.approx(0.001)
+    assert cpu_ratio(make_restart(1.04, idle=0.1)) == pytest.approx(1.04)
+
+
+def test_a_difference_is_found_and_said_with_its_bounds():
+    found = judge_pair(make_pair(*spread(1.04, 8)))
+    assert (found.kind, found.is_decided) == ("more", True)
+    assert found.cpu.low < 1.04 < found.cpu.high
+    said = report.text(make_pair(*spread(1.04, 8)))
+    assert "a costs 4." in said.splitlines()[-1]
+    assert " % more CPU per request than b, between " in said
+    assert "less CPU per request than b" in report.text(make_pair(*spread(0.9, 8)))
+
+
+def test_sameness_is_shown_not_assumed():
+    assert judge_pair(make_pair(*spread(1.0, 8))).kind == "same"
+    assert "the same CPU per request within 5%: at most " in report.text(make_pair(*spread(1.0, 8)))
+    wide = make_pair(make_restart(0.8), make_restart(1.2), make_restart(1.05))
+    assert judge_pair(wide).kind == "undecided"
+    assert report.text(wide).splitlines()[-1].startswith("Not decided in the time: a costs between ")
+    assert judge_pair(make_pair(*spread(1.5, 2))).kind == "undecided"  # two restarts have no interval
+
+
+def test_where_sharing_a_core_changes_the_ratio_it_is_refused():
+    pair = make_pair(*spread(1.5, 8, long_ratio=2.4))
+    assert judge_pair(pair).kind == "unfair"
+    assert "sharing a core changes the ratio by more than 5% (long slices 2.40x" in report.text(pair)
+
+
+def test_what_fails_is_not_compared():
+    pair = make_pair(*spread(1.0, 5, failed=20))
+    assert judge_pair(pair).kind == "failed"
+    assert "more than 5% of the requests failed (a " in report.text(pair)
+
+
+def test_response_times_are_said_only_where_the_core_has_time():
+    assert judge_pair(make_pair(*spread(1.0, 5))).response is None
+    assert judge_pair(make_pair(*spread(1.0, 5, load=0.3))).response is not None
+
+
+def test_equal_servers_seldom_differ():
+    """Of 400 pairs of equal servers, whose starts differ by a percent, looked at five times each."""
+    chance = random.Random(4)
+    wrong = 0
+    for _ in range(400):
+        restarts = [make_restart(1 + chance.gauss(0, 0.01)) for _ in range(20)]
+        wrong += any(judge_pair(make_pair(*restarts[:number])).kind in ("more", "less") for number in (3, 5, 8, 12, 20))
+    assert wrong <= 0.05 * 400
+    assert pytest.approx(0.99) == CONFIDENCE_OF_A_LOOK
+
+
+def test_a_slice_is_several_answers_long():
+    assert slice_seconds([0.001, 0.002]) == SHORTEST_SLICE
+    assert slice_seconds([0.1, 0.02]) == ANSWERS_LONG * 0.1
+
+
+# The command
+
+KEPT = ("-n 20 -c 2", "-n 20 -c 4 -k")
+PLAIN = changed(KEPT)
+SLOWER = changed(KEPT, ("    asked += 1\n", "    asked += 1\n    sum(range(50_000))\n"))
+SHORT = ("--side-by-side", "--minutes", "0.1")
+
+
+def test_a_slower_one_is_found(tmp_path):
+    """It needs several times as much, so a few seconds on a busy machine show it."""
+    tree = copy_tree(tmp_path, {"plain": PLAIN, "slower": SLOWER})
+    program = run(tree, "-m", "common.suite", "slower", "plain", *SHORT)
+    assert program.process.returncode == 0, program.stderr
+    assert "slower beside plain · GET /, 4 at a time" in program.stdout
+    assert " more CPU per request than plain, between " in program.stdout
+    [path] = (tree / "results").glob("*/*.pair.json")
+    pair = files.read(path, Pair)
+    assert len(pair.restarts) == 3
+    assert {one.failed for restart in pair.restarts for one in restart.slices} == {0}
+    assert all(any(one.is_long for one in restart.slices) for restart in pair.restarts)
+
+
+def test_a_change_for_the_worse_ends_with_1(tmp_path):
+    before, after = (copy_tree(tmp_path / name, {"site": source}) for name, source in (("before", PLAIN), ("after", SLOWER)))
+    program = run(after, "-m", "common.suite", "site", "--against", str(before), "--minutes", "0.1")
+    assert program.process.returncode == 1, program.stderr
+    assert "site costs " in program.stdout
+    assert " more CPU per request than before-site, between " in program.stdout
+    program = run(before, "-m", "common.suite", "site", "--against", str(after), "--minutes", "0.1")
+    assert program.process.returncode == 0, program.stderr
+    assert " less CPU per request than before-site, between " in program.stdout
+
+
+WRONG = {
+    "one alone": (["plain", *SHORT], 2, "--side-by-side needs two scenarios"),
+    "no such checkout": (["plain", "--against", "nowhere"], 2, "--against nowhere: neither a directory nor a revision"),
+    "nothing in common": (["plain", "other", *SHORT], 2, "plain and other have no load in common that can be sent in turn"),
+    "one that dies": (["plain", "dies", *SHORT], 1, "dies ended with exit code 3"),
+}
+DIES = changed(KEPT, ("    asked += 1\n", "    asked += 1\n    if asked > 100:\n        os._exit(3)\n"))
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_goes_wrong_is_one_line(tmp_path, name):
+    arguments, code, said = WRONG[name]
+    tree = copy_tree(tmp_path, {"plain": PLAIN, "other": changed(("-n 20 -c 2", "-n 20 -c 3 -k")), "dies": DIES})
+    program = run(tree, "-m", "common.suite", *arguments)
+    assert program.process.returncode == code, program.stderr
+    assert one_line(program.stderr), program.stderr
+    assert said in program.stderr
