@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks and tests everything: ruff, mypy, pytest. Arguments go to pytest: ./run_tests.sh -k loadgen
-# Two files of tests run beside each other; -n 0 for one by one.
+# Two test files run at a time; -n 0 runs them one after the other.
 set -eu
 cd "$(dirname "$0")"
 . common/setup.sh

@@ -1,4 +1,4 @@
-"""What most people write when they need a load client: a bare aiohttp ClientSession loop.
+"""The load client that most people would write: a bare aiohttp ClientSession loop.
 
 python benchmarks/client_session_loop.py REQUESTS CONCURRENCY [keep-alive|close] URL
 """

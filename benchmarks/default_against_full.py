@@ -1,8 +1,8 @@
-"""Does a default run say what a full one says? The ratio of each scenario to its study's baseline in both.
+"""Does a default run say what a full run says? Compares each scenario's ratio to its study's baseline in both.
 
     python -m benchmarks.default_against_full results/RUN results/FULL_RUN
 
-Loads are matched by scenario, path and added latency: the full run's are longer and may be others, which is said.
+Loads are matched by scenario, path and added latency: the full run's are longer; if they differ otherwise, the table says so.
 A ratio that is off by more than 1.5 times, or points the other way, is flagged, and the exit code is 1. Rates that are
 too short to tell in either run are shown and not judged.
 """
@@ -19,7 +19,7 @@ from common.results.record import ScenarioRun
 from studies import baselines_of
 
 MOST_FACTOR = 1.5
-EQUAL = 1.05  # a ratio nearer to 1 points nowhere
+EQUAL = 1.05  # a ratio closer to 1 points nowhere
 ROW = "{:<10}{:<36}{:<22}{:>4}  {:>9}{:>9}{:>8}  {}"
 
 Key = tuple[str, str, str, int]  # study, scenario, path, added latency
@@ -27,15 +27,15 @@ Key = tuple[str, str, str, int]  # study, scenario, path, added latency
 
 @dataclass(frozen=True)
 class Ratio:
-    """Of one scenario to its baseline, under one load."""
+    """One scenario's ratio to its baseline, under one load."""
 
     line: str
     value: float
-    too_short: str = ""  # why it cannot be told
+    too_short: str = ""  # why there is no verdict
 
 
 def find_ratios(runs: Iterable[ScenarioRun]) -> dict[Key, Ratio]:
-    """Each load of each scenario but the baselines."""
+    """Each load of each scenario except the baselines."""
     loads: dict[tuple[str, str, int], dict[str, list[Sample]]] = {}
     for run in runs:
         for load in run.loads:
@@ -81,12 +81,12 @@ def describe(default: Ratio, full: Ratio) -> str:
 
 
 def short(line: str) -> str:
-    """A load line without what is in both: its timeout, what it expects, its body."""
+    """A load line without the parts that both have: its timeout, its --expect, its body."""
     return line.partition(" -s ")[0].partition(" --expect")[0].partition(" -d ")[0]
 
 
 def show(default: dict[Key, Ratio], full: dict[Key, Ratio]) -> bool:
-    """A row for each load that both runs have. Is none off?"""
+    """Print a row for each load that both runs have; True if none is off."""
     print(ROW.format("study", "scenario", "path", "ms", "default", "full", "factor", ""))
     good = True
     for key in [key for key in default if key in full]:

@@ -1,14 +1,14 @@
-"""How often do our intervals see a difference where there is none? At 95 % it should be 5 times in 100.
+"""How often do our intervals see a difference that is not there? At 95% it should be 5 times in 100.
 
     python -m benchmarks.false_positives [results/RUN]
 
-Simulates A/A comparisons: both sides drawn from one distribution, ten runs each. From three
-made-up shapes, and from recorded runs, as they lie about their scenario's median: those of
+Simulates A/A comparisons: both sides are drawn from one distribution, ten runs each. It uses three
+made-up shapes and recorded runs, relative to their scenario's median: those of
 recorded_runs.json (12 rounds of gunicorn_gthread, its control and uvicorn_asgi, -n 60 -c 30),
-or those of a directory of results. Beside our interval stands the percentile bootstrap of medians.
+or those of a results directory. It shows the percentile bootstrap of medians beside our interval.
 
-Then whole tables, of scenarios that are all equal: how often does some scenario differ from the baseline, is one
-said to serve most, or least? A table promises 5 in 100 too, whatever number of scenarios it holds.
+Then whole tables of equal scenarios: how often does some scenario differ from the baseline, or is one
+said to serve most or least? A table promises 5 in 100 too, whatever its number of scenarios.
 """
 
 import json
@@ -31,21 +31,21 @@ RECORDED = Path(__file__).with_name("recorded_runs.json")
 FIGURES_DRAWN = ("req/s", "p50 ms", "p99 ms", "CPU ms/req")
 RUNS, COMPARISONS, RESAMPLES = 10, 4000, 400
 TABLES, SIZES = 2000, ((2, 10), (6, 10), (12, 10), (6, 3))  # scenarios, and runs of each
-FEWEST = 10  # recorded runs that a distribution may be made of
+FEWEST = 10  # recorded runs for a distribution
 WANTED = 0.06
 
 Draw = Callable[[random.Random], float]
 Recorded = dict[str, dict[str, list[float]]]  # by scenario and load, by metric: one value for each run
 
 MADE_UP: dict[str, Draw] = {
-    "lognormal, CV 20 %": lambda chance: math.exp(chance.gauss(0, 0.2)),
-    "normal, CV 10 %": lambda chance: max(0.01, chance.gauss(1, 0.1)),
-    "one run in ten 40 % slower": lambda chance: math.exp(chance.gauss(0, 0.08)) * (0.6 if chance.random() < 0.1 else 1),
+    "lognormal, CV 20%": lambda chance: math.exp(chance.gauss(0, 0.2)),
+    "normal, CV 10%": lambda chance: max(0.01, chance.gauss(1, 0.1)),
+    "one run in ten 40% slower": lambda chance: math.exp(chance.gauss(0, 0.08)) * (0.6 if chance.random() < 0.1 else 1),
 }
 
 
 def read_runs(directory: Path) -> Recorded:
-    """What each run that counts came to; a control's runs are its scenario's."""
+    """The metrics of each run that counts; a control's runs count as its scenario's."""
     recorded: Recorded = {}
     for run in files.read_directory(directory):
         for load in run.loads:
@@ -59,7 +59,7 @@ def read_runs(directory: Path) -> Recorded:
 
 
 def draws(runs: Recorded) -> dict[str, Draw]:
-    """Of each metric one distribution: the runs of all scenarios over their own median."""
+    """One distribution for each metric: all scenarios' runs relative to their own median."""
     pools: dict[str, list[float]] = {}
     for metrics in runs.values():
         for name, values in metrics.items():
@@ -82,13 +82,13 @@ def bootstrap_differs(one: list[float], other: list[float], generator: np.random
 
 @dataclass(frozen=True)
 class Said:
-    """In how many of so many tables something was said that is not so."""
+    """In how many tables something untrue was said."""
 
     differs: int  # from the baseline
-    most: int  # that one serves most: shown against all others
+    most: int  # one is said to serve most, against all others
     least: int
     any_of_these: int
-    uncorrected: int  # differs, if every ratio had 95 % for itself
+    uncorrected: int  # differs, if every ratio alone had 95%
 
 
 def try_tables(draw: Draw, scenarios: int, runs: int, tables: int, chance: random.Random) -> Said:
@@ -113,7 +113,7 @@ def shown(estimate: Estimate | None) -> bool:
 
 
 def print_tables(shapes: dict[str, Draw]) -> float:
-    """The largest share of tables in which some scenario differs, or is said to serve most or least."""
+    """Print and return the largest share of tables in which a scenario differs, or is said to serve most or least."""
     worst = 0.0
     print(f"\n{TABLES:,} tables of equal scenarios: share of them in which one differs, or is said to serve most or least")
     for name, draw in shapes.items():

@@ -2,9 +2,9 @@
 
     python -m benchmarks.load_generators [--rounds 3]
 
-Ours beside ab, hey, wrk, a ClientSession loop and a bare loop that parses nothing, against the
-reference server: the client on one core, the server on another, rounds interleaved, medians shown.
-What is not installed is named and left out.
+Compares ours with ab, hey, wrk, a ClientSession loop and a bare loop that parses nothing, against the
+reference server: the client on one core, the server on another, rounds interleaved; it prints medians.
+Generators that are not installed are named and left out.
 """
 
 import argparse
@@ -25,7 +25,7 @@ HOST, PORT = "127.0.0.1", 9180
 SITE = f"http://{HOST}:{PORT}"
 TIME_OUT = 120
 
-# Each returns the command for so many requests, so many at once.
+# Each returns the command for a number of requests and a number at once.
 Command = Callable[[int, int, bool, str], list[str]]
 
 
@@ -39,7 +39,7 @@ def loop(requests: int, concurrency: int, keep_alive: bool, url: str) -> list[st
 
 
 def bare(requests: int, concurrency: int, keep_alive: bool, url: str) -> list[str]:
-    """It knows no keep-alive and no path."""
+    """It supports neither keep-alive nor paths."""
     return [sys.executable, "benchmarks/bare_loop.py", str(requests), str(concurrency), HOST, str(PORT)]
 
 
@@ -52,7 +52,7 @@ def hey(requests: int, concurrency: int, keep_alive: bool, url: str) -> list[str
 
 
 def wrk(requests: int, concurrency: int, keep_alive: bool, url: str) -> list[str]:
-    """wrk counts seconds, not requests, and has no close mode but this header."""
+    """wrk takes seconds, not requests, and closes connections only by this header."""
     return ["wrk", "-t1", "-d2s", "--latency", f"-c{concurrency}", *([] if keep_alive else ["-H", "Connection: close"]), url]
 
 
@@ -60,14 +60,14 @@ CLIENTS: dict[str, Command] = {"ours": ours, "ClientSession loop": loop, "bare l
 KEEPING = tuple(name for name in CLIENTS if name != "bare loop")  # those that can keep a connection
 NEEDS = {"ab": "apache2-utils", "hey": "hey", "wrk": "wrk"}  # Debian's names
 
-# What each prints: requests per second, seconds in all, median in ms.
+# What each prints: requests per second, total seconds, median in ms.
 RATE = r"(?:Requests per second:|Requests/sec:)\s+([\d.]+)"
 SECONDS = r"(?:Time taken for tests:|Total:|^seconds)\s+([\d.]+)(?: secs| seconds|$)"
 MEDIAN = r"(?:^\s+50%\s+|^p50_ms )([\d.]+)(us|ms|s)?|50% in ([\d.]+) secs"
 
 
 def run(command: list[str], cores: list[int]) -> tuple[str, float]:
-    """What it printed, and its peak memory in MB."""
+    """Its output, and its peak memory in MB."""
     with only_on(cores):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT)
     assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""How large is the page of a large suite, and how long does it take? Results are made up: 30 scenarios, 10 rounds.
+"""How large is the page of a large suite, and how long does it take? The results are made up: 30 scenarios, 10 rounds.
 
 python -m benchmarks.page
 """
@@ -46,7 +46,7 @@ STUDIES = {
 
 
 def made_up(scenarios: int, rounds: int, seed: int = 1) -> list[ScenarioRun]:
-    """Results as a suite leaves them: some noisy, some at the client's limit, some failed."""
+    """Results as a suite leaves them: some noisy, some client-bound, some failed."""
     chance = random.Random(seed)
     runs = []
     for number in range(scenarios):

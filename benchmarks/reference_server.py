@@ -34,7 +34,7 @@ STALL_SECONDS = 1.0
 
 
 class Behaviour:
-    """What all connections share: how many requests each path had, and what they had to wait."""
+    """What all connections share: the number of requests to each path, and the delays applied."""
 
     def __init__(self) -> None:
         self.applied: list[float] = []
@@ -100,7 +100,7 @@ class Reference(asyncio.Protocol):
             self.reply(answer)
         elif kind == b"stall":
             if behaviour.seen[path] == int(number):
-                time.sleep(STALL_SECONDS)  # the whole server, as when it collects garbage
+                time.sleep(STALL_SECONDS)  # stalls the whole server, as garbage collection would
             self.reply(answer)
         elif kind == b"fail":
             self.reply(answer.replace(b"200 OK", b"500 Oh") if hit else answer, answer is LAST)

@@ -1,10 +1,10 @@
-"""What does the latency relay add beside its latency, and how many bytes does it let through?
+"""What does the latency relay add besides its latency, and how many bytes does it let through?
 
     python -m benchmarks.relay
 
-An echo server and 1,000 connections, through a relay that adds 100 ms one way: how far each
-answer is from 100 ms later than without it. Then bytes through one connection as fast as
-they go. The relay on one core, the rest on another.
+1,000 connections to an echo server go through a relay that adds 100 ms one way: how far is each
+answer from exactly 100 ms later than without it? Then bytes through one connection as fast as
+they go. The relay has one core, the rest another.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class Sink(asyncio.Protocol):
 
 
 class Asker(asyncio.Protocol):
-    """Sends a byte, waits for it, notes how long it took."""
+    """Sends a byte, waits for its return, and notes how long that took."""
 
     def __init__(self) -> None:
         self.answered: asyncio.Future[float] | None = None
@@ -71,7 +71,7 @@ class Asker(asyncio.Protocol):
 
 
 async def answer_times(port: int) -> list[float]:
-    """Of connections that are all open, each asking in its own millisecond of a second."""
+    """Response times of connections that are all open, each asking in its own millisecond."""
     loop = asyncio.get_running_loop()
     askers = [(await loop.create_connection(Asker, HOST, port))[1] for _ in range(CONNECTIONS)]
     await asyncio.gather(*(asker.ask() for asker in askers))  # the handshakes' share

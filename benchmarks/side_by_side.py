@@ -1,9 +1,9 @@
-"""Does side by side find a difference that is there, how soon, and none where there is none?
+"""Does side by side find a real difference, how soon, and none between identical servers?
 
     python -m benchmarks.side_by_side [--pairs 10] [--minutes 1] [--busy]
 
-Pairs of one gunicorn worker with threads whose view counts to a number: to the same one (A/A), or to a larger one, so that a request
-costs 2, 5 or 10 % more CPU by what a step and a request cost here. --busy runs two programs beside them that do nothing but count.
+Pairs of one gunicorn worker with threads whose view counts to a number: to the same number (A/A), or to a larger one, so that a
+request costs 2%, 5% or 10% more CPU on this machine. --busy runs two programs beside them that only count.
 """
 
 import argparse
@@ -24,8 +24,8 @@ from common.running.sizing import RunOptions
 from common.serving import folders, postgres
 from common.serving.scenario import Scenario, read
 
-STEPS = 8000  # some 0.4 ms beside what Django and gunicorn need
-MORE = {"A/A": 0, "2 % more": 0.02, "5 % more": 0.05, "10 % more": 0.10}
+STEPS = 8000  # about 0.4 ms on top of what Django and gunicorn need
+MORE = {"A/A": 0, "2% more": 0.02, "5% more": 0.05, "10% more": 0.10}
 SITE = '''"""Counts to a number."""
 import time
 from django.conf import settings
@@ -51,10 +51,10 @@ LOAD = ["-n 1000 -c 8 -k --expect counted /"]
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--pairs", type=int, default=10, help="of each kind (default 10)")
-    parser.add_argument("--minutes", type=float, default=1.0, help="that a pair may take (default 1)")
-    parser.add_argument("--only", choices=list(MORE), help="this kind alone")
-    parser.add_argument("--busy", action="store_true", help="beside two programs that only count")
+    parser.add_argument("--pairs", type=int, default=10, help="pairs of each kind (default 10)")
+    parser.add_argument("--minutes", type=float, default=1.0, help="minutes that a pair may take (default 1)")
+    parser.add_argument("--only", choices=list(MORE), help="measure only this kind")
+    parser.add_argument("--busy", action="store_true", help="run two programs beside it that only count")
     options = parser.parse_args(arguments)
     with folders.temporary() as folder, busy(2 if options.busy else 0), postgres.server(silent) as database:
         directory = new_directory("side-by-side-benchmark")
@@ -75,7 +75,7 @@ def write_site(folder: Path, name: str, steps: int) -> Scenario:
 
 
 def cost_of_a_step() -> float:
-    """In seconds of CPU, as the view takes them."""
+    """The CPU seconds of a step, as the view takes it."""
     number, steps, best = 0, 100_000, math.inf
     for _ in range(20):
         began = time.thread_time()
@@ -86,7 +86,7 @@ def cost_of_a_step() -> float:
 
 
 def extra_steps(more: float, cost: float, folder: Path, directory: Path, database: postgres.Server) -> int:
-    """That make a request dearer by this share, by what a request costs here."""
+    """The steps that make a request cost this share more on this machine."""
     if not more:
         return 0
     pair = measure(folder, 0, 0, 0.3, directory, database)
@@ -112,7 +112,7 @@ def report(kind: str, more: float, pairs: list[Pair]) -> None:
     restarts = statistics.median(len(pair.restarts) for pair in pairs)
     print(
         f"{kind:<10} {len(pairs)} pairs: {verdicts}; mean ratio {mean:.4f} +- {1.96 * error:.4f} over {len(ratios)} restarts; "
-        f"{restarts:g} restarts a pair, intervals {100 * (statistics.median(widths) ** 0.5 - 1):.1f} % either way",
+        f"{restarts:g} restarts a pair, intervals {100 * (statistics.median(widths) ** 0.5 - 1):.1f}% either way",
         flush=True,
     )
 

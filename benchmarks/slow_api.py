@@ -1,8 +1,8 @@
-"""Can the slow API ever be the bottleneck? Its own ceiling beside the calls that the best scenario makes.
+"""Can the slow API ever be the bottleneck? Compares its own ceiling with the calls that the busiest scenario makes.
 
     python -m benchmarks.slow_api results/RUN
 
-The API on one core, the load generator on another, without its wait; a median of three.
+The API, without its wait, has one core and the load generator another; the result is a median of three.
 """
 
 import statistics
@@ -41,7 +41,7 @@ def ceiling(port: int, cores: list[int], keep_alive: bool) -> float:
 
 
 def best_call_rate(directory: Path) -> tuple[str, float]:
-    """Of the scenarios that need the slow API, the one that calls it most often."""
+    """The scenario that calls the slow API most often."""
     rates = []
     for run in files.read_directory(directory):
         if run.study == "slow-api":

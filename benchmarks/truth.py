@@ -2,11 +2,11 @@
 
     python -m benchmarks.truth [--rounds 3] [CASE ...]
 
-Against the reference server, whose delays, failures and CPU time are known: percentiles at
-500 requests per second, closed and open loop, with kept connections and a new one for each request, within 2 % or 1 ms; the rate
-of loads that are cut off within 2 %; numbers of failures exactly; CPU time per request, of the server itself and of processes
-that it forks, within 3 %; and a client that is slowed on purpose must say so.
-Of several rounds each error is the median, with the worst beside it. Exit code 1 if a median is not within. Six minutes a round.
+Checks it against the reference server, whose delays, failures and CPU time are known: percentiles at
+500 requests per second, closed and open loop, with keep-alive and a new connection for each request, within 2% or 1 ms; the rate
+of loads that are cut off within 2%; numbers of failures exactly; CPU time per request, of the server itself and of processes
+that it forks, within 3%; and a client that is slowed on purpose must say so.
+With several rounds, each error is the median, with the worst beside it. Exit code 1 if a median is too large. A round takes six minutes.
 """
 
 import argparse
@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RATE, SECONDS = 500, 20  # long enough for the first wave, which connects, to be less than a hundredth
 REQUESTS = RATE * SECONDS
 FAILING = 1400
-STALL_RATE, STALL_REQUESTS, STALLED_AT = 100, 1000, 200  # with the 200th request the server stalls for a second
+STALL_RATE, STALL_REQUESTS, STALLED_AT = 100, 1000, 200  # at the 200th request the server stalls for a second
 BUSY_MS, BUSY_REQUESTS = 5, 400
 FORKED_MS, FORKED_REQUESTS = 50, 60
 CPU_NEAR = 0.03
@@ -45,7 +45,7 @@ USERS, WAVE_MS, CUT_SECONDS = 50, 700, 5.2  # a load that is cut off in the midd
 EVERY = 7
 TIME_OUT = 120
 
-# A client that has to do something else for 2 ms with every answer.
+# A client that spends an extra 2 ms on every answer.
 SLOWED = """
 import sys, time
 from common import loadgen
@@ -67,7 +67,7 @@ class Figure:
     what: str
     truth: float
     reported: float
-    near: float  # how far apart they may be
+    near: float  # the largest difference allowed
 
     @property
     def error(self) -> float:
@@ -75,7 +75,7 @@ class Figure:
 
 
 class Lab:
-    """A reference server on one core, and clients on another."""
+    """A reference server on one core and clients on another."""
 
     def __init__(self) -> None:
         self.server_cores, self.client_cores = split()
@@ -96,7 +96,7 @@ class Lab:
         self.folder.cleanup()
 
     def fire(self, path: str, *words: object, program: tuple[str, ...] = ("-m", "common.loadgen"), meter: CostMeter | None = None) -> Sent:
-        """The record of one load; the server begins new lists and counts before it."""
+        """Send one load and return its record; the server starts new lists and counts before it."""
         self.applied()
         saved = Path(self.folder.name) / "record.json"
         saved.unlink(missing_ok=True)
@@ -115,7 +115,7 @@ class Lab:
 
 
 def closed(mean_ms: float) -> list[object]:
-    """As many at a time as make the rate."""
+    """As many at a time as give the rate."""
     return ["-n", REQUESTS, "-c", round(RATE * mean_ms / 1000)]
 
 
@@ -155,10 +155,10 @@ def short(lab: Lab) -> Iterator[Figure]:
 
 
 def cut_off(lab: Lab) -> Iterator[Figure]:
-    """What is in flight at the end has no part in the rate, and what is answered before has all of it."""
+    """Requests in flight at the end must not count in the rate, and all answered ones must."""
     for case, users, delay_ms, seconds in (("cut off in a wave", USERS, WAVE_MS, CUT_SECONDS), ("cut off, short answers", 20, 40, 3)):
         sent = lab.fire(f"/{delay_ms}", "-c", users, "-t", seconds, "-k")
-        time.sleep(delay_ms / 1000)  # what was cut off is still applied
+        time.sleep(delay_ms / 1000)  # delays of cut-off requests are still being applied
         metrics, applied = Metrics(sent), lab.applied()
         true = users * 1000 / statistics.fmean(applied)
         yield Figure(case, "req/s", true, metrics.per_second, 0.02 * true)
@@ -167,7 +167,7 @@ def cut_off(lab: Lab) -> Iterator[Figure]:
 
 
 def stall(lab: Lab) -> Iterator[Figure]:
-    """Who is due while the server does nothing waits for what is left of that second; a closed loop sends nothing meanwhile."""
+    """Requests due during the stall wait for the rest of that second; a closed loop sends nothing meanwhile."""
     due = [number / STALL_RATE for number in range(STALL_REQUESTS)]
     begins = due[STALLED_AT - 1]
     waits = sorted((begins + 1 - one) * 1000 if begins <= one <= begins + 1 else 0.0 for one in due)
@@ -189,7 +189,7 @@ def failures(lab: Lab) -> Iterator[Figure]:
 
 
 def cpu(lab: Lab) -> Iterator[Figure]:
-    """As a scenario's run measures it: by the kernel's accounting, before and after."""
+    """CPU as a scenario's run measures it: by the kernel's accounting, before and after."""
     loads: tuple[tuple[str, str, float, list[object]], ...] = (
         ("closed", "busy", BUSY_MS, ["-n", BUSY_REQUESTS, "-c", 4]),
         ("open", "busy", BUSY_MS, ["--rate", 100, "-n", BUSY_REQUESTS]),
@@ -205,14 +205,14 @@ def cpu(lab: Lab) -> Iterator[Figure]:
 
 
 def end_meter(meter: CostMeter, sent: Sent) -> Cost | None:
-    """What a load cost until it was cut off: what that left behind is not its own."""
+    """The cost of a load until it was cut off; the work it left behind does not count."""
     meter.end()
     over = datetime.fromisoformat(sent.started_at).timestamp() + sent.seconds
     return meter.cost_between(-math.inf, over if sent.stopped else math.inf)
 
 
 def indicted(lab: Lab) -> Iterator[Figure]:
-    """1 where the client doubts its own figures, 0 where it does not."""
+    """1 if the client doubts its own figures, else 0."""
     yield Figure("client slowed by 2 ms an answer", "doubts itself", 1, doubted(lab.fire("/100", *OPEN, "-k", program=("-c", SLOWED))), 0)
     yield Figure("client left alone", "doubts itself", 0, doubted(lab.fire("/100", *OPEN, "-k")), 0)
 
@@ -226,7 +226,7 @@ ROW = "{:<40}{:<22}{:>10}{:>10}{:>9}{:>9}  {}"
 
 
 def show(rounds: list[list[Figure]]) -> bool:
-    """A row for each figure: the round in the middle, and how far off the worst one was. Is all within?"""
+    """Print a row for each figure, with the median and the worst round; True if all are close enough."""
     good = True
     for same in zip(*rounds, strict=True):
         one = sorted(same, key=lambda figure: figure.error)[len(same) // 2]
@@ -242,7 +242,7 @@ def show(rounds: list[list[Figure]]) -> bool:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("cases", nargs="*", choices=[*CASES, []], metavar="CASE", help=f"of {', '.join(CASES)} (default: all)")
+    parser.add_argument("cases", nargs="*", choices=[*CASES, []], metavar="CASE", help=f"cases to check: {', '.join(CASES)} (default: all)")
     options = parser.parse_args(arguments)
     good = True
     print(ROW.format("case", "figure", "truth", "reported", "error", "worst", ""))

@@ -1,4 +1,4 @@
-"""Before anything of it is loaded, which takes up to a second: Ctrl-C is no fault, and shows no traceback."""
+"""Ctrl-C while a command is still loading, which takes up to a second, ends it without a traceback."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ def end_quietly(kind: type[BaseException], error: BaseException, trace: Tracebac
         return
     print("stopped", file=sys.stderr, flush=True)
     sys.stdout.flush()
-    os._exit(130)  # nothing was begun: a command that has begun hears of it by itself (common/cli.py)
+    os._exit(130)  # nothing has begun; a command that has begun handles Ctrl-C itself (common/cli.py)
 
 
 sys.excepthook = end_quietly

@@ -34,7 +34,7 @@ from common.serving.places import HOST, ROOT, short_path
 from common.serving.scenario import Scenario, read
 from common.serving.site import Serving, Site, wait_until_ready
 
-LOOK_EVERY = 0.5  # whether what is served by hand still lives
+LOOK_EVERY = 0.5  # seconds between checks that the sites still run
 
 
 def main(file: str) -> NoReturn:
@@ -63,35 +63,35 @@ def parse_arguments(path: str, arguments: list[str]) -> argparse.Namespace:
     command = f"python {path}"
     examples = [
         (command, "start its server, send its loads, print their summaries"),
-        (f"{command} -n 1000 -c 50 -k", "another load: 1,000 requests, 50 at a time, on kept connections"),
-        (f"{command} --full", "the published loads, if it has some"),
-        (f"{command} --find-rate 'p99<=500ms'", "how many requests a second it serves so fast"),
-        (f"{command} --serve", "serve it by hand, with its log on the terminal, until Ctrl-C"),
+        (f"{command} -n 1000 -c 50 -k", "a different load: 1,000 requests, 50 at a time, keep-alive"),
+        (f"{command} --full", "the published loads, if it has any"),
+        (f"{command} --find-rate 'p99<=500ms'", "the highest rate it serves that fast"),
+        (f"{command} --serve", "serve it until Ctrl-C, with its log on the terminal"),
     ]
     parser = cli.Parser(examples=examples, prog=command, description="Run one scenario.", allow_abbrev=False)
     add_run_options(parser)
-    parser.add_argument("--target", metavar="URL", help="send the loads to this URL, where the scenario is served already")
-    parser.add_argument("--locust-web", action="store_true", help="serve, and let Locust's web page at port 8089 start its load")
+    parser.add_argument("--target", metavar="URL", help="send the loads to this URL, where the scenario is already served")
+    parser.add_argument("--locust-web", action="store_true", help="serve it, and start its load from Locust's web page on port 8089")
     parser.add_argument(
-        "--locust", nargs=argparse.REMAINDER, metavar="OPTION", help="run the ramp by Locust; all that follows is for Locust"
+        "--locust", nargs=argparse.REMAINDER, metavar="OPTION", help="send the ramp with Locust; all further options go to Locust"
     )
-    parser.add_argument("--find-rate", metavar="TARGET", help="find the highest rate that keeps 'p99<=500ms', on the first load's path")
+    parser.add_argument("--find-rate", metavar="TARGET", help="find the highest rate that keeps 'p99<=500ms' on the first load's path")
     return parse_run_arguments(parser, arguments)
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     add_size_options(parser)
-    parser.add_argument("--full", action="store_true", help="send the published loads, in place of shorter ones")
-    parser.add_argument("--no-pin", action="store_true", help="let server and load share all cores")
-    parser.add_argument("--serve", action="store_true", help="serve on the scenarios' own ports, by hand, until Ctrl-C")
-    parser.add_argument("--host", default=HOST, metavar="ADDRESS", help="with --serve: serve other machines too, on this address")
+    parser.add_argument("--full", action="store_true", help="send the published loads instead of the short ones")
+    parser.add_argument("--no-pin", action="store_true", help="let the server and everything else share all cores")
+    parser.add_argument("--serve", action="store_true", help="serve on the scenarios' own ports until Ctrl-C, and send nothing")
+    parser.add_argument("--host", default=HOST, metavar="ADDRESS", help="with --serve: listen on this address, for other machines too")
 
 
 def parse_run_arguments(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     check_sizes(options.requests, options.concurrency)
     if options.host != HOST and not options.serve:
-        raise cli.UsageError("--host goes with --serve")
+        raise cli.UsageError("--host needs --serve")
     return options
 
 
@@ -116,14 +116,14 @@ def run_alone(scenario: Scenario, options: RunOptions, directory: Path, watch: W
 
 
 def tell_of_copies(scenarios: Iterable[Scenario]) -> None:
-    """Before they run: what is compared with what it was copied from says so here or nowhere."""
+    """Warn, before they run, of copies that are still compared with their originals."""
     for copy in filter(None, map(find_copy, scenarios)):
         print(copy, file=sys.stderr)
 
 
 def send_to(target: str, scenario: Scenario, options: RunOptions, directory: Path, tell: Tell) -> int:
-    """The scenario's loads to a server that somebody else started: nothing is known of its costs."""
-    loads = [planned.load for planned in plan_loads(replace(scenario, latencies_ms=[0]), options)]
+    """Send the scenario's loads to a server that we did not start; its costs stay unknown."""
+    loads = [planned.load for planned in plan_loads(replace(scenario, latencies_ms=[0], latencies_ms_full=[]), options)]
     urls = [Request(target.rstrip("/") + load.target, load).url for load in loads]
     alone_ms = []
     for load, url in zip(loads, urls, strict=True):
@@ -132,7 +132,7 @@ def send_to(target: str, scenario: Scenario, options: RunOptions, directory: Pat
         alone_ms.append(time_alone(load, url))
     code = 0
     for number, (load, url, first_ms) in enumerate(zip(loads, urls, alone_ms, strict=True)):
-        tell(f"{scenario.name}: waiting until {url} has worked off what was sent before")
+        tell(f"{scenario.name}: waiting until {url} has finished the requests sent before")
         settle(load, url, first_ms)
         wait_for_ports(load, scenario.name, tell)
         tell("")
@@ -144,14 +144,14 @@ def send_to(target: str, scenario: Scenario, options: RunOptions, directory: Pat
 
 
 def settle(load: Load, url: str, alone_ms: float) -> None:
-    """Wait, not for ever, until a request alone takes no longer than twice what it did at first."""
+    """Wait, up to a limit, until a request alone takes at most twice as long as it did at first."""
     until = time.monotonic() + SETTLE_SECONDS
     while time_alone(load, url) > max(IDLE * alone_ms, alone_ms + LATE_MS) and time.monotonic() < until:
         pass
 
 
 def time_alone(load: Load, url: str) -> float:
-    """Of one request, in ms; infinite if it is not answered as it should be."""
+    """The response time of one request in ms; infinite if it is not answered correctly."""
     return Metrics(send_silently(load.burst(1), url)).latency(50) or math.inf
 
 
@@ -183,9 +183,9 @@ def send_by_locust(scenario: Scenario, options: argparse.Namespace, directory: P
 
 
 def serve(scenarios: list[Scenario], directory: Path, host: str) -> int:
-    """On their own ports, until a person ends it; also what answers wrongly, so that one can see why."""
+    """Serve on the scenarios' own ports until Ctrl-C, even sites that answer wrongly, so that you can see why."""
     if host != HOST:
-        print(f"Whoever reaches {host} can now use these sites: they are made for measuring, not for safety.", file=sys.stderr)
+        print(f"Anyone who can reach {host} can now use these sites: they are made for measuring, not for safety.", file=sys.stderr)
     most = max(scenario.max_connections for scenario in scenarios)  # one PostgreSQL serves them all
     with (
         Follower() as logs,
@@ -218,8 +218,8 @@ def serve(scenarios: list[Scenario], directory: Path, host: str) -> int:
 
 
 def wait_by_hand(site: Site) -> None:
-    """Whose log is on the terminal already."""
+    """Wait without showing its log, which is already on the terminal."""
     try:
         wait_until_ready(site)
     except cli.NotReady as wrong:
-        print(f"{str(wrong).partition(chr(10))[0]}; it is served all the same", file=sys.stderr)
+        print(f"{str(wrong).partition(chr(10))[0]}; serving it anyway", file=sys.stderr)

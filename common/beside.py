@@ -24,11 +24,11 @@ from common.serving.places import ROOT, short_path
 from common.serving.scenario import Scenario, read
 
 SUFFIX = ".pair.json"
-BEFORE = "before-"  # stands before the name of the same scenario in another checkout
+BEFORE = "before-"  # put before the name of the other checkout's scenario
 
 
 def run(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int:
-    """Each pair in its part of the time; 1 if one could not be measured or, with --against, costs more than the tolerance."""
+    """Measure each pair in its share of the time; 1 if one could not be measured or, with --against, costs more than --within allows."""
     run_options = run_options_from(options)
     with ExitStack() as stack:
         if options.against is None:
@@ -60,7 +60,7 @@ def run_duels(duels: Sequence[Duel], options: argparse.Namespace, run_options: R
 
 
 def plan_beside(scenarios: Sequence[Scenario], options: RunOptions) -> list[Duel]:
-    """The first beside each of the others."""
+    """Pair the first with each of the others."""
     first, *others = scenarios
     if not others:
         raise UsageError("--side-by-side needs two scenarios: name them, as in ./run_all.sh gunicorn_gthread uvicorn_asgi --side-by-side")
@@ -68,7 +68,7 @@ def plan_beside(scenarios: Sequence[Scenario], options: RunOptions) -> list[Duel
 
 
 def plan_against(scenarios: Sequence[Scenario], root: Path, options: RunOptions) -> list[Duel]:
-    """Each of ours beside the same file of the other checkout."""
+    """Pair each of ours with the same file in the other checkout."""
     duels = []
     for ours in scenarios:
         path = root / ours.path.relative_to(ROOT)
@@ -81,7 +81,7 @@ def plan_against(scenarios: Sequence[Scenario], root: Path, options: RunOptions)
 
 @contextmanager
 def checkout(where: str) -> Iterator[Path]:
-    """A directory, or a revision of this repository in a worktree of its own, which is removed afterwards."""
+    """That directory, or a temporary worktree of that revision, which is removed afterwards."""
     if Path(where).is_dir():
         yield Path(where).resolve()
         return
@@ -105,6 +105,6 @@ def git(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def is_worse(pair: Pair) -> bool:
-    """With its whole interval beyond what counts as the same."""
+    """Its whole interval lies beyond what counts as the same."""
     cpu = judge_pair(pair).cpu
     return cpu is not None and cpu.low is not None and cpu.low > 1 + pair.within

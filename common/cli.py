@@ -1,4 +1,4 @@
-"""What all commands share: their words, their errors, and what they end with.
+"""What all commands share: their arguments, their errors and their exit codes.
 
 0    done
 1    it failed, or did not keep a target
@@ -19,33 +19,33 @@ SKIPPED, STOPPED = 77, 130
 
 
 class Problem(Exception):
-    """What ends a command: said in one line, before the end of a log if there is one."""
+    """Ends a command: one line says why, and the end of a log may follow."""
 
     exit_code = 1
 
 
 class UsageError(Problem, ValueError):
-    """Words, a file or a constant that a person wrote and that cannot be used."""
+    """An argument, a file or a constant that the user wrote and that cannot be used."""
 
     exit_code = 2
 
 
 class Failed(Problem):
-    """Something that we started did not do what it was started for."""
+    """Something that we started did not do its job."""
 
 
 class NotInstalled(Problem):
-    """A program that is needed is not on this machine."""
+    """A needed program is not on this machine."""
 
     exit_code = SKIPPED
 
 
 class NotReady(Failed):
-    """A server that runs and does not answer as it should."""
+    """A server runs but does not answer correctly."""
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, but help begins with examples, and errors are raised: a scenario's line is parsed too, and is then named with its fault."""
+    """argparse, but help begins with examples, and errors are raised: those of a scenario's load line must name its file."""
 
     def __init__(self, *, examples: Sequence[tuple[str, str]] = (), **keywords: Any) -> None:
         super().__init__(**keywords)
@@ -62,9 +62,9 @@ class Parser(argparse.ArgumentParser):
 
 
 class Outlet(io.FileIO):
-    """A standard stream that may close or fill up: what cannot be said is lost, and nothing else is."""
+    """A standard stream that may close or fill up: only what it cannot write is lost."""
 
-    lost: OSError | None = None  # why, if it is not that its reader has gone
+    lost: OSError | None = None  # why output was lost, unless its reader has gone
 
     def write(self, data: Any) -> int:
         try:
@@ -77,7 +77,7 @@ class Outlet(io.FileIO):
 
 
 def keep_saying(name: str, descriptor: int) -> Outlet | None:
-    """A reader that goes (| head), a full disk and a narrow encoding end no command: it may measure for hours."""
+    """Keep a closed pipe (| head), a full disk or a narrow encoding from ending a command: it may measure for hours."""
     stream = getattr(sys, name)
     if stream is None or stream is not getattr(sys, f"__{name}__"):
         return None  # it is closed, or belongs to a program that uses us
@@ -89,7 +89,7 @@ def keep_saying(name: str, descriptor: int) -> Outlet | None:
 
 
 def run(name: str, command: Callable[[], int]) -> int:
-    """The command's exit code; what ends it early is one line on stderr."""
+    """Run the command and return its exit code; whatever ends it early is one line on stderr."""
     outlet, _ = keep_saying("stdout", 1), keep_saying("stderr", 2)
     code = end_in_one_line(name, command)
     if outlet is None:

@@ -3,9 +3,9 @@
     python -m common.compare results/BEFORE results/AFTER [--tolerance 5%]
     python -m common.compare results/RUN --gate 'gunicorn_gthread p99<=800ms'
 
-For each load that both have: the ratio of requests per second, p99 and CPU per request, with
-intervals that hold all together 95 times in 100. Exit 1 if one is shown to be worse by more than
-the tolerance: its whole interval lies beyond it; if a scenario fails, fails more or is missing afterwards;
+For each load that both have it shows the ratios of requests per second, p99 and CPU per request, with
+intervals that all hold together 95 times in 100. Exit code 1 if one is shown to be worse by more than
+the tolerance (its whole interval lies beyond it); if a scenario fails, fails more or is missing afterwards;
 or if a target is missed. A target is judged by the median over the last directory's runs.
 """
 
@@ -43,13 +43,13 @@ from common.results.words import TOO_SHORT, explain_marks, join_words, write_est
 
 MORE_IS_BETTER = {"req/s": True, "p99 ms": False, "CPU ms/req": False}
 WORSE, BETTER = "worse", "better"
-MORE_FAIL = 0.01  # of what ended: so much more than in any run before is worse
+MORE_FAIL = 0.01  # of the requests that ended: failing by this much more than in any run before is worse
 EVENINGS_DIFFER = 0.03  # in the time of the fixed piece of work
 WIDTH = 150
 EXAMPLES = [
     ("python -m common.compare results/BEFORE results/AFTER", "what got better or worse between two runs"),
-    ("python -m common.compare results/BEFORE results/AFTER --tolerance 10%", "worse by less than this passes"),
-    ("python -m common.compare results/RUN --gate 'uwsgi_* p99<=800ms'", "one run, and what it must keep"),
+    ("python -m common.compare results/BEFORE results/AFTER --tolerance 10%", "accept up to 10% worse"),
+    ("python -m common.compare results/RUN --gate 'uwsgi_* p99<=800ms'", "check one run against a target"),
 ]
 Key = tuple[str, str, int]  # scenario, identity of the load, added latency
 
@@ -131,17 +131,17 @@ def compare_directories(options: argparse.Namespace) -> int:
     worse = False
     if len(sides) == 2:
         worse = compare_and_print(sides[0], sides[1], options.tolerance)
-        print("\n".join(differences(*runs)) or "nothing else differs: machine, versions, scenarios")
+        print("\n".join(differences(*runs)) or "nothing else differs: same machine, versions and scenarios")
     return 1 if missed or worse else 0
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     description = (__doc__ or "").partition("\n")[0]
     parser = cli.Parser(examples=EXAMPLES, prog="python -m common.compare", description=description, allow_abbrev=False)
-    parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="results of one or of two runs")
-    parser.add_argument("--tolerance", type=share, default=0.05, metavar="PERCENT", help="worse by less than this passes (default 5%%)")
+    parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="results of one run, or of two to compare")
+    parser.add_argument("--tolerance", type=share, default=0.05, metavar="PERCENT", help="how much worse is accepted (default 5%%)")
     parser.add_argument(
-        "--gate", action="append", default=[], metavar="'SCENARIO TARGET'", help="what the last results must keep, as 'uwsgi_* p99<=800ms'"
+        "--gate", action="append", default=[], metavar="'SCENARIO TARGET'", help="target for the last results, such as 'uwsgi_* p99<=800ms'"
     )
     options = parser.parse_args(arguments)
     if len(options.directories) > 2:
@@ -162,7 +162,7 @@ def share(text: str) -> float:
 
 
 def count_runs(runs: Iterable[ScenarioRun]) -> Side:
-    """Of each load of each scenario what tables count."""
+    """What tables count of each scenario's loads."""
     return {
         (scenario, comparison.load.identity, comparison.load.latency_ms): Counted(comparison, scenario)
         for comparison in compare_loads(runs)
@@ -171,7 +171,7 @@ def count_runs(runs: Iterable[ScenarioRun]) -> Side:
 
 
 def check_measured(directory: Path, runs: Sequence[ScenarioRun]) -> None:
-    """RecordError, with the reasons, where no load was sent."""
+    """Raise RecordError, with the reason, if no load was sent."""
     if not any(run.loads for run in runs if not run.control):
         reasons = Counter(f"{run.status}{f': {run.reason}' if run.reason else ''}" for run in runs)
         raise RecordError(f"{directory} holds no measured load: {reasons.most_common(1)[0][0]}")
@@ -185,7 +185,7 @@ def judge_targets(side: Side, lines: Sequence[str]) -> bool:
         target = targets.parse(text)
         about = [counted for counted in side.values() if fnmatchcase(counted.scenario, pattern)]
         if not about:
-            raise UsageError(f"--gate {line!r}: no scenario of these results has this name")
+            raise UsageError(f"--gate {line!r}: these results have no scenario of that name")
         for counted in about:
             loads = [sample.load for sample in counted.comparison.counted(counted.scenario)]
             judgement = targets.judge_target(target, loads, f"nothing was measured: {counted.why_none}")
@@ -212,7 +212,7 @@ def compare_and_print(before: Side, after: Side, tolerance: float) -> bool:
     for line in [*explain_marks(rows), *(f"only after: {counted.name}" for key, counted in after.items() if key not in before)]:
         console.print(Text(line))
     console.print(Text(tell_evenings([before[key] for key in common], [after[key] for key in common])))
-    console.print(Text(f"{len(common) * len(MORE_IS_BETTER)} intervals, which hold all together 95 times in 100", style="dim"))
+    console.print(Text(f"{len(common) * len(MORE_IS_BETTER)} intervals; all hold together 95 times in 100", style="dim"))
     return any(change.is_worse for change in changes)
 
 
@@ -225,12 +225,12 @@ def sum_up(changes: Sequence[Change], tolerance: float) -> str:
         return f"Nothing is shown to be worse by more than {tolerance:.0%}; {len(better)} of {len(changes)} are better."
     if all(FEW_RUNS in change.verdicts.values() for change in changes):
         names = ", ".join(change.name for change in changes)
-        return f"Nothing can be said of {names}: that takes {FEWEST_RUNS} runs on each side. Use --rounds 10 for both."
+        return f"Too few runs to compare {names}: each side needs {FEWEST_RUNS}. Use --rounds 10 for both."
     return f"Nothing is shown to be worse or better by more than {tolerance:.0%}."
 
 
 def advise(changes: Sequence[Change], rows: Sequence[Row]) -> str:
-    """Where nothing is shown and runs were disturbed: what would tell more."""
+    """What would help, where nothing is shown and runs were disturbed."""
     names = sorted({name for row in rows for sample in row.samples if sample.disturbed for name in sample.disturbers})
     shows = any(word in change.verdicts.values() for change in changes for word in (WORSE, BETTER))
     return f"Runs were disturbed: close {join_words(names)}, or use more --rounds." if names and not shows else ""
@@ -260,7 +260,7 @@ def compare(before: Counted, after: Counted, confidence: float, tolerance: float
 
 
 def judge_standing(before: Counted, after: Counted, tolerance: float) -> dict[str, str]:
-    """Where it takes no ratio to say; empty where ratios do."""
+    """The verdict where no ratio is needed; empty where ratios decide."""
     old, new = before.row, after.row
     if new is None:
         return {after.why_none: WORSE} if after.has_failed and old else {"": f"nothing to compare: {after.why_none}"}
@@ -279,19 +279,19 @@ def judge_standing(before: Counted, after: Counted, tolerance: float) -> dict[st
 
 
 def fails_more(before: Iterable[Sample], after: Iterable[Sample]) -> float | None:
-    """The share that fails in the middle of the runs, if it is more than in any run before; None if it is not."""
+    """The median share of failures, if it is above that of every run before; None if it is not."""
     shares = statistics.median(share_that_failed([sample]) for sample in after)
     most = max(share_that_failed([sample]) for sample in before)
     return shares if shares > most + MORE_FAIL or shares > MANY_FAILED >= most else None
 
 
 def most_per_second(samples: Iterable[Sample]) -> float:
-    """If all that was cut off had been answered too."""
+    """The rate if everything that was cut off had been answered too."""
     return max((sample.load.metrics.ok + sample.load.metrics.cut_off) / sample.load.metrics.seconds for sample in samples)
 
 
 def ratio_after(name: str, before: Iterable[Sample], after: Iterable[Sample], confidence: float) -> Estimate | None:
-    """After to before; a bound where times of one side were cut off: these count as the least that they can be."""
+    """The ratio of after to before; a bound where one side's times were cut off: these count as the least they can be."""
     old, new = (known_values(METRICS[name], samples) for samples in (before, after))
     cut = [any(isinstance(value, Over) for value in side) for side in (old, new)]
     if all(cut) or any(isinstance(value, AtMost) for value in (*old, *new)):
@@ -320,11 +320,11 @@ def judge(ratio: Estimate | None, more_is_better: bool, tolerance: float) -> str
         return "cut off: not decided"
     if no_difference_shown(ratio):
         return write_no_difference(ratio, tolerance)
-    return f"differs, not shown to be by more than {tolerance:.0%}"
+    return f"differs, but not shown to exceed {tolerance:.0%}"
 
 
 def draw(changes: Iterable[Change]) -> Table:
-    table = Table(title="after to before", title_justify="left", title_style="bold", pad_edge=False, box=None)
+    table = Table(title="after compared to before", title_justify="left", title_style="bold", pad_edge=False, box=None)
     table.add_column("scenario and load", overflow="fold")
     for column in ("runs", *MORE_IS_BETTER):
         table.add_column(column, justify="right", no_wrap=True)
@@ -336,14 +336,14 @@ def draw(changes: Iterable[Change]) -> Table:
 
 
 def tell_evenings(before: Sequence[Counted], after: Sequence[Counted]) -> str:
-    """A directory is one evening: what the machine did differently is in every ratio, and in no interval."""
-    said = "two directories are two evenings, and no interval knows what differs between them"
+    """A warning: whatever the machine did differently is in every ratio, and no interval covers it."""
+    said = "two directories are two evenings: no interval covers what changed in between"
     old, new = ([found for one in side if (found := one.calibration_ms)] for side in (before, after))
     if not old or not new:
-        return f"{said}; these records hold no fixed piece of work that would tell"
+        return f"{said}; these records have no fixed piece of work to compare"
     times = statistics.median(new) / statistics.median(old)
     doubt = f": doubt what is marked {DISTURBED}" if abs(times - 1) > EVENINGS_DIFFER else ""
-    return f"{said}; the same piece of work took {times:.2f}x as long on the server's core after{doubt}"
+    return f"{said}; the same piece of work took {times:.2f}x as long on the server's core the second time{doubt}"
 
 
 def differences(before_runs: Sequence[ScenarioRun], after_runs: Sequence[ScenarioRun]) -> Iterator[str]:
@@ -351,7 +351,7 @@ def differences(before_runs: Sequence[ScenarioRun], after_runs: Sequence[Scenari
     sources_before, sources_after = ({run.scenario: run.source for run in runs} for runs in (before_runs, after_runs))
     for name in sorted(set(sources_before) & set(sources_after)):
         if sources_before[name] != sources_after[name]:
-            yield f"{name}.py is not the same file"
+            yield f"{name}.py has changed"
     before, after = before_runs[0].environment, after_runs[0].environment
     for name in ("system", "processor", "cores", "python", "revision"):
         old, new = getattr(before, name), getattr(after, name)

@@ -1,6 +1,6 @@
 """How fast does a server answer? Our `ab`, on aiohttp: python -m common.loadgen -n 300 -c 300 URL
 
-Exactly one outcome per request, each moment of it kept. It runs in a process of its
+Every request has exactly one outcome, and all its moments are kept. It runs in a process of its
 own and says when it was the bottleneck.
 """
 
@@ -32,22 +32,22 @@ from common.serving.descriptors import allow_descriptors
 URL = "http://127.0.0.1:8000/"
 EXAMPLES = [
     (f"python -m common.loadgen -n 300 -c 30 {URL}", "300 requests, 30 at a time"),
-    (f"python -m common.loadgen -t 10 -c 30 -k {URL}", "for 10 s, on kept connections"),
+    (f"python -m common.loadgen -t 10 -c 30 -k {URL}", "for 10 s, with keep-alive"),
     (f"python -m common.loadgen --users 100 --spawn-rate 10 -t 30 {URL}", "a ramp of users, 10 more each second"),
-    (f"python -m common.loadgen --rate 50 -t 10 {URL}", "50 requests start each second, come what may"),
-    (f"python -m common.loadgen --find-rate 'p99<=500ms' {URL}", "how many a second are answered so fast"),
+    (f"python -m common.loadgen --rate 50 -t 10 {URL}", "50 requests start each second, whatever the server does"),
+    (f"python -m common.loadgen --find-rate 'p99<=500ms' {URL}", "the highest rate that is answered that fast"),
 ]
 
 
 def open_standard_descriptors() -> None:
-    """Where a supervisor closed one of them, uvloop's own would take its number, and then uvloop aborts."""
+    """Reopen those that a supervisor closed: uvloop's own would take their numbers, and uvloop would abort."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)
 
 
 def on_signals(stop: Callable[..., None], *arguments: str) -> None:
-    """What ends a load early leaves its record; nohup's is not heard."""
+    """A signal ends the load early but keeps its record; a SIGHUP that nohup ignores stays ignored."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             asyncio.get_running_loop().add_signal_handler(number, stop, *arguments)
@@ -68,15 +68,15 @@ async def search(load: Load, request: Request, target: targets.Target, tell: Tel
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = Parser(examples=EXAMPLES, prog="python -m common.loadgen", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     add_load_options(parser)
-    parser.add_argument("-r", action="store_true", help="accepted as in ab; here a failed request never ends the run")
-    parser.add_argument("-q", dest="quiet", action="store_true", help="no progress on stderr")
-    parser.add_argument("--progress", type=Path, metavar="FILE", help="write it to this file instead, for another program to show")
+    parser.add_argument("-r", action="store_true", help="accepted as in ab: a failed request never ends a run anyway")
+    parser.add_argument("-q", dest="quiet", action="store_true", help="show no progress on stderr")
+    parser.add_argument("--progress", type=Path, metavar="FILE", help="write progress to this file instead, for another program to show")
     parser.add_argument("-e", dest="csv", type=Path, metavar="FILE", help="write the percentiles as CSV")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the whole record, raw latencies and all")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the whole record, with every request")
     parser.add_argument(
         "--find-rate",
         metavar="TARGET",
-        help="find the highest rate that keeps 'p99<=500ms' (-t: seconds of each run, --rate: where to start)",
+        help="find the highest rate that keeps TARGET, such as 'p99<=500ms' (-t: seconds per run; --rate: where to start)",
     )
     parser.add_argument("url", metavar="URL")
     options = parser.parse_args(arguments)
@@ -86,11 +86,11 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 
 
 def prepare_search(options: argparse.Namespace) -> None:
-    """The options of a search as those of its first probe."""
+    """Turn the options of a search into those of its first probe."""
     if options.users is not None or options.stages is not None or options.requests is not None or options.grace is not None:
-        raise UsageError("--find-rate sends loads of its own: no -n, --users, --stages and --grace with it")
+        raise UsageError("--find-rate sends loads of its own: leave out -n, --users, --stages and --grace")
     if options.csv is not None:
-        raise UsageError("--find-rate has no one table of percentiles: no -e with it")
+        raise UsageError("--find-rate sends many loads, so -e has no single table to write: leave it out")
     options.rate = options.rate or START_RATE
     options.seconds = options.seconds or PROBE_SECONDS
 
@@ -111,7 +111,7 @@ def send(arguments: list[str]) -> int:
 
 
 def finish(sent: Sent, options: argparse.Namespace) -> int:
-    """Save before printing; then say with the exit code how it went."""
+    """Save before printing; the exit code says how it went."""
     saved = save(options.json, lambda path: files.write(path, sent))
     saved = save(options.csv, lambda path: ab.save_percentiles(path, sent)) and saved
     print(ab.text(sent), flush=True)

@@ -1,6 +1,6 @@
-"""The load of a scenario by Locust, against any URL: locust -f common/locustfile.py --host http://HOST:PORT
+"""A scenario's load, sent by Locust to any URL: locust -f common/locustfile.py --host http://HOST:PORT
 
-Its own options beside Locust's: --path, --expect, --form. Runs on many machines with
+Adds --path, --expect and --form to Locust's options. Runs on many machines with
 Locust's --master, --worker and --processes.
 """
 
@@ -14,7 +14,7 @@ from locust import FastHttpUser, events, task
 def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--path", default="/", help="what every user requests")
     parser.add_argument("--expect", default="", help="an answer without this text is a failure")
-    parser.add_argument("--form", default="", help="post this form (a=b&c=d) instead of getting")
+    parser.add_argument("--form", default="", help="POST this form (a=b&c=d) instead of sending a GET")
 
 
 class Visitor(FastHttpUser):

@@ -1,4 +1,4 @@
-"""The page that shows results, made again: `python -m common.page DIR` of a directory of results."""
+"""Makes the page of a results directory again: `python -m common.page DIR`."""
 
 import sys
 import webbrowser
@@ -24,8 +24,8 @@ def make_page(arguments: list[str]) -> int:
     parser = cli.Parser(examples=EXAMPLES, prog="python -m common.page", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("directory", type=Path, metavar="DIR", help="a directory that ./run_all.sh left in results/")
     parser.add_argument("--open", action="store_true", help="show it in the browser")
-    parser.add_argument("--svg", type=Path, metavar="DIR", help="save each chart as SVG there too")
-    parser.add_argument("--png", type=Path, metavar="DIR", help="save each chart as PNG there too")
+    parser.add_argument("--svg", type=Path, metavar="DIR", help="also save each chart as SVG in DIR")
+    parser.add_argument("--png", type=Path, metavar="DIR", help="also save each chart as PNG in DIR")
     options = parser.parse_args(arguments)
     runs = files.read_directory(options.directory)
     page = html.save(options.directory, runs, judge(runs))

@@ -16,7 +16,7 @@ find_python() {
     return 1
 }
 
-# Can uWSGI be compiled: a C compiler, and Python's header?
+# True if uWSGI can be compiled: there is a C compiler, and Python's header.
 can_compile() {
     { command -v "${CC:-cc}" || command -v gcc || command -v clang; } >/dev/null 2>&1 &&
         [ -f "$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]
@@ -29,7 +29,7 @@ is_installed() { # is_installed NAME==VERSION
         "$1" 2>/dev/null
 }
 
-# uWSGI's wheel, compiled beside the download of the others. In a process group of its own, so that all of it can be ended.
+# Compiles uWSGI's wheel while the others download, in a process group of its own so that all of it can be ended.
 begin_compiling() { # begin_compiling REQUIREMENT
     rm -rf .venv/uwsgi
     "$python" -c 'import os, sys; os.setpgid(0, 0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])' \
@@ -39,19 +39,19 @@ begin_compiling() { # begin_compiling REQUIREMENT
     trap 'exit 130' HUP INT
 }
 
-# The wheel, or what stands in for it if there is none.
+# Installs that wheel, or its stand-in if there is none.
 end_compiling() {
     if wait "$compiling"; then
         set -- .venv/uwsgi/*.whl
     else
-        echo "uWSGI could not be compiled (the compiler's output: .venv/uwsgi.log): $PYUWSGI is installed in its place (the same program, ready-made)." >&2
+        echo "uWSGI could not be compiled (the compiler's output: .venv/uwsgi.log): $PYUWSGI is installed instead (the same program, prebuilt)." >&2
         set -- "$PYUWSGI"
     fi
     trap - EXIT HUP INT
     pip install --no-deps "$1" >>.venv/install.log 2>&1
 }
 
-install_list() { # install_list FILE: all that it names, uWSGI beside the others
+install_list() { # install_list FILE: installs all that it names; uWSGI compiles meanwhile
     uwsgi=$(grep '^uwsgi==' "$1") || uwsgi=
     if [ -z "$uwsgi" ] || is_installed "$uwsgi"; then
         pip install -r "$1" >.venv/install.log 2>&1
@@ -62,7 +62,7 @@ install_list() { # install_list FILE: all that it names, uWSGI beside the others
     pip install -r .venv/wheels.txt >.venv/install.log 2>&1 && end_compiling
 }
 
-install() { # install FILE: what it names, into .venv
+install() { # install FILE: installs what it names into .venv
     file=$1
     python=.venv/bin/python
     # the programs of a .venv that was moved still point to its old place
@@ -78,7 +78,7 @@ install() { # install FILE: what it names, into .venv
     list=.venv/wanted.txt
     grep -hv '^-r ' requirements.txt "$file" | awk '!seen[$0]++' >"$list"
     if ! can_compile && grep -q '^uwsgi==' "$list"; then
-        echo "No C compiler or no Python.h: $PYUWSGI is installed in place of uwsgi (the same program, ready-made)." >&2
+        echo "No C compiler or no Python.h: $PYUWSGI is installed instead of uwsgi (the same program, prebuilt)." >&2
         sed "s/^uwsgi==.*/$PYUWSGI/" "$list" >.venv/without-compiler.txt
         list=.venv/without-compiler.txt
     fi

@@ -37,18 +37,18 @@ from studies import TEMPLATE, baselines_of, judge
 WIDTH = 120  # a narrower terminal wraps the lines of a table
 EXAMPLES = [
     ("./run_all.sh", "every scenario, then the tables and the page that compare them"),
-    ("./run_all.sh uvicorn_asgi 'uwsgi_*'", "these"),
-    ("./run_all.sh --list", "their names and questions"),
-    ("./run_all.sh A B --side-by-side", "two of them asked in turn: a verdict in two minutes"),
-    ("./run_all.sh A --against main", "one of them before and after a change"),
+    ("./run_all.sh uvicorn_asgi 'uwsgi_*'", "only these"),
+    ("./run_all.sh --list", "list all scenarios and their questions"),
+    ("./run_all.sh A B --side-by-side", "compare two, asked in turn: a verdict in two minutes"),
+    ("./run_all.sh A --against main", "compare one before and after a change"),
     ("./run_all.sh --new mine", "write scenarios/mine.py, for a view of your own"),
-    ("./run_all.sh 'mine_*' --rounds 10", "these ten times, for intervals"),
-    ("./run_all.sh -n 1000 -c 50 -k", "another load: 1,000 requests, 50 at a time, on kept connections"),
-    ("./run_all.sh --serve", "serve them all by hand until Ctrl-C"),
+    ("./run_all.sh 'mine_*' --rounds 10", "run these ten times, for intervals"),
+    ("./run_all.sh -n 1000 -c 50 -k", "a different load: 1,000 requests, 50 at a time, keep-alive"),
+    ("./run_all.sh --serve", "serve them all until Ctrl-C"),
 ]
 MINUTES = 2.0
 SUMMARIES = "summaries.txt"  # ab's, of every load
-PLAN = "suite.json"  # kept beside the results, so that a run that was stopped can go on
+PLAN = "suite.json"  # kept beside the results, so that a stopped run can be resumed
 
 
 def main(arguments: list[str]) -> int:
@@ -76,68 +76,68 @@ def run_command(arguments: list[str]) -> int:
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = cli.Parser(examples=EXAMPLES, prog="./run_all.sh", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("names", nargs="*", metavar="NAME", help="scenarios to run: names or globs such as 'uwsgi_*' (default: all)")
-    parser.add_argument("--list", action="store_true", help="name the scenarios and their questions")
-    parser.add_argument("--rounds", type=count, default=1, metavar="R", help="run all R times, in random order, for intervals (default 1)")
-    parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with a run that was stopped: a directory in results/")
-    parser.add_argument("--seed", type=int, metavar="N", help="of the random order; it is in every record")
+    parser.add_argument("--list", action="store_true", help="list the scenarios and their questions")
+    parser.add_argument("--rounds", type=count, default=1, metavar="R", help="run each R times, in random order, for intervals (default 1)")
+    parser.add_argument("--resume", type=Path, metavar="DIR", help="resume a stopped run: its directory in results/")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the random order; every record holds it")
     parser.add_argument("-v", dest="verbose", action="store_true", help="print each load's ab summary, published figures and claims")
-    parser.add_argument("-q", dest="quiet", action="store_true", help="no progress and no line for each load: only what stands at the end")
-    parser.add_argument("--baseline", metavar="NAME", help="the scenario that the others of its study are compared with")
-    parser.add_argument("--side-by-side", action="store_true", help="ask the first and each of the others in turn: what do they cost?")
-    parser.add_argument("--against", metavar="WHERE", help="side by side with the same scenario in another checkout, or at a git revision")
-    parser.add_argument("--minutes", type=positive, default=MINUTES, metavar="M", help=f"that side by side may take (default {MINUTES:g})")
+    parser.add_argument("-q", dest="quiet", action="store_true", help="no progress and no line per load: print only the tables and answers")
+    parser.add_argument("--baseline", metavar="NAME", help="compare the other scenarios of its study with this one")
+    parser.add_argument("--side-by-side", action="store_true", help="ask the first and each of the others in turn: compare their CPU")
+    parser.add_argument("--against", metavar="WHERE", help="side by side with the same scenario in another checkout or git revision")
+    parser.add_argument("--minutes", type=positive, default=MINUTES, metavar="M", help=f"time limit of side by side (default {MINUTES:g})")
     parser.add_argument(
         "--within", type=share, default=SAME, metavar="SHARE", help=f"what counts as the same (default {SAME:.0%})".replace("%", "%%")
     )
     parser.add_argument("--new", metavar="NAME", help="write scenarios/NAME.py, a scenario of your own, and run nothing")
-    parser.add_argument("--like", metavar="NAME", help=f"with --new: the scenario that it is made from (default {TEMPLATE})")
+    parser.add_argument("--like", metavar="NAME", help=f"with --new: the scenario to start from (default {TEMPLATE})")
     add_run_options(parser)
     return parse_run_arguments(parser, arguments)
 
 
 def only_resume(options: argparse.Namespace) -> Path:
-    """--resume goes by the plan that was kept: nothing else may be asked for."""
+    """--resume follows the saved plan, so it takes no other options."""
     if goes_with_more(options, "resume"):
         raise UsageError("--resume reuses the original run's scenarios and options; don't pass any")
     return Path(options.resume)
 
 
 def goes_with_more(options: argparse.Namespace, *names: str) -> bool:
-    """Something else was asked for, beside how much to print."""
+    """Other options were given, beyond those that only affect printing."""
     free = (*names, "host", "rounds", "quiet", "verbose", "minutes", "within")
     return options.rounds != 1 or any(value for name, value in vars(options).items() if name not in free)
 
 
 def begin_scenario(options: argparse.Namespace) -> int:
-    """A file for the reader to put a view into; nothing is run."""
+    """Write a file for the user's own view; run nothing."""
     if options.new is None or goes_with_more(options, "new", "like"):
-        raise UsageError("--new NAME makes a scenario and runs nothing: of the other options, only --like goes with it")
+        raise UsageError("--new NAME writes a scenario and runs nothing: combine it with --like only")
     like = read(choose_one("--like", options.like or TEMPLATE))
     made = write_new(name_meant(options.new), like)
     print(f"{short_path(made.path)}: the site, the launch line and the loads of {like.name}, in study {made.study}.")
     if made.study == like.study:
-        print(f'Put in it what differs, and say so: DIFFERS_FROM = {{"{like.name}": "what differs, in a few words"}}\n')
+        print(f'Change one thing in it, and say what: DIFFERS_FROM = {{"{like.name}": "what differs, in a few words"}}\n')
         print(f"    ./run_all.sh {made.name}\n    ./run_all.sh {like.name} {made.name} --rounds 10")
     else:
-        print("Put your view in place of its own; then run it, and make a second one to compare it with:\n")
+        print("Replace its view with yours, run it, then make a second one to compare it with:\n")
         print(f"    ./run_all.sh {made.name}\n    ./run_all.sh --new {made.name}_2 --like {made.name}")
     return 0
 
 
 def name_meant(word: str) -> str:
-    """Of scenarios/mine.py: mine."""
+    """scenarios/mine.py means mine."""
     return word.removesuffix(".py").rpartition("scenarios/")[2]
 
 
 def choose_one(option: str, name: str) -> Path:
     paths = choose_scenarios([name])
     if len(paths) > 1:
-        raise UsageError(f"{option} {name}: this means {len(paths)} scenarios; name one")
+        raise UsageError(f"{option} {name} matches {len(paths)} scenarios; name one")
     return paths[0]
 
 
 def choose_scenarios(names: Sequence[str]) -> list[Path]:
-    """The files that the names and globs mean, each once."""
+    """The files that match the names and globs, each once."""
     paths = scenario_files()
     chosen: list[Path] = []
     for name in names or ["*"]:
@@ -167,7 +167,7 @@ def list_scenarios(paths: Sequence[Path]) -> int:
 
 
 def begin(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int:
-    """A run of its own directory, its plan kept in it."""
+    """Begin a run in a new directory, which keeps its plan."""
     names, baseline, run_options = [scenario_name(path) for path in paths], chosen_baseline(options, paths), run_options_from(options)
     directory = new_directory()
     seed = random.randrange(2**32) if options.seed is None else options.seed
@@ -182,12 +182,12 @@ def chosen_baseline(options: argparse.Namespace, paths: Sequence[Path]) -> str:
         return ""
     path = choose_one("--baseline", options.baseline)
     if path not in paths:
-        raise UsageError(f"--baseline {options.baseline}: it is not among the scenarios of this run; name it too")
+        raise UsageError(f"--baseline {options.baseline} is not among the scenarios of this run; name it too")
     return scenario_name(path)
 
 
 def resume(directory: Path, watch: Watch) -> int:
-    """What is missing of a run that was stopped, by the same plan; runs that failed are results too."""
+    """Run what a stopped run still lacks, by the same plan; failed runs are results and are not repeated."""
     if not (directory / PLAN).exists():
         raise files.RecordError(f"{directory} is not a run of ./run_all.sh: it has no {PLAN}")
     plan = files.read(directory / PLAN, Plan)
@@ -195,12 +195,12 @@ def resume(directory: Path, watch: Watch) -> int:
     now = {scenario_name(path): path.read_text(encoding="utf-8") for path in choose_scenarios(plan.scenarios)}
     changed = sorted({run.scenario for run in earlier if run.source != now.get(run.scenario)})
     if changed:
-        raise ScenarioError(f"changed since {short_path(directory)} was begun: {', '.join(changed)}; begin a run of its own")
+        raise ScenarioError(f"changed since {short_path(directory)} began: {', '.join(changed)}; start a new run")
     return run_plan(plan, directory, earlier, watch)
 
 
 def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch: Watch) -> int:
-    """Round by round, whatever becomes of each run; then what can be compared is."""
+    """Run round by round, whatever becomes of each run; then compare what can be compared."""
     options = RunOptions(plan.sizes, plan.full, plan.pin)
     scenarios, unreadable = read_scenarios(choose_scenarios(plan.scenarios))
     tell_of_copies(scenarios)
@@ -223,27 +223,27 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
     show_left_out(runs, unreadable)
     show_tables(runs, plan.rounds, watch.verbose)
     if stopped:
-        print(f"stopped; what is missing: ./run_all.sh --resume {short_path(directory)}", file=sys.stderr)
+        print(f"stopped; to run the rest: ./run_all.sh --resume {short_path(directory)}", file=sys.stderr)
     make_page(directory)
     print(f"Records and ab's summaries: {short_path(directory)}/")
     return cli.STOPPED if stopped else exit_code(runs, unreadable)
 
 
 def baselines_among(scenarios: Iterable[Scenario], study: str, wanted: str) -> list[str]:
-    """The one that was asked for, else those that the study names, else the first of it on the command line."""
+    """The one asked for, else those that the study names, else the study's scenarios in the order of the command line."""
     names = [scenario.name for scenario in scenarios if scenario.study == study]
     return [*([wanted] if wanted in names else []), *(baselines_of(study) or names)]
 
 
 def on_ports_of_their_own(scenarios: Sequence[Scenario]) -> list[Scenario]:
-    """Served all at once, they cannot share one: those that name none have the next ones that are left."""
+    """Scenarios served together cannot share a port: those that name none get the next unused ones."""
     named = {port for scenario in scenarios if scenario.ports != DEFAULT_PORTS for port in scenario.ports.values()}
     left = (port for port in count_up(DEFAULT_PORTS["port"]) if port not in named)
     return [replace(one, ports={"port": next(left)}) if one.ports == DEFAULT_PORTS else one for one in scenarios]
 
 
 def read_scenarios(paths: Iterable[Path]) -> tuple[list[Scenario], dict[str, str]]:
-    """Those that can be read; of the others, by their names, why not."""
+    """The scenarios that can be read, and by name why the others cannot."""
     scenarios: list[Scenario] = []
     unreadable: dict[str, str] = {}
     for path in paths:
@@ -255,12 +255,12 @@ def read_scenarios(paths: Iterable[Path]) -> tuple[list[Scenario], dict[str, str
 
 
 def saved_runs(directory: Path) -> list[ScenarioRun]:
-    """None where the run was stopped before its first."""
+    """Empty if the run was stopped before its first record."""
     return files.read_directory(directory) if files.paths_in(directory) else []
 
 
 def make_page(directory: Path) -> None:
-    """Of what was saved, and only now: what draws it takes half a second to import."""
+    """Make the page from the saved records. It is imported only here, because that takes half a second."""
     try:
         if runs := saved_runs(directory):
             from common.report.page import html
@@ -291,14 +291,14 @@ def show_tables(runs: Sequence[ScenarioRun], rounds: int, verbose: bool) -> None
             console.print(part)
     console.print(describe_environment(measured[0].environment), style="dim")
     if rounds == 1:
-        console.print("One round is one sample: no interval can be given. --rounds 10 gives them.", style="dim")
+        console.print("One round is one sample: no interval can be given. --rounds 10 gives intervals.", style="dim")
     console.print()
     for part in tables.draw_answers(judged, measured):
         console.print(part)
 
 
 def show_left_out(runs: Iterable[ScenarioRun], unreadable: dict[str, str]) -> None:
-    """Each reason once, and what is to be doubted: a control that is skipped as its scenario was says nothing new."""
+    """Print each reason, and each doubt, once: a control is skipped for the same reason as its scenario."""
     reasons = [("failed", name, reason) for name, reason in unreadable.items()]
     reasons += [(run.status, run.scenario, run.reason) for run in runs if run.status in ("skipped", "failed")]
     reasons += [("doubtful", run.scenario, run.reason) for run in runs if run.status == "ok" and run.reason]

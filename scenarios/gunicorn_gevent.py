@@ -1,7 +1,7 @@
 """How far does one gunicorn worker with 100 greenlets get on a view that makes three slow API calls?
 
 The worker patches sockets, locks and the view's thread pool. Compare with
-gunicorn_gthread, threads in place of greenlets, and with uwsgi_gevent.
+gunicorn_gthread, which has threads instead of greenlets, and with uwsgi_gevent.
 """
 
 import os
@@ -55,7 +55,7 @@ SERVER = (
     "gunicorn {app} --bind {host}:{port} --worker-class gevent --workers 1 --worker-connections 100 "
     "--backlog {backlog} --no-control-socket --log-level warning"
 )
-LOAD = ["-n 600 -c 100 -t 20 -s 60 --expect 'Country: ' /"]
+LOAD = ["-n 450 -c 50 -t 20 -s 60 --expect 'Country: ' /"]
 LOAD_FULL = ["--users 100 --spawn-rate 10 -t 30 -k -s 60 --expect 'Country: ' /"]
 LEAST_SECONDS = 0.6  # the slowest of the three calls
 

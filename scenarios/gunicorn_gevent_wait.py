@@ -17,7 +17,7 @@ settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLE
 
 
 def wait(request):
-    time.sleep(0.1)  # gives way to others: the worker patches it
+    time.sleep(0.1)  # cooperative: the worker patches it
     return HttpResponse("waited")
 
 

@@ -1,7 +1,7 @@
-"""What does a sync view in threads gain when it makes its calls by one shared urllib3 pool?
+"""What does a sync view in threads gain when it makes its calls through one shared urllib3 pool?
 
-Only the HTTP client differs from gunicorn_gthread, which builds one of httpx for each request.
-Compare with uvicorn_asgi_aiohttp, as lean in async, and with gunicorn_gevent_urllib3.
+Only the HTTP client differs from gunicorn_gthread, which builds an httpx client for each request.
+Compare with uvicorn_asgi_aiohttp, an equally lean client in async, and with gunicorn_gevent_urllib3.
 """
 
 import os
@@ -56,7 +56,7 @@ SERVER = (
     "gunicorn {app} --bind {host}:{port} --worker-class gthread --workers 1 --threads 100 "
     "--backlog {backlog} --no-control-socket --log-level warning"
 )
-LOAD = ["-n 600 -c 100 -t 20 -s 60 --expect 'Country: ' /"]
+LOAD = ["-n 450 -c 50 -t 20 -s 60 --expect 'Country: ' /"]
 LOAD_FULL = ["--users 100 --spawn-rate 10 -t 30 -k -s 60 --expect 'Country: ' /"]
 LEAST_SECONDS = 0.6  # the slowest of the three calls
 

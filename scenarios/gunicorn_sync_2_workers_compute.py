@@ -1,4 +1,4 @@
-"""What does a second process gain where each page takes some milliseconds of Python?
+"""What does a second process gain where each page takes a few milliseconds of Python?
 
 Only the number of workers differs from gunicorn_sync_compute. Two cores are needed to see it.
 """

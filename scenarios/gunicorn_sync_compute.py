@@ -1,4 +1,4 @@
-"""How many pages does one sync worker serve when each takes some milliseconds of Python?
+"""How many pages does one sync worker serve when each takes a few milliseconds of Python?
 
 Compare with gunicorn_sync_2_workers_compute, which has a second process.
 """

@@ -1,7 +1,7 @@
 """What does a pool of 50 connections change for one uvicorn worker that reads and writes posts over a slow network?
 
 Only the pool differs from gunicorn_uvicorn_posts, where every request opens a connection of its
-own: seven times the latency in place of two, and PostgreSQL's 100 connections are too few.
+own: that costs seven times the latency instead of two, and PostgreSQL's 100 connections are too few.
 """
 
 import os
@@ -78,7 +78,7 @@ TABLES = """
     INSERT INTO posts_post
         SELECT gen_random_uuid(), 'Post ' || n, 'Content ' || repeat('x', 100), now(), now() FROM generate_series(1, 1000000) AS n;
 """
-LATENCIES_MS = [0, 200]  # added to all that the Django server sends
+LATENCIES_MS = [0, 200]  # added to everything the Django server sends
 WARM_UP = 1
 COUNT_IN_LOG = {"too many clients": "too many clients already"}
 

@@ -1,7 +1,7 @@
 """What does a database that answers a second later do to uWSGI behind nginx and 300 requests at once?
 
-Only the table differs from nginx_uwsgi_count: a view of its name that waits in the
-database. Compare with nginx_gunicorn_uvicorn_count_remote.
+Only the table differs from nginx_uwsgi_count: here it is a database view
+that waits. Compare with nginx_gunicorn_uvicorn_count_remote.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""What does an async view gain when it makes its calls by one shared aiohttp session?
+"""What does an async view gain when it makes its calls through one shared aiohttp session?
 
-Only the HTTP client differs from uvicorn_asgi, which builds one of httpx for each request.
-Compare with gunicorn_gthread_urllib3 and gunicorn_gevent_urllib3, as lean in sync.
+Only the HTTP client differs from uvicorn_asgi, which builds an httpx client for each request.
+Compare with gunicorn_gthread_urllib3 and gunicorn_gevent_urllib3, equally lean clients in sync.
 """
 
 import asyncio
@@ -56,9 +56,9 @@ STUDY = "slow-api"
 DIFFERS_FROM = {"uvicorn_asgi": "one aiohttp session, not httpx clients", "gunicorn_gthread_urllib3": "async, not threads"}
 NEEDS = ["slow_api"]
 PORTS = {"port": 8042}
-# --lifespan off: Django knows no lifespan
+# --lifespan off: Django does not support it
 SERVER = "uvicorn {app} --host {host} --port {port} --backlog {backlog} --lifespan off --no-access-log --log-level warning"
-LOAD = ["-n 600 -c 100 -t 20 -s 60 --expect 'Country: ' /"]
+LOAD = ["-n 450 -c 50 -t 20 -s 60 --expect 'Country: ' /"]
 LOAD_FULL = ["--users 100 --spawn-rate 10 -t 30 -k -s 60 --expect 'Country: ' /"]
 LEAST_SECONDS = 0.6  # the slowest of the three calls
 

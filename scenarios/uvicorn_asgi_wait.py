@@ -32,7 +32,7 @@ application = get_asgi_application()
 STUDY = "wait"
 DIFFERS_FROM = {"gunicorn_gthread_wait": "async in uvicorn, not threads in gunicorn"}
 PORTS = {"port": 8063}
-# --lifespan off: Django knows no lifespan
+# --lifespan off: Django does not support it
 SERVER = "uvicorn {app} --host {host} --port {port} --workers 1 --backlog {backlog} --lifespan off --no-access-log --log-level warning"
 LOAD = ["-n 4000 -c 100 -t 5 --expect waited /wait/", "-n 4000 -c 10 -t 5 --expect 333283335000 /compute/"]
 LEAST_SECONDS = {"/wait/": 0.1}

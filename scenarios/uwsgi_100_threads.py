@@ -1,6 +1,6 @@
 """How far does one uWSGI process with 100 threads get on a view that makes three slow API calls?
 
-Compare with uwsgi_2_threads for what the threads bring, with gunicorn_gthread for
+Compare with uwsgi_2_threads for what the threads gain, with gunicorn_gthread for
 what the server does, and with uvicorn_asgi, which needs no thread for each request.
 """
 
@@ -55,7 +55,7 @@ SERVER = (
     "uwsgi --http {host}:{port} --http-keepalive=75 --module {app} --master --die-on-term --need-app --disable-logging "
     "--processes 1 --threads 100 --listen {backlog} --stats {host}:{stats}"
 )
-LOAD = ["-n 600 -c 100 -t 20 -s 60 --expect 'Country: ' /"]
+LOAD = ["-n 450 -c 50 -t 20 -s 60 --expect 'Country: ' /"]
 LOAD_FULL = ["--users 100 --spawn-rate 10 -t 30 -k -s 60 --expect 'Country: ' /"]
 LEAST_SECONDS = 0.6  # the slowest of the three calls
 

@@ -1,4 +1,4 @@
-"""What each study asks and what it claimed, and how a run decides it: a module for each, found by the study's name."""
+"""What each study asks and claimed, and how a run decides it: one module each, found by the study's name."""
 
 import importlib
 import pkgutil
@@ -10,11 +10,11 @@ from common.results.comparison import compare_loads
 from common.results.questions import answer_questions
 from common.results.record import ScenarioRun
 
-TEMPLATE = "gunicorn_gthread_wait"  # what a reader's own scenario is made from: small, and nothing of its view is needed
+TEMPLATE = "gunicorn_gthread_wait"  # the model of a user's own scenario: small, and nothing depends on its view
 
 
 def judge(runs: Iterable[ScenarioRun]) -> dict[str, Judgement]:
-    """Of each study that was run; nothing of one that has no file here."""
+    """Judge each study that was run; a study without a file here gets an empty judgement."""
     runs = list(runs)
     return {study: judge_study(study, runs) for study in dict.fromkeys(run.study for run in runs)}
 
@@ -27,13 +27,13 @@ def judge_study(study: str, runs: Iterable[ScenarioRun]) -> Judgement:
 
 
 def baselines_of(study: str) -> list[str]:
-    """The scenarios with which its others are compared: the first of them that was measured."""
+    """The scenarios to compare the others with: the first of these that was measured counts."""
     module = module_of(study)
     return list(module.BASELINES) if module else []
 
 
 def module_of(study: str) -> Any:
-    """None where the study has no file here."""
+    """The study's module; None if it has no file here."""
     name = study.replace("-", "_")
     known = {module.name for module in pkgutil.iter_modules(__path__)}
     return importlib.import_module(f"{__name__}.{name}") if name in known else None

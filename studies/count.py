@@ -1,4 +1,4 @@
-"""The claims of github.com/slow999/DjangoAndAsyncCompare on 300 requests at once that count a million rows."""
+"""The claims of github.com/slow999/DjangoAndAsyncCompare about 300 requests at once that count a million rows."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ QUESTIONS = (
         about="A count that keeps the database busy",
         more="With the database near, async serves {ratio} what sync serves.",
         less="With the database near, sync serves {inverse} what async serves.",
-        same="With the database near, async and sync serve the same, within 5 %.",
+        same="With the database near, async and sync serve the same, within 5%.",
     ),
     Question(
         f"{ASYNC}_remote",
@@ -33,7 +33,7 @@ QUESTIONS = (
         about="A count that waits a second for the database",
         more="With a second's wait for the database, async serves {ratio} what one sync worker serves.",
         less="With a second's wait for the database, one sync worker serves {inverse} what async serves.",
-        same="With a second's wait for the database, async and one sync worker serve the same, within 5 %.",
+        same="With a second's wait for the database, async and one sync worker serve the same, within 5%.",
     ),
     Question(
         "nginx_uwsgi_threads_count_remote",
@@ -42,7 +42,7 @@ QUESTIONS = (
         about="The same wait, 300 threads against async",
         more="300 uWSGI threads serve {ratio} what async serves.",
         less="Async serves {inverse} what 300 uWSGI threads serve.",
-        same="300 uWSGI threads serve the same as async, within 5 %.",
+        same="300 uWSGI threads serve the same as async, within 5%.",
     ),
 )
 
@@ -74,11 +74,11 @@ def claims(runs: Runs) -> Iterator[Claim]:
 
 
 def is_one_burst(load: Measured) -> bool:
-    """All of its requests start at once: only such a load has a queue with a first and a last."""
+    """All its requests start at once: only such a load has a queue with a first and a last."""
     return load.sent.load.requests == load.sent.load.concurrency
 
 
 def middle_over_longest(load: Measured) -> float | None:
-    """Of one burst: the time of the request in the middle of the queue over that of the last."""
+    """For one burst: the time of the request in the middle of the queue relative to the last one's."""
     middle, longest = load.metrics.percentile(50), load.metrics.percentile(100)
     return middle / longest if isinstance(middle, float) and isinstance(longest, float) and longest else None

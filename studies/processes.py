@@ -1,4 +1,4 @@
-"""One process beside two where a view computes: nothing was published of it, there is nothing to decide."""
+"""One process beside two where a view computes: nothing was published about it, so there is nothing to decide."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ QUESTIONS = (
         about="A view that only computes, two processes against one",
         more="Of a view that only computes, two processes serve {ratio} what one serves.",
         less="Of a view that only computes, one process serves {inverse} what two serve.",
-        same="Of a view that only computes, a second process gains nothing, within 5 %.",
+        same="Of a view that only computes, a second process gains nothing, within 5%.",
     ),
 )
 

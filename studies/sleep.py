@@ -1,4 +1,4 @@
-"""The claims of the talk "Django with WSGI & ASGI" on ten requests that each sleep 2 s."""
+"""The claims of the talk "Django with WSGI & ASGI" about ten requests that each sleep 2 s."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ QUESTIONS = (
         about="Ten waits of 2 s at once, an async view",
         more="Of an async view that waits 2 s, one ASGI worker serves {ratio} what one sync WSGI worker serves.",
         less="Of an async view that waits 2 s, one sync WSGI worker serves {inverse} what one ASGI worker serves.",
-        same="An async view that waits 2 s is served alike under ASGI and WSGI, within 5 %.",
+        same="An async view that waits 2 s is served alike under ASGI and WSGI, within 5%.",
     ),
     Question(
         ASGI,
@@ -38,7 +38,7 @@ QUESTIONS = (
         about="Ten waits of 2 s at once, a sync view",
         more="Of a sync view that blocks for 2 s, ASGI serves {ratio} as much: its requests do not run one at a time.",
         less="Of a sync view that blocks for 2 s, WSGI serves {inverse} what ASGI serves.",
-        same="A sync view that blocks for 2 s is served alike under both, within 5 %.",
+        same="A sync view that blocks for 2 s is served alike under both, within 5%.",
     ),
     Question(
         WSGI,
@@ -47,7 +47,7 @@ QUESTIONS = (
         about="A view that only computes",
         more="A view that only computes is served {ratio} as often under WSGI.",
         less="A view that only computes is served {inverse} as often under ASGI.",
-        same="A view that only computes is served alike under both, within 5 %.",
+        same="A view that only computes is served alike under both, within 5%.",
     ),
 )
 
@@ -83,7 +83,7 @@ def claims(runs: Runs) -> Iterator[Claim]:
 
 
 def seconds_for_ten(load: Measured) -> float | None:
-    """All ten if they were answered; else from what was, up to the last answer: a cut-off wait says nothing."""
+    """The time for all ten, or extrapolated from those answered by the last answer: a cut-off wait says nothing."""
     ends = load.metrics.ends
     return float(ends[-1]) / 1000 * 10 / load.metrics.ok if len(ends) else None
 

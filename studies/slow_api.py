@@ -1,4 +1,4 @@
-"""github.com/maerteijn/django-sync-or-async published its setups and no figures: there is nothing to decide."""
+"""github.com/maerteijn/django-sync-or-async published its setups but no figures, so there is nothing to decide."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ QUESTIONS = (
         about="Three HTTP calls, the client built anew for each request",
         more="With an HTTP client built for each request, async in uvicorn serves {ratio} what 100 threads in gunicorn serve.",
         less="With an HTTP client built for each request, 100 threads in gunicorn serve {inverse} what async in uvicorn serves.",
-        same="With an HTTP client built for each request, async in uvicorn and 100 threads in gunicorn serve the same, within 5 %.",
+        same="With an HTTP client built for each request, async in uvicorn and 100 threads in gunicorn serve the same, within 5%.",
     ),
     Question(
         "uvicorn_asgi_aiohttp",
@@ -23,7 +23,7 @@ QUESTIONS = (
         about="One HTTP client for all requests",
         more="The HTTP client decides more: one session shared by all requests makes the async view {ratio} as fast.",
         less="One HTTP session shared by all requests makes the async view slower: a client for each serves {inverse} as much.",
-        same="One HTTP session shared by all requests changes nothing, within 5 %.",
+        same="One HTTP session shared by all requests changes nothing, within 5%.",
     ),
     Question(
         "gunicorn_gthread_urllib3",
@@ -32,7 +32,7 @@ QUESTIONS = (
         about="One HTTP client for all requests, in threads",
         more="One pool of connections shared by all requests makes the threads {ratio} as fast.",
         less="One pool of connections shared by all requests makes the threads slower: a client for each serves {inverse} as much.",
-        same="One pool of connections shared by all requests changes nothing for the threads, within 5 %.",
+        same="One pool of connections shared by all requests changes nothing for the threads, within 5%.",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""The servers side by side on the smallest views: nothing was published of it, there is nothing to decide."""
+"""The servers side by side on the smallest views: nothing was published about it, so there is nothing to decide."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ QUESTIONS = (
         about="A view that waits 100 ms, async against 100 threads",
         more="Of a view that waits 100 ms, async serves {ratio} what 100 threads serve ({rate} against {other_rate} requests a second).",
         less="Of a view that waits 100 ms, 100 threads serve {inverse} what async serves ({other_rate} against {rate} requests a second).",
-        same="Of a view that waits 100 ms, async and 100 threads serve the same, within 5 %: {rate} requests a second.",
+        same="Of a view that waits 100 ms, async and 100 threads serve the same, within 5%: {rate} requests a second.",
     ),
     Question(
         "uvicorn_asgi_wait",
@@ -32,7 +32,7 @@ QUESTIONS = (
         about="A view that only computes, async against one sync worker",
         more="Of a view that only computes, async serves {ratio} what one sync worker serves.",
         less="Of a view that only computes, one sync worker serves {inverse} what async serves.",
-        same="Of a view that only computes, async and one sync worker serve the same, within 5 %.",
+        same="Of a view that only computes, async and one sync worker serve the same, within 5%.",
     ),
 )
 

@@ -128,13 +128,13 @@ def test_a_clear_winner_is_named_with_its_interval():
 def test_chance_is_no_winner():
     found = answer(rounds(a=[100, 104, 98, 101], b=[101, 103, 99, 102], c=[50, 52, 51, 49]))
     assert found.winner == ""
-    assert found.said.startswith("No winner is shown: b and a differ by no more than chance does (at most 5% either way")
+    assert found.said.startswith("No winner is shown: b and a differ by no more than chance (at most 5% either way")
     assert "; c serves least, 50.5 against 102 requests per second." in found.said
 
 
 def test_one_round_tells_only_what_is_far_apart():
     near, far = answer(rounds(a=[100], b=[110])), answer(rounds(a=[100], b=[150]))
-    assert near.said == "No winner is shown: b and a are too near to each other for so few runs to tell them apart."
+    assert near.said == "No winner is shown: b and a are too close for so few runs to tell apart."
     assert far.said == "b serves most: 1.50x what a does (150 against 100 requests per second)."
     assert far.sure == "One run each: no interval can be given."
 
@@ -142,14 +142,14 @@ def test_one_round_tells_only_what_is_far_apart():
 def test_one_round_tells_no_more_than_two_equal_runs_differ_by():
     again = [replace(run, control=True) for run in rounds(a=[160])]
     near, far = answer([*rounds(a=[100], b=[150]), *again]), answer([*rounds(a=[100], b=[170]), *again])
-    assert near.said.startswith("No winner is shown: b and a are too near")
+    assert near.said.startswith("No winner is shown: b and a are too close")
     assert far.winner == "b"
     assert far.sure == "One run each: no interval can be given. Two equal runs (A/A) were 1.60x apart."
 
 
 def test_what_answers_nothing_has_no_ratio():
     found = answer(rounds(a=[100], b=[0]))
-    assert found.said == "a answers 100 requests per second. b is too short to tell: nothing was answered as it should be."
+    assert found.said == "a answers 100 requests per second. b is too short to tell: nothing was answered correctly."
     assert found.winner == ""
 
 
@@ -191,7 +191,7 @@ def test_serves_least_is_said_only_where_it_is_shown_against_all():
 
 
 def test_a_busy_machine_is_said_with_what_to_do():
-    busy = Noise(available=True, disturbed="chromium used 70 % of a core", foreign_programs={"chromium": 0.7})
+    busy = Noise(available=True, disturbed="chromium used 70% of a core", foreign_programs={"chromium": 0.7})
     found = answer([one_second(name, rate, noise=busy) for name, rate in (("a", 100), ("b", 110))])
     assert found.said == "Nothing can be said of b and a: 2 of 2 runs were disturbed."
     assert found.advice == "To learn more: close chromium, or use --rounds 10."
@@ -216,7 +216,7 @@ def test_over_several_loads_each_has_its_sentence():
     found = answer(of_loads(a=[100, 100], b=[300, 100]))
     assert found.said == (
         "GET /0/: b serves most: 3.00x what a does (300 against 100 requests per second). "
-        "GET /1/: No winner is shown: a and b are too near to each other for so few runs to tell them apart."
+        "GET /1/: No winner is shown: a and b are too close for so few runs to tell apart."
     )
 
 

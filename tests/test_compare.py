@@ -159,7 +159,7 @@ def test_a_gate_is_about_the_last_directory(tmp_path, compare):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["nowhere", "nowhere"], 1, "is no directory"),
+        (["nowhere", "nowhere"], 1, "is not a results directory"),
         (["tests", "tests"], 1, "holds no results"),
         (["tests"], 2, "nothing to compare with"),
         (["a", "b", "c"], 2, "takes one directory, or two"),
@@ -219,15 +219,15 @@ def test_what_is_missing_afterwards_is_worse(tmp_path, compare):
 
 def test_only_a_whole_interval_beyond_the_tolerance_is_worse(tmp_path, compare):
     """0.945 [0.90, 0.995] is no more than a difference; so is as little in the other direction."""
-    assert judge(Estimate(0.945, 0.90, 0.995, 10), True, 0.05) == "differs, not shown to be by more than 5%"
+    assert judge(Estimate(0.945, 0.90, 0.995, 10), True, 0.05) == "differs, but not shown to exceed 5%"
     assert judge(Estimate(0.92, 0.90, 0.945, 10), True, 0.05) == "worse"
     assert judge(Estimate(0.92, 0.90, 0.945, 10), False, 0.05) == "better"
-    assert judge(Estimate(1.06, 1.01, 1.10, 10), True, 0.05) == "differs, not shown to be by more than 5%"
+    assert judge(Estimate(1.06, 1.01, 1.10, 10), True, 0.05) == "differs, but not shown to exceed 5%"
     assert judge(Estimate(1.01, 0.98, 1.03, 10), True, 0.05) == "the same within 5%"
     assert judge(Estimate(1.01, 0.90, 1.13, 10), True, 0.05) == "no difference shown: at most 13% either way"
     done = compare(*(saved(tmp_path / name, {"one": rates(rate, spread=0.01, seed=rate)}) for name, rate in (("a", 300), ("b", 285))))
     assert done.returncode == 0
-    assert "differs, not shown to be by more than 5%" in done.stdout
+    assert "differs, but not shown to exceed 5%" in done.stdout
 
 
 def test_a_load_too_short_to_tell_is_not_compared_unless_it_can_only_be_worse(tmp_path, compare):
@@ -248,7 +248,7 @@ def test_a_time_that_was_cut_off_counts_as_the_least_that_it_can_be(tmp_path, co
 
 
 def test_two_directories_are_two_evenings(tmp_path, compare):
-    """What a fixed piece of work took tells of them; beyond 3 % the verdicts are marked."""
+    """What a fixed piece of work took tells of them; beyond 3% the verdicts are marked."""
 
     def run(folder: str, milliseconds: float | None) -> Path:
         return keep(tmp_path / folder, "one", rounds_of(make_load(100, calibration_ms=milliseconds)))
@@ -257,7 +257,7 @@ def test_two_directories_are_two_evenings(tmp_path, compare):
     done = compare(first, slower).stdout
     said = in_one_line(done)
     assert "two directories are two evenings" in said
-    assert "took 1.10x as long on the server's core after: doubt what is marked ~" in said
+    assert "took 1.10x as long on the server's core the second time: doubt what is marked ~" in said
     assert re.search(r"the same within 5% ~ *$", done, re.MULTILINE)
     assert "took 1.02x as long" in in_one_line(compare(first, alike).stdout)
     assert "~" not in compare(first, alike).stdout
@@ -266,9 +266,9 @@ def test_two_directories_are_two_evenings(tmp_path, compare):
 
 def test_where_nothing_can_be_said_it_is_said_with_what_to_do(tmp_path, compare):
     done = compare(saved(tmp_path / "a", {"one": [100]}), saved(tmp_path / "b", {"one": [120]}))
-    assert done.stdout.startswith("Nothing can be said of one · GET /, 9 requests, 1 at a time, close: that takes 3 runs on each side.")
+    assert done.stdout.startswith("Too few runs to compare one · GET /, 9 requests, 1 at a time, close: each side needs 3.")
     assert "Use --rounds 10" in done.stdout
-    busy = Noise(available=True, disturbed="chromium used 70 % of a core", foreign_programs={"chromium": 0.7})
+    busy = Noise(available=True, disturbed="chromium used 70% of a core", foreign_programs={"chromium": 0.7})
     disturbed = keep(tmp_path / "c", "one", rounds_of(make_load(100, noise=busy)))
     done = compare(disturbed, disturbed)
     assert done.returncode == 0

@@ -330,7 +330,7 @@ def test_too_few_descriptors_are_said_before_anything_is_started(tmp_path, monke
     one = replace(scenario.read(scenario.FOLDER / "uvicorn_asgi.py"), load=["-n 50000 -c 50000 /"])
     made = run.run_turn(Turn(one), RunOptions(), tmp_path, None, Quiet())
     assert made.status == "failed"
-    assert "50000 requests at once need 50032 file descriptors and the limit is 4096" in made.reason
+    assert "50000 requests at once need 50032 file descriptors, but the limit is 4096" in made.reason
 
 
 class Quiet:
@@ -357,7 +357,7 @@ def test_where_all_was_cut_off_the_command_has_failed_and_the_result_is_kept(tmp
         with Program(tree, *words) as program:
             assert program.finish() == 1
         assert one_line(program.stderr), program.stderr
-        assert "no request of 'GET /, 2 at a time, for 0.5 s, close' was answered before its time was over" in program.stderr
+        assert "no request of 'GET /, 2 at a time, for 0.5 s, close' was answered before its time was up" in program.stderr
         assert records(tree)["hangs"]["status"] == "ok"
 
 

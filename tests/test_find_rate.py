@@ -277,7 +277,7 @@ def test_a_search(server, fire, tmp_path):
     ("arguments", "path", "said"),
     [
         (["p99<=20ms"], "/slow?ms=60", "no rate holds p99<=20ms: a request alone took"),
-        (["p99<=1s"], "/500", "no rate holds p99<=1000ms: a request alone was not answered as it should be"),
+        (["p99<=1s"], "/500", "no rate holds p99<=1000ms: a request alone was not answered correctly"),
     ],
 )
 def test_a_target_that_no_rate_can_keep(arguments, path, said, server, fire):

@@ -128,7 +128,7 @@ def test_more_than_the_ideal_is_a_wrong_least_time():
     assert doubts_of_ideal(make_load(ok=51, in_flight=50).metrics) == []
     assert doubts_of_ideal(make_load(ok=70, in_flight=50, least=None).metrics) == []
     [doubt] = doubts_of_ideal(make_load(ok=70, in_flight=50).metrics)
-    assert "LEAST_SECONDS says 1 s, an answer took 0.020 s" in doubt
+    assert "LEAST_SECONDS says 1 s, but an answer took 0.020 s" in doubt
 
 
 def test_a_client_that_waits_for_its_core_is_late():

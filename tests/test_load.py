@@ -144,7 +144,7 @@ def test_sizes_are_those_that_were_given():
 
 
 def test_sizes_that_contradict_each_other_are_refused():
-    with pytest.raises(UsageError, match="above -n"):
+    with pytest.raises(UsageError, match="greater than -n"):
         resized(parse_line("/"), Sizes(requests=2, concurrency=3))
 
 

@@ -456,7 +456,7 @@ def limited_to(descriptors):
 def test_too_few_descriptors_are_said_before_anything_is_sent(server, fire):
     done = fire("-n", 100, "-c", 100, server.url("/ok"), preexec_fn=limited_to(64))
     assert done.code == 2
-    assert done.stderr == "loadgen: 100 requests at once need 132 file descriptors and the limit is 64: lower -c or raise `ulimit -n`\n"
+    assert done.stderr == "loadgen: 100 requests at once need 132 file descriptors, but the limit is 64: lower -c or raise `ulimit -n`\n"
     assert server.connections == 0
 
 

@@ -211,4 +211,4 @@ def test_a_host_goes_with_serve(tree, words):
     program = run(tree, "scenarios/tiny.py", *words)
     assert program.process.returncode == 2
     assert one_line(program.stderr)
-    assert "--host goes with --serve" in program.stderr
+    assert "--host needs --serve" in program.stderr

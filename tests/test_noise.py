@@ -50,7 +50,7 @@ def test_interrupts_are_nobodys():
     [
         (0.02, 0.09, 0.01, 0.09, 0.0, ""),
         (0.04, 0.0, 0.0, 0.0, None, "other programs used 4% of the server's cores (chromium 70% of a core)"),
-        (0.0, 0.12, 0.0, None, None, "other programs used 12% of the cores of all else (chromium 70% of a core)"),
+        (0.0, 0.12, 0.0, None, None, "other programs used 12% of the other cores (chromium 70% of a core)"),
         (0.0, None, 0.03, None, None, "a hypervisor took 3% of the CPU time"),
         (0.0, 0.0, 0.0, 0.11, None, "the load generator waited 11% of its time for a core"),
         (0.0, 0.0, 0.0, 0.0, 1.5, "this container's CPU quota held its programs up for 1.5 s"),

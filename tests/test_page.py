@@ -314,7 +314,7 @@ def test_a_column_that_says_nothing_is_left_out():
 
 
 def test_marks_stay_on_the_line_of_their_name():
-    busy = Noise(available=True, disturbed="chromium used 70 % of a core", foreign_programs={"chromium": 0.7})
+    busy = Noise(available=True, disturbed="chromium used 70% of a core", foreign_programs={"chromium": 0.7})
     text = html.html([one_second("a_b", 20), one_second("a_c", 80, noise=busy)], {})
     assert "</svg>a_<wbr>b</th>" in text
     assert "</svg>a_<wbr>c\u00a0~</th>" in text
@@ -364,7 +364,7 @@ def test_what_differs_is_shown_line_by_line():
     base = replace(base, source="a = 1\nb = 2\n")
     other = replace(other, source="a = 1\nb = 3\n", differs_from={"base": "a b of 3, not 2"})
     text = html.html([base, other], {})
-    assert "The farthest apart: 4.00x by a b of 3, not 2 (other against base, GET /)." in text
+    assert "The largest difference: 4.00x by a b of 3, not 2 (other against base, GET /)." in text
     assert '<span class="gd">-b = 2</span>' in text
     assert '<span class="gi">+b = 3</span>' in text
 
@@ -415,7 +415,7 @@ def test_partial_pages_are_drawn_without_fault(browser, tmp_path):
 def test_one_round_has_no_intervals():
     text = html.html(made_up(6, 1), {})
     assert "no interval can be given" in text
-    assert "95 % interval" not in text
+    assert "95% interval" not in text
     assert not re.search(r"\d \[\d", text[: text.index("<script>")])
 
 
@@ -432,7 +432,7 @@ def damaged(folder: Path, change: Any) -> Path:
 @pytest.mark.parametrize(
     ("make", "code", "said"),
     [
-        (lambda folder: [str(folder / "none")], 1, "is no directory of results"),
+        (lambda folder: [str(folder / "none")], 1, "is not a results directory"),
         (lambda folder: [str(folder)], 1, "holds no results"),
         (lambda folder: [str(damaged(folder, lambda run: run.update(version=99)))], 1, "one.json.gz has version 99"),
         (

@@ -21,7 +21,7 @@ QUESTION = Question(
     about="Threads against one worker",
     more="Threads serve {ratio} what one worker serves ({rate} against {other_rate}).",
     less="One worker serves {inverse} what threads serve.",
-    same="Both serve the same, within 5 %.",
+    same="Both serve the same, within 5%.",
 )
 FIELDS = {"ratio": "2 times", "inverse": "2 times", "rate": "2", "other_rate": "1"}
 
@@ -46,17 +46,14 @@ def test_less_is_said_the_other_way_round():
 
 def test_the_same_is_said_only_where_the_interval_shows_it():
     near = [100, 101, 100, 99, 100, 101, 99, 100]
-    assert said(rounds("a", near), rounds("b", near[::-1])) == "Both serve the same, within 5 %."
+    assert said(rounds("a", near), rounds("b", near[::-1])) == "Both serve the same, within 5%."
     apart = said(rounds("a", [100, 130, 80]), rounds("b", [105, 90, 120]))
     assert apart.startswith("Threads against one worker: b and a answered 105 and 100 requests a second, no difference shown (at most ")
 
 
 def test_single_runs_that_are_near_decide_nothing():
     text = said(rounds("a", [100]), rounds("b", [110]))
-    assert (
-        text
-        == "Threads against one worker: b and a answered 110 and 100 requests a second, too near to each other for single runs to decide."
-    )
+    assert text == "Threads against one worker: b and a answered 110 and 100 requests a second, too close for single runs to decide."
 
 
 def test_what_fails_is_said_in_place_of_a_ratio():

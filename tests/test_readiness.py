@@ -83,8 +83,8 @@ def test_what_the_load_would_send_is_asked(server):
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("/silent", "it accepts connections, and no whole answer comes"),
-        ("/drip", "it accepts connections, and no whole answer comes"),
+        ("/silent", "it accepts connections but sends no complete answer"),
+        ("/drip", "it accepts connections but sends no complete answer"),
         ("/no-answer", "it closes the connection without an answer"),
         ("/half", "it closes the connection in the middle of its answer"),
         ("/half-chunked", "it closes the connection in the middle of its answer"),
@@ -96,21 +96,21 @@ def test_silence_is_named(server, path, said):
 
 
 def test_nobody_listens():
-    assert Probe(f"http://127.0.0.1:{free_port(set())}/", parse_line("/")).find_fault(1) == "nobody listens there"
+    assert Probe(f"http://127.0.0.1:{free_port(set())}/", parse_line("/")).find_fault(1) == "nothing listens there"
 
 
 def test_silence_does_not_hide_the_answer_before_it(server, monkeypatch):
     asked = probe(server, "/503")
     asked.find_fault(1)
     monkeypatch.setattr(asked, "_ask", lambda seconds: (_ for _ in ()).throw(TimeoutError("timed out")))
-    assert asked.find_fault(1) == "status 503: starting; then it accepts connections, and no whole answer comes"
+    assert asked.find_fault(1) == "status 503: starting; then it accepts connections but sends no complete answer"
 
 
 @pytest.mark.parametrize(
     ("path", "said"),
     [
         ("/500", "one answers GET /500 with status 500: oops\n    its log"),
-        ("/503", "one did not answer GET /503 on port {port} as it should within 1 s (status 503: starting)\n    its log"),
+        ("/503", "one did not answer GET /503 on port {port} correctly within 1 s (status 503: starting)\n    its log"),
     ],
 )
 def test_the_end_of_its_log_is_shown(server, monkeypatch, path, said):
@@ -190,7 +190,7 @@ def test_by_hand_it_is_served_all_the_same(tree):
     assert sum("starting on port" in line for line in said) == 2
     assert said[0].startswith("wrong: starting on port 8099: uvicorn {app} ")
     lines = program.stderr.splitlines()
-    assert "wrong answers GET / with status 404: no; it is served all the same" in lines
+    assert "wrong answers GET / with status 404: no; serving it anyway" in lines
     assert "wrong | asked for /asked-by-hand" in lines
     assert lines[-1] == "run_all.sh: stopped"
     assert "Traceback" not in program.stderr

@@ -17,6 +17,7 @@ FIRST_RUN = '"$(ls -d results/* | head -n 1)"'
 COMMANDS = {
     "./run_all.sh": f"./run_all.sh {SMALL}",
     "./run_tests.sh": "./run_tests.sh --collect-only",
+    "./run_all.sh gunicorn_gthread_wait uvicorn_asgi_wait": None,  # test_scenarios.py
     ". .venv/bin/activate": None,  # before each of the others
     "python scenarios/uvicorn_asgi.py": f"python scenarios/uvicorn_asgi.py {SMALL}",
     "python scenarios/uvicorn_asgi.py -n 1000 -c 50 -k": "python scenarios/uvicorn_asgi.py -n 10 -c 5 -k",

@@ -70,4 +70,4 @@ def test_more_than_the_ideal_is_said_of_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "measure_afresh", lambda *_: measured)
     made = run_one(tmp_path)
     assert made.status == "ok"
-    assert "of the ideal cannot be: LEAST_SECONDS says 0.5 s, an answer took 0.010 s" in made.reason
+    assert "of the ideal is impossible: LEAST_SECONDS says 0.5 s, but an answer took 0.010 s" in made.reason

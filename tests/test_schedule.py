@@ -56,5 +56,5 @@ def test_sums_of_fractions_are_whole():
 def test_what_are_no_stages_is_refused(text):
     with pytest.raises(ValueError, match=r".*"):
         schedule.parse(text)
-    with pytest.raises(UsageError, match="are no stages"):
+    with pytest.raises(UsageError, match="are not stages"):
         parse_line(f"--stages='{text}' /")

@@ -61,7 +61,7 @@ def test_a_difference_is_found_and_said_with_its_bounds():
     assert found.cpu.low < 1.04 < found.cpu.high
     said = report.text(make_pair(*spread(1.04, 8)))
     assert "a costs 4." in said.splitlines()[-1]
-    assert " % more CPU per request than b, between " in said
+    assert "% more CPU per request than b, between " in said
     assert "less CPU per request than b" in report.text(make_pair(*spread(0.9, 8)))
 
 
@@ -70,7 +70,7 @@ def test_sameness_is_shown_not_assumed():
     assert "the same CPU per request within 5%: at most " in report.text(make_pair(*spread(1.0, 8)))
     wide = make_pair(make_restart(0.8), make_restart(1.2), make_restart(1.05))
     assert judge_pair(wide).kind == "undecided"
-    assert report.text(wide).splitlines()[-1].startswith("Not decided in the time: a costs between ")
+    assert report.text(wide).splitlines()[-1].startswith("Not decided in time: a costs between ")
     assert judge_pair(make_pair(*spread(1.5, 2))).kind == "undecided"  # two restarts have no interval
 
 

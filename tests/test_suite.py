@@ -33,7 +33,7 @@ def project(tmp_path_factory):
         (["uvicorn_asgy"], "did you mean uvicorn_asgi"),
         (["uvicorn_asgi", "zzzzzzzz*"], "'zzzzzzzz*'"),
         (["-n", "0"], "'0' is not a whole number"),
-        (["-c", "5", "-n", "3"], "-c 5 is above -n 3"),
+        (["-c", "5", "-n", "3"], "-c 5 is greater than -n 3"),
         (["-t", "nan"], "'nan' is not a number above 0"),
         (["--frobnicate"], "--frobnicate"),
         (["--quick"], "--quick"),
@@ -51,7 +51,7 @@ def test_a_scenario_checks_its_command_line_too(project):
     program = run(project, "scenarios/uvicorn_asgi.py", "-n", "2", "-c", "3")
     assert program.process.returncode == 2
     assert one_line(program.stderr)
-    assert "-c 3 is above -n 2" in program.stderr
+    assert "-c 3 is greater than -n 2" in program.stderr
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ BROKEN = {
     "computed": (changed(('["-n 20 -c 2', '[f"-n {10 * 2} -c 2')), "LOAD must be written out, not computed"),
     "wrong_type": (changed(('["-n 20 -c 2 --expect ok /"]', "[20]")), "LOAD must be a list of strings"),
     "wrong_port": (changed(("8099", '"8099"')), "PORTS must be a dict that maps names to port numbers"),
-    "bad_load": (changed(("-n 20 -c 2", "-n 20 -c 30")), "-c 30 is above -n 20"),
+    "bad_load": (changed(("-n 20 -c 2", "-n 20 -c 30")), "-c 30 is greater than -n 20"),
     "placeholder": (changed(("--lifespan", "--uds {sock} --lifespan")), "SERVER has an unknown placeholder 'sock'"),
     "empty": (changed(('SERVER = "uvicorn {app} --host {host} --port {port} --lifespan off', 'SERVER = "" #')), "SERVER"),
     "quotes": (changed(('--log-level warning"', "--log-level 'warning\"")), "SERVER"),
@@ -93,7 +93,7 @@ BROKEN = {
     "no_socket": (changed(('STUDY = "tests"', 'STUDY = "tests"\nNGINX = "proxy_pass http://x;"')), "SERVER has no {socket}: "),
     "no_tail": (changed((TAIL, "")), "`python scenarios/no_tail.py` does nothing: copy them from another scenario"),
     "exits": (changed(('"uvicorn', '"{python} -c \'import sys; sys.exit(\\"the disk is full\\")\'')), "the disk is full"),
-    "refuses": (changed(("200,", "200 if asked == 1 else 500,")), "does not answer its warm-up as it should: non-2xx 10 (status 500)"),
+    "refuses": (changed(("200,", "200 if asked == 1 else 500,")), "does not answer its warm-up correctly: non-2xx 10 (status 500)"),
     "dies": (DIES, "dies ended with exit code 3 while it was needed"),
 }
 

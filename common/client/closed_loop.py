@@ -10,7 +10,7 @@ from common.client.user import NewUser, User
 
 
 class ClosedLoop:
-    due = None  # a schedule's; here nothing is due before it starts
+    due = None  # only a schedule has due times; here a request is due when it starts
 
     def __init__(self, load: Load, new_user: NewUser, over: Callable[[], None], stop: Callable[[str], None]) -> None:
         self._load = load

@@ -33,7 +33,7 @@ LENGTH = 2  # its place in a Head
 
 
 class Owner(Protocol):
-    """Who is told what becomes of each request: `answered` or `failed`, once."""
+    """Is told what becomes of each request, once: `answered` or `failed`."""
 
     connections: int  # made
 
@@ -42,7 +42,7 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """Made for a request, which it sends as soon as it is open; `send` sends the next."""
+    """Sends one request as soon as it is open; `send` sends the next."""
 
     __slots__ = (
         "_begun",
@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
         "status",
     )
 
-    connected = True  # the parser asks it of the protocol that it feeds
+    connected = True  # the parser reads it from the protocol that it feeds
 
     def __init__(self, loop: asyncio.AbstractEventLoop, request: Request, owner: Owner) -> None:
         self._loop = loop
@@ -75,16 +75,16 @@ class Connection(asyncio.Protocol):
         self._transport: Any = None
         self._opening: asyncio.Task[None] | None = None
         self._parser: Any = None
-        self._between_answers = not request.head_only  # the parser, for certain: a known answer may pass it by
+        self._between_answers = not request.head_only  # the parser certainly is: a known answer may bypass it
         self._waiting = True
         self.reusable = False
         self.connected_at = self.sent = 0.0
         self.received = 0
         self._begun = b""  # of an answer, while its head is not known
-        self.body = b""  # of a complete answer, if something is expected in it: as much as tells whether it is there
+        self.body = b""  # of a complete answer, if a text is expected: enough of it to tell whether the text is there
 
     def open(self, wires: Wires | None) -> None:
-        """As a wire, or else as a transport of the loop."""
+        """Connect by a wire if there are wires, else by a transport of the loop."""
         if wires is None:
             self._opening = self._loop.create_task(self._open())
             return
@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
             self._transport.connect()
         except OSError as error:
             self._transport = None
-            self._loop.call_soon(self.connection_lost, error)  # not at once: who hears of it may begin another request
+            self._loop.call_soon(self.connection_lost, error)  # not at once: the owner may begin another request
 
     async def _open(self) -> None:
         request = self._request
@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
         self.sent = perf_counter()
 
     def close(self) -> None:
-        """Give the connection up: nothing more is heard of it."""
+        """Give the connection up and report nothing more."""
         self._waiting = False
         self._parser = None  # it points back at this object
         if self._opening is not None:
@@ -121,14 +121,14 @@ class Connection(asyncio.Protocol):
             self._transport = None
 
     def header(self, name: str) -> str:
-        """Of the last answer; what is not UTF-8 in it is replaced, for the record can say nothing else."""
+        """A header of the last answer; the record must be UTF-8, so anything else is replaced."""
         return str(self._message.headers.get(name, "")).encode(errors="surrogateescape").decode(errors="replace")
 
     # What asyncio calls
 
     def connection_made(self, transport: Any) -> None:
         if self._waiting:
-            transport.set_write_buffer_limits(0)  # so that what is written is handed to the system at once
+            transport.set_write_buffer_limits(0)  # so that writes reach the system at once
             self.begin(transport)
         else:
             transport.abort()
@@ -159,7 +159,7 @@ class Connection(asyncio.Protocol):
         self._parse(data, now)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Or never made."""
+        """Called also where it was never made."""
         self.reusable = False
         self._transport = None
         if not self._waiting:
@@ -173,7 +173,7 @@ class Connection(asyncio.Protocol):
         else:
             self._fail("disconnected", now)
 
-    # What is not known is parsed
+    # Unknown heads are parsed
 
     def _parse(self, data: bytes, now: float) -> None:
         if not self._waiting:  # bytes that nobody asked for
@@ -195,7 +195,7 @@ class Connection(asyncio.Protocol):
                 return
         for message, payload in messages:
             if message.code < 200 and message.code != 101:
-                continue  # it only announces a response to come
+                continue  # an interim response: the real one is still to come
             if self._message is None:
                 self._message, self._payload, self._begun = message, payload, b""
                 self.status = message.code
@@ -209,7 +209,7 @@ class Connection(asyncio.Protocol):
         if self._request.expect is not None:
             self._look_for(self._request.expect, payload.read_nowait())
         elif not ended:
-            payload.read_nowait()  # drained, or a large body would be kept whole
+            payload.read_nowait()  # drained, else a large body would be kept whole
         if ended or self._request.head_only or self.status in NO_BODY or upgraded:
             clean = ended and not upgraded and not rest
             if clean and self.received == len(data):
@@ -228,7 +228,7 @@ class Connection(asyncio.Protocol):
 
     def _new_parser(self) -> Any:
         return HttpResponseParser(
-            self,  # type: ignore[arg-type]  # it needs pause_reading, resume_reading, connected: no more
+            self,  # type: ignore[arg-type]  # it only needs pause_reading, resume_reading and connected
             self._loop,
             NEVER_PAUSE,
             response_with_body=not self._request.head_only,
@@ -237,7 +237,7 @@ class Connection(asyncio.Protocol):
         )
 
     def _parse_in_two(self) -> list[Any]:
-        """A whole answer with more behind it than it had announced: at once it comes to nothing, so its head is parsed before the rest."""
+        """Parse head and rest apart: fed both at once, the parser yields nothing for a whole answer with extra bytes behind it."""
         messages: list[Any] = []
         rest, self._parser = self._begun, self._new_parser()
         with suppress(HttpProcessingError):
@@ -251,7 +251,7 @@ class Connection(asyncio.Protocol):
         return self._payload is not None and bool(self._payload.is_eof())
 
     def _look_for(self, expect: bytes, data: bytes) -> None:
-        """Of a body that may be endless only what can be the beginning of what is expected is kept."""
+        """Keep only bytes that may begin the expected text: the body may be endless."""
         if expect not in self.body:
             seen = self.body + data
             self.body = expect if expect in seen else seen[max(0, len(seen) - len(expect) + 1) :]
@@ -264,7 +264,7 @@ class Connection(asyncio.Protocol):
         return self._has_ended()
 
     def _remember(self, data: bytes) -> None:
-        """The head of this whole answer, if its own length is all that says where the answer ends."""
+        """Remember the head of this whole answer, if its Content-Length alone says where the answer ends."""
         head, _, body = data.partition(END_OF_HEAD)
         message, headers = self._message, self._message.headers
         says_length = "Content-Length" in headers and "Transfer-Encoding" not in headers and len(body) == self.body_bytes

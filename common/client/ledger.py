@@ -1,4 +1,4 @@
-"""What a load leaves: a row for each request, of a few bytes, and what is counted beside them."""
+"""What a load leaves: a row of a few bytes for each request, and some counts."""
 
 from array import array
 from struct import Struct
@@ -9,8 +9,8 @@ import numpy.typing as npt
 from common.client.outcomes import OK
 from common.client.sent import Requests
 
-# A row, twice: packed in one call when a request ends, which is cheaper than to append to a column
-# for each of its facts; and as numpy sees all of them in the end.
+# A row in two forms: packed in one call when a request ends, which is cheaper than appending to a column
+# for each fact; and as numpy reads all rows at the end.
 ROW = Struct("=5dBHqq")
 MOMENTS = ("start", "connected", "sent", "first_byte", "end")
 FACTS = {"outcome": "u1", "status": "u2", "body_bytes": "i8", "received_bytes": "i8"}
@@ -23,8 +23,8 @@ class Ledger:
     def __init__(self) -> None:
         self._rows = bytearray()
         self._pack = ROW.pack
-        self.kept_alive = 0  # answers that left their connection fit for another request
-        self.failures = 0  # so far, for the eye only
+        self.kept_alive = 0  # answers that left their connection reusable
+        self.failures = 0  # so far, only to be shown
         self.server: str | None = None  # the Server header of the first answer
 
     def add(self, *row: float) -> None:
@@ -38,14 +38,14 @@ class Ledger:
         return len(self._rows) // ROW.size
 
     def latencies(self, begin: int, end: int) -> list[float]:
-        """Seconds from the start to the end of those of these rows that are ok, ascending."""
-        rows = np.frombuffer(self._rows[begin * ROW.size : end * ROW.size], ROW_TYPE)  # of a copy: what numpy looks at cannot grow
+        """Seconds from start to end of the ok rows among these, ascending."""
+        rows = np.frombuffer(self._rows[begin * ROW.size : end * ROW.size], ROW_TYPE)  # a copy: numpy would keep the rows from growing
         return sorted((rows["end"] - rows["start"])[rows["outcome"] == OK].tolist())
 
     def take_requests(self, zero: float, due: "array[float] | None" = None) -> Requests:
-        """The rows, their moments in whole microseconds after `zero`; `due` as the rows, where a schedule began them.
+        """The rows, with moments in whole microseconds after `zero`; `due` has an entry for each row of a schedule.
 
-        They are gone from here then: a million of them, kept twice, would be a quarter of all memory.
+        This empties the ledger: keeping a million rows twice would take a quarter of all memory.
         """
         rows, self._rows = np.frombuffer(self._rows, ROW_TYPE), bytearray()
         moments = {name: microseconds(rows[name], zero) for name in MOMENTS}

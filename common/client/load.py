@@ -14,19 +14,19 @@ DEFAULT_CONTENT_TYPE = "text/plain"
 
 @dataclass(frozen=True)
 class Load:
-    target: str  # a path in a scenario's line, a whole URL on the command line
+    target: str  # a path in a scenario's load line, a whole URL on the command line
     requests: int | None = 1  # None: until the time is up
-    concurrency: int = 1  # how many are in flight at once; the users of a ramp; at most, of an open loop
-    seconds: float | None = None  # stop after so long; of an open loop, no more are due
+    concurrency: int = 1  # requests in flight at once; the users of a ramp; the most in flight in an open loop
+    seconds: float | None = None  # stop after this time; in an open loop, nothing is due after it
     spawn_rate: float | None = None  # users arriving per second; None: all at once
     rate: float | None = None  # an open loop: requests due per second
     stages: Stages = ()  # an open loop whose rate changes
-    grace: float | None = None  # of an open loop: cut off so long after the last was due; None: wait for all
+    grace: float | None = None  # an open loop: cut off this many seconds after the last was due; None: wait for all
     keep_alive: bool = False  # connections serve more than one request
-    timeout: float = DEFAULT_TIMEOUT  # a request is given up after so many seconds
-    method: str = "GET"  # of HTTP
-    headers: tuple[tuple[str, str], ...] = ()  # beside our own, or in their place
-    body_file: str | None = None  # what it holds is the body
+    timeout: float = DEFAULT_TIMEOUT  # seconds after which a request is given up
+    method: str = "GET"  # the HTTP method
+    headers: tuple[tuple[str, str], ...] = ()  # added to our own, or replacing them
+    body_file: str | None = None  # its content is the body
     form: str | None = None  # this text is the body
     content_type: str = DEFAULT_CONTENT_TYPE  # of the body
     expect: str | None = None  # an answer without this text is a failure
@@ -34,9 +34,9 @@ class Load:
     def __post_init__(self) -> None:
         numbers = (self.requests, self.concurrency, self.seconds, self.spawn_rate, self.rate, self.grace, self.timeout)
         if any(number is not None and number <= 0 for number in (*numbers, *(number for stage in self.stages for number in stage))):
-            raise ValueError("A load has no number of 0 or less")
+            raise ValueError("A load's numbers must be above 0")
         if self.spawn_rate is not None and self.seconds is None:
-            raise ValueError("A ramp has a time")
+            raise ValueError("A ramp needs a time")
 
     @property
     def is_open(self) -> bool:
@@ -44,7 +44,7 @@ class Load:
 
     @property
     def schedule(self) -> Stages:
-        """Of an open loop: its stages, or the one that its rate makes."""
+        """The stages of an open loop, or the single one that its rate makes."""
         if self.rate is None:
             return self.stages
         ends = (self.seconds, self.requests / self.rate if self.requests is not None else None)
@@ -52,11 +52,11 @@ class Load:
 
     @property
     def most_requests(self) -> int | None:
-        """How many it can be at most; None: as many as fit into its time."""
+        """The most requests that it can send; None: as many as fit into its time."""
         return schedule.count(self.schedule) if self.is_open else self.requests
 
     def burst(self, requests: int) -> "Load":
-        """The same request so many times, all at once."""
+        """The same request this many times, all at once."""
         return replace(self, requests=requests, concurrency=requests, seconds=None, spawn_rate=None, rate=None, stages=(), grace=None)
 
     def describe(self) -> str:
@@ -64,7 +64,7 @@ class Load:
 
     @property
     def parts(self) -> list[str]:
-        """What it is, in words: the request first."""
+        """Its description in parts, the request first."""
         words = [f"{self.method} {urlsplit(self.target).path or self.target}"]
         if self.is_open:
             words += [f"{rate:g} per second for {seconds:g} s" for seconds, rate in self.schedule]
@@ -81,11 +81,11 @@ class Load:
 
     @property
     def identity(self) -> str:
-        """Its one command line: loads are the same if and only if these are equal."""
+        """Its canonical command line: two loads are the same if and only if these are equal."""
         return shlex.join([*self.arguments(), self.target])
 
     def arguments(self) -> list[str]:
-        """The options that say this load to the load generator."""
+        """The load generator's options for this load."""
         words = ["-s", exact(self.timeout), "-m", self.method]
         if self.spawn_rate is not None:
             words += ["--users", str(self.concurrency), "--spawn-rate", exact(self.spawn_rate)]
@@ -105,13 +105,13 @@ class Load:
 
 
 def exact(number: float) -> str:
-    """The same words for 10 and for 10.0, which are the same number."""
+    """The same text for 10 and 10.0, which are the same number."""
     return str(float(number))
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What may be laid over a load: only what is given changes it."""
+    """The user's changes to a load: None or False leaves it as it is."""
 
     requests: int | None = None  # -n
     concurrency: int | None = None  # -c
@@ -121,13 +121,13 @@ class Sizes:
 
 def check_sizes(requests: int | None, concurrency: int | None) -> None:
     if requests and concurrency and concurrency > requests:
-        raise UsageError(f"-c {concurrency} is above -n {requests}: there cannot be more requests in flight than there are")
+        raise UsageError(f"-c {concurrency} is greater than -n {requests}: lower -c or raise -n")
 
 
 def resized(load: Load, sizes: Sizes) -> Load:
-    """The load in the sizes that are given; what is not given follows. Nothing is compressed: -t cuts off.
+    """The load with the sizes that the user gave; the others follow. Nothing is compressed: -t cuts off.
 
-    A number of requests makes a ramp a burst: its users are there at once. Stages say themselves how many they are.
+    A number of requests turns a ramp into a burst: all its users start at once. Stages define their own number of requests.
     """
     requests, concurrency = sizes.requests, sizes.concurrency
     check_sizes(requests, concurrency)

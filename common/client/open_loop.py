@@ -1,7 +1,7 @@
 """The open loop: requests start on schedule, whatever the server does (constant arrival, as in wrk2, vegeta and k6).
 
-A request that is due while as many as may be are in flight is never sent: its outcome is
-`unsent`. None waits for its turn, so one that starts late does so by the client's fault; and
+A request that is due while the most allowed are in flight is never sent: its outcome is
+`unsent`. None waits for its turn, so a late start is always the client's fault; and
 what the client has not started a second after its schedule's end is never sent either.
 """
 
@@ -15,8 +15,8 @@ from common.client.load import Load
 from common.client.sent import CUT_OFF
 from common.client.user import NewUser, User
 
-BATCH = 64  # started one after the other; then what was answered meanwhile is read
-TIMER_GRAIN = 0.001  # of the event loop's timers: what is due within one starts together
+BATCH = 64  # started in a row before the answers that came meanwhile are read
+TIMER_GRAIN = 0.001  # of the event loop's timers: requests due within one start together
 
 
 class OpenLoop:
@@ -28,7 +28,7 @@ class OpenLoop:
         self._unsent = unsent
         self._over = over
         self._stop = stop
-        self.users: list[User] = []  # as many as were ever in flight at once
+        self.users: list[User] = []  # as many as ever were in flight at once
         self.due = array("d")  # of each request, in the order of their outcomes
         self._idle: list[User] = []
         self._ending = False
@@ -83,11 +83,11 @@ class OpenLoop:
             return
         wait = self._zero + self._next - now
         if started and wait > 0:
-            wait = max(wait, TIMER_GRAIN)  # and after a wake-up that came too early the loop spins for the rest of it
+            wait = max(wait, TIMER_GRAIN)  # after a wake-up that came too early, the loop spins for the rest of it
         self._loop.call_later(max(wait, 0.0), self._start_what_is_due)
 
     def _free_user(self) -> User | None:
-        """The last one that became free, whose connection is least likely to have been closed meanwhile."""
+        """The user that became free last: its connection is least likely to have been closed meanwhile."""
         if self._idle:
             return self._idle.pop()
         if len(self.users) == self._load.concurrency:
@@ -96,7 +96,7 @@ class OpenLoop:
         return self.users[-1]
 
     def _leave_out_until(self, now: float) -> None:
-        """All that is due by now in one go: of a high rate it is more than could be looked at one by one."""
+        """Note all requests that are due by now in one go: at a high rate they are too many to look at one by one."""
         began = len(self.due)
         while self._next is not None and self._zero + self._next <= now:
             self.due.append(self._zero + self._next)

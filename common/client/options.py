@@ -1,4 +1,4 @@
-"""A load in ab's, Locust's and wrk2's words: the options that describe one, and the load that they describe."""
+"""The options that describe a load, named as in ab, Locust and wrk2, and the load that they describe."""
 
 import argparse
 import re
@@ -12,13 +12,13 @@ from common.client.load import DEFAULT_CONTENT_TYPE, DEFAULT_TIMEOUT, Load, Size
 from common.client.request import check_can_be_sent
 from common.client.schedule import Stages
 
-DEFAULT_CAP = 1000  # in flight at once, of an open loop
-START_RATE, PROBE_SECONDS = 10.0, 5.0  # of the first run of a search for a rate
-IDLE = 2.0  # times what a request took alone at first: no longer, and the server is idle again
+DEFAULT_CAP = 1000  # in flight at once in an open loop
+START_RATE, PROBE_SECONDS = 10.0, 5.0  # of the first run in a search for a rate
+IDLE = 2.0  # the server is idle again if a request alone takes at most this many times what it took at first
 SETTLE_SECONDS = 30.0
 FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110's token
-MOST = 1e15  # of any number: what is computed of it stays one
+MOST = 1e15  # for any number: what is computed from it stays finite
 
 
 def at_least(least: float, kind: type, what: str, most: float = MOST) -> Any:
@@ -39,7 +39,7 @@ def stages(text: str) -> Stages:
         return schedule.parse(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} are no stages: write 10s@50,20s@200 for 10 s at 50 a second, then 20 s at 200 (at most {schedule.MOST_RATE:,.0f})"
+            f"{text!r} are not stages: write 10s@50,20s@200 for 10 s at 50 a second, then 20 s at 200 (at most {schedule.MOST_RATE:,.0f})"
         ) from None
 
 
@@ -59,17 +59,17 @@ positive = at_least(0, float, "a number above 0")
 rate = at_least(
     schedule.LEAST_RATE,
     float,
-    f"a rate between {schedule.LEAST_RATE:f} and {schedule.MOST_RATE:,.0f} a second, which is more than a client can start",
+    f"a rate between {schedule.LEAST_RATE:f} and {schedule.MOST_RATE:,.0f} a second; no client can start more",
     schedule.MOST_RATE,
 )
 
 
 def unicode(text: str) -> str:
-    """The record, which is JSON, can say nothing else."""
+    """Text for the record, which is JSON, must be UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not UTF-8: a body that is not goes into a file, for -p") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not UTF-8; put a body that is not UTF-8 into a file and send it with -p") from None
     return text
 
 
@@ -99,21 +99,21 @@ def body_file(text: str) -> str:
 
 
 SIZES_OF_A_LOAD = {
-    "-n": "requests in all (default 1; with -t or --rate as many as there is time for)",
-    "-c": "requests in flight at once (default 1; with --rate or --stages see there)",
-    "-t": "stop after so many seconds",
-    "-k": "keep connections open between requests (default: one for each)",
+    "-n": "requests in all (default 1; with -t or --rate: as many as fit into the time)",
+    "-c": "requests in flight at once (default 1; with --rate or --stages: see there)",
+    "-t": "stop after S seconds",
+    "-k": "keep connections open between requests (default: a new one for each)",
 }
 SIZES_OVER_LOADS = {
-    "-n": "so many requests in place of each load's own; a ramp's users are then there at once, and --stages stay as they are",
-    "-c": "so many in flight at once, in place of each load's own; of a ramp, so many users",
-    "-t": "stop each load after so many seconds, in place of its own time",
-    "-k": "keep connections open between requests, also in loads that do not",
+    "-n": "requests in place of each load's own number; a ramp's users then start at once, and --stages stay as they are",
+    "-c": "requests in flight at once, in place of each load's own number; for a ramp, its users",
+    "-t": "stop each load after S seconds, in place of its own time",
+    "-k": "keep connections open between requests in all loads",
 }
 
 
 def add_size_options(parser: argparse.ArgumentParser, says: dict[str, str] = SIZES_OVER_LOADS) -> None:
-    """How much load: of one, or laid over every load that a scenario declares."""
+    """Add the options for the size of a load: of a single one, or of every load that a scenario declares."""
     parser.add_argument("-n", dest="requests", type=count, metavar="N", help=says["-n"])
     parser.add_argument("-c", dest="concurrency", type=count, metavar="N", help=says["-c"])
     parser.add_argument("-t", dest="seconds", type=positive, metavar="S", help=says["-t"])
@@ -123,14 +123,14 @@ def add_size_options(parser: argparse.ArgumentParser, says: dict[str, str] = SIZ
 def add_load_options(parser: argparse.ArgumentParser) -> None:
     add_size_options(parser, SIZES_OF_A_LOAD)
     parser.add_argument(
-        "--users", type=count, metavar="N", help="a ramp: users that each send their next request when the last is answered"
+        "--users", type=count, metavar="N", help="a ramp of N users, each sending its next request when the last is answered"
     )
     parser.add_argument("--spawn-rate", type=positive, metavar="R", help="users arriving per second (with --users and -t)")
     parser.add_argument(
         "--rate",
         type=rate,
         metavar="R",
-        help=f"an open loop: R requests start per second, come what may (with -t or -n; -c: in flight at most, {DEFAULT_CAP:,})",
+        help=f"an open loop: R requests start per second in any case (with -t or -n; -c: most in flight, default {DEFAULT_CAP:,})",
     )
     parser.add_argument(
         "--stages", type=stages, metavar="STAGES", help="an open loop whose rate changes: 10s@50,20s@200 (-c as with --rate)"
@@ -139,7 +139,7 @@ def add_load_options(parser: argparse.ArgumentParser) -> None:
         "--grace",
         type=positive,
         metavar="S",
-        help="of an open loop: cut off so many seconds after the last was due (default: wait for all)",
+        help="cut an open loop off S seconds after its last request was due (default: wait for all)",
     )
     parser.add_argument(
         "-s",
@@ -147,7 +147,7 @@ def add_load_options(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=DEFAULT_TIMEOUT,
         metavar="S",
-        help="give a request up after so many seconds (default 30)",
+        help="give a request up after S seconds (default 30)",
     )
     parser.add_argument("-m", dest="method", type=method, metavar="METHOD", help="HTTP method (default GET, with -p POST)")
     parser.add_argument("-p", dest="body_file", type=body_file, metavar="FILE", help="send this file as the body")
@@ -161,38 +161,38 @@ def add_load_options(parser: argparse.ArgumentParser) -> None:
         help="the body's Content-Type (default text/plain)",
     )
     parser.add_argument(
-        "-H", dest="headers", type=header, action="append", default=[], metavar="'NAME: VALUE'", help="one more request header (repeatable)"
+        "-H", dest="headers", type=header, action="append", default=[], metavar="'NAME: VALUE'", help="add this request header (repeatable)"
     )
     parser.add_argument("--expect", type=unicode, metavar="TEXT", help="an answer without this text is a failure")
 
 
 def check_open(options: argparse.Namespace) -> None:
     if options.users is not None:
-        raise UsageError("--users is a closed loop, --rate and --stages are open ones: a load is one of them")
+        raise UsageError("--users cannot be combined with --rate or --stages")
     if options.rate is not None and options.stages is not None:
-        raise UsageError("--stages has rates of its own: no --rate with it")
+        raise UsageError("--stages has its own rates: leave out --rate")
     if options.stages is not None and (options.seconds is not None or options.requests is not None):
-        raise UsageError("--stages say how long and how many: no -t and no -n with them")
+        raise UsageError("--stages says how long and how many: leave out -t and -n")
     if options.rate is not None and options.seconds is None and options.requests is None:
         raise UsageError("--rate needs an end: -t SECONDS or -n REQUESTS")
 
 
 def load_from(options: argparse.Namespace, target: str) -> Load:
-    """The load that parsed options describe, or UsageError where they contradict each other."""
+    """The load that the options describe; UsageError if they contradict each other."""
     if options.form is not None and options.body_file is not None:
-        raise UsageError("-d and -p both give the body")
+        raise UsageError("-d and -p both give the body: leave one out")
     if (options.users is None) != (options.spawn_rate is None):
-        raise UsageError("--users and --spawn-rate go together")
+        raise UsageError("--users and --spawn-rate need each other")
     ramp = options.users is not None
     if ramp and options.seconds is None:
-        raise UsageError("a ramp (--users) needs its duration: -t SECONDS")
+        raise UsageError("a ramp (--users) needs a duration: -t SECONDS")
     if ramp and (options.requests is not None or options.concurrency is not None):
-        raise UsageError("a ramp (--users) has no -n and no -c")
+        raise UsageError("a ramp (--users) takes no -n and no -c: leave them out")
     is_open = options.rate is not None or options.stages is not None
     if is_open:
         check_open(options)
     elif options.grace is not None:
-        raise UsageError("--grace goes with --rate or --stages")
+        raise UsageError("--grace needs --rate or --stages")
     requests = options.requests if options.seconds is not None or is_open else options.requests or 1
     concurrency = options.users if ramp else options.concurrency or (min(DEFAULT_CAP, requests or DEFAULT_CAP) if is_open else 1)
     check_sizes(requests, concurrency)
@@ -224,7 +224,7 @@ def sizes_from(options: argparse.Namespace) -> Sizes:
 
 
 def parse_line(line: str) -> Load:
-    """A scenario's load line."""
+    """The load of a scenario's load line."""
     parser = Parser(add_help=False, allow_abbrev=False)
     add_load_options(parser)
     parser.add_argument("path")

@@ -4,23 +4,23 @@ from typing import Any
 
 import numpy as np
 
-# One of these for every request, and their counts sum to the requests sent.
+# Every request has one of these, so their counts sum to the requests sent.
 OUTCOMES = (
     "ok",
     "non-2xx",
     "body mismatch",
-    "refused",  # nobody listens there
+    "refused",  # nothing listens there
     "unreachable",  # any other failure to connect, TLS included
-    "connect timeout",  # not connected when the time for the request was over
+    "connect timeout",  # not connected when the request's time was up
     "read timeout",  # connected, and nothing of the answer had come
-    "total timeout",  # the answer had begun and had not ended
+    "total timeout",  # the answer had begun but not ended
     "reset",  # the server broke the connection off
     "disconnected",  # the server closed it before the answer was complete
     "malformed",  # not HTTP
     "client resource",  # we ran out of ports, descriptors or memory
-    "cancelled",  # in flight when a person stopped the run
-    "cut off",  # in flight when the time for the load was over: neither answered nor failed
-    "unsent",  # due in an open loop while as many as may be were in flight: never started
+    "cancelled",  # in flight when the user stopped the run
+    "cut off",  # in flight when the load's time was up: neither answered nor failed
+    "unsent",  # due in an open loop while the most allowed were in flight: never started
 )
 NUMBER = {name: number for number, name in enumerate(OUTCOMES)}
 OK, NON_2XX, MISMATCH, UNSENT = NUMBER["ok"], NUMBER["non-2xx"], NUMBER["body mismatch"], NUMBER["unsent"]
@@ -28,7 +28,7 @@ NOT_FAILURES = ("ok", "cut off", "cancelled", "unsent")
 
 
 def tally(outcome_column: Any) -> dict[str, int]:
-    """How many of each, leaving out those that did not occur."""
+    """The count of each outcome that occurred."""
     counts = np.bincount(np.asarray(outcome_column, dtype=np.uint8), minlength=len(OUTCOMES)).tolist()
     return {name: counts[number] for name, number in NUMBER.items() if counts[number]}
 

@@ -7,7 +7,7 @@ FEW_BEYOND = 10
 
 
 def percentile(ordered: Any, percent: float) -> Any:
-    """Of an ascending list or array, by nearest rank: the smallest value that at least `percent` % of all are not above."""
+    """The percentile of an ascending list or array, by nearest rank: the smallest value that at least `percent`% of all do not exceed."""
     if len(ordered) == 0:
         raise ValueError("no values")
     if not 0 <= percent <= 100:
@@ -17,5 +17,5 @@ def percentile(ordered: Any, percent: float) -> Any:
 
 
 def beyond(total: int, percent: float) -> int:
-    """How many of `total` values lie above the percentile: fewer than FEW_BEYOND tell little."""
+    """How many of `total` values lie beyond the percentile: fewer than FEW_BEYOND tell little."""
     return total - max(math.ceil(round(percent * total / 100, 9)), 1)

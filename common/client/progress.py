@@ -24,5 +24,5 @@ def teller(quiet: bool, file: Path | None) -> Tell:
 
 
 def in_file(file: Path, text: str) -> None:
-    with suppress(OSError):  # whoever shows it does without
+    with suppress(OSError):  # the program that shows it does without
         file.write_text(text)

@@ -1,4 +1,4 @@
-"""The one request that a load repeats: where it goes, its bytes, prepared once, and what counts as its answer."""
+"""The one request that a load repeats: its address, its bytes, prepared once, and what counts as its answer."""
 
 import socket
 import ssl
@@ -15,7 +15,7 @@ from common.client.outcomes import MISMATCH, NON_2XX, OK
 def check_can_be_sent(url: str) -> None:
     """A URL, or the path of one."""
     if not all("!" <= mark <= "~" for mark in url):
-        raise UsageError(f"not a URL that can be sent: {url!r}; percent-encode blanks and letters beyond ASCII")
+        raise UsageError(f"not a URL that can be sent: {url!r}; percent-encode blanks and non-ASCII letters")
 
 
 class Request:
@@ -29,13 +29,13 @@ class Request:
             raise UsageError(f"not a URL with scheme and host: {url!r}; write http://127.0.0.1:8000/")
         check_can_be_sent(url)
         if "@" in parts.netloc:
-            raise UsageError("a URL's user and password are not sent: leave them out and write -H 'Authorization: Basic ...'")
+            raise UsageError("a URL's user and password are not sent: leave them out and use -H 'Authorization: Basic ...'")
         self.url = url
         self.host = parts.hostname
         self.port = port or (443 if parts.scheme == "https" else 80)
         self.path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self.method = load.method
-        self.head_only = load.method == "HEAD"  # its answers say how long their body is, and have none
+        self.head_only = load.method == "HEAD"  # its answers state a body length but have no body
         self.keep_alive = load.keep_alive
         self.expect = load.expect.encode(errors="surrogateescape") if load.expect is not None else None
         self.body = Path(load.body_file).read_bytes() if load.body_file is not None else (load.form or "").encode()
@@ -69,7 +69,7 @@ class Request:
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + self.body
 
     def _resolve(self) -> tuple[int, tuple[Any, ...]]:
-        """One address for every request, and its family: the first of the name's that lets us connect."""
+        """One address for every request, and its family: the first of the host's addresses that lets us connect."""
         try:
             entries = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:

@@ -1,15 +1,15 @@
-"""When is each request of an open loop due? Stages that each have a constant rate, as pure arithmetic."""
+"""When each request of an open loop is due: pure arithmetic over stages of constant rate."""
 
 import math
 from collections.abc import Iterable, Iterator
 
 LEAST_RATE = 1e-6  # a second: one in 11 days
-MOST_RATE = 200_000.0  # more than a client can start: what it cannot has its rows in the record too
+MOST_RATE = 200_000.0  # more than a client can start; unsent requests have rows in the record too
 Stages = tuple[tuple[float, float], ...]  # seconds, requests per second
 
 
 def parse(text: str) -> Stages:
-    """'10s@50,1m@200': for 10 s 50 requests per second, then for a minute 200; ValueError if it is not that."""
+    """'10s@50,1m@200' is 50 requests per second for 10 s, then 200 for a minute; ValueError for anything else."""
     return tuple(stage(part) for part in text.split(","))
 
 
@@ -25,7 +25,7 @@ def stage(text: str) -> tuple[float, float]:
 
 
 def words(stages: Stages) -> str:
-    """What `parse` reads as the same stages."""
+    """Text that `parse` reads as the same stages."""
     return ",".join(f"{float(seconds)}s@{float(rate)}" for seconds, rate in stages)
 
 
@@ -34,12 +34,12 @@ def length(stages: Iterable[Iterable[float]]) -> float:
 
 
 def latest_start(stages: Stages) -> float:
-    """What a client has not started by then it will not start: a second of a stall is caught up with, not more."""
+    """Requests not started by then are never started: a client catches up with a second's stall, not more."""
     return length(stages) + 1.0
 
 
 def due_in(seconds: float, rate: float) -> int:
-    """The first is due at once, and none at the stage's end: that one belongs to the next."""
+    """The first is due at once, and none at the stage's end: it belongs to the next stage."""
     return max(1, math.ceil(round(seconds * rate, 6)))
 
 
@@ -48,7 +48,7 @@ def count(stages: Stages) -> int:
 
 
 def due_times(stages: Stages) -> Iterator[float]:
-    """Seconds after the start, each computed afresh: errors do not add up."""
+    """Seconds after the start, each computed afresh so that errors do not add up."""
     begin = 0.0
     for seconds, rate in stages:
         for number in range(due_in(seconds, rate)):
@@ -57,7 +57,7 @@ def due_times(stages: Stages) -> Iterator[float]:
 
 
 def until(stages: Stages, seconds: float) -> Stages:
-    """Cut off after so long."""
+    """The time after which it is cut off."""
     kept: list[tuple[float, float]] = []
     for each, rate in stages:
         left = seconds - length(kept)

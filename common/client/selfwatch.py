@@ -1,8 +1,8 @@
 """The load generator watches itself: its CPU, how long it waited for a core, and how late its event loop runs.
 
-What a busy client measures is the client, and what a client that waits for its core
-measures is who has it. A tick is due every 10 ms; a stall of 50 ms therefore shows as
-five late ticks (50, 40, 30, 20, 10 ms), as every request that was answered in it was
+A busy client measures itself, and a client that waits for its core
+measures whatever has that core. A tick is due every 10 ms; a stall of 50 ms therefore shows as
+five late ticks (50, 40, 30, 20, 10 ms), just as every request that was answered in it was
 read late. CPU is sampled every 0.25 s.
 """
 
@@ -26,7 +26,7 @@ class SelfWatch:
         self._each_sample = each_sample
         self._lags = array("d")
         self._samples: list[tuple[float, float]] = []  # (wall clock, CPU seconds of this process)
-        self._waits: list[tuple[float, float]] = []  # (wall clock, seconds without a core); none where the system does not tell
+        self._waits: list[tuple[float, float]] = []  # (wall clock, seconds without a core); empty where the system does not say
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -82,13 +82,13 @@ class SelfWatch:
 
 
 def busiest(samples: list[tuple[float, float]]) -> float:
-    """The largest share of a second (of all, where there is less than one)."""
+    """The largest share in any one second (or in all, if there is less than one)."""
     span = min(SAMPLES_IN_A_SECOND, len(samples) - 1)
     return max((used - used0) / (wall - wall0) for (wall0, used0), (wall, used) in zip(samples, samples[span:], strict=False))
 
 
 def waited_for_a_core() -> float | None:
-    """Seconds in which the thread that runs the event loop could have run and did not; None where the system does not tell."""
+    """Seconds that the event loop's thread was ready but had no core; None where the system does not say."""
     try:
         return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
     except (OSError, IndexError, ValueError):

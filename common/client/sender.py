@@ -1,4 +1,4 @@
-"""Sends one load: every request that it starts has exactly one outcome, and each of its moments is kept.
+"""Sends one load: every request that it starts has exactly one outcome, and all its moments are kept.
 
 No retries and no queue: a request starts when its loop says so, connects, is sent and is
 answered.
@@ -25,11 +25,11 @@ from common.client.sent import Sent
 from common.client.user import User
 from common.client.wire import HAVE_EPOLL, Wires
 
-MOST_LOOKED_AT = 500  # answers, for one line of progress
+MOST_LOOKED_AT = 500  # answers behind one line of progress
 
 
 class Sender:
-    """One load, sent once: from its start to the last outcome or the end of the time."""
+    """Sends one load once, from its start to the last outcome or the end of its time."""
 
     def __init__(self, load: Load, request: Request, tell: Tell) -> None:
         self._load = load
@@ -46,13 +46,13 @@ class Sender:
             else ClosedLoop(load, self._new_user, self._end, self.stop)
         )
         self._watch = SelfWatch(self._loop, self._show_progress)
-        self._sample = (0, 0.0)  # requests done and seconds gone, when last told
+        self._sample = (0, 0.0)  # requests done and seconds gone at the last report
 
     async def send(self) -> Sent:
         started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         gc.collect()
         gc.freeze()
-        gc.disable()  # a collection in the clock would be lag; the client makes no cycles that last
+        gc.disable()  # a collection under the clock would be lag; the client makes no lasting cycles
         self._watch.start()
         self._zero = perf_counter()
         self._loop.call_later(self._load.timeout, self._sweep)
@@ -94,7 +94,7 @@ class Sender:
             self._over.set_result(None)
 
     def _sweep(self) -> None:
-        """Time out what is overdue; look again when the next could be."""
+        """Time out what is overdue; look again when the next one could be."""
         now = perf_counter()
         oldest = now
         for user in self._pace.users:
@@ -114,7 +114,7 @@ class Sender:
         self._tell(f"{len(ledger):,} {self._pace.progress(elapsed)} requests done{failed}, {elapsed:.1f} s{self._lately(elapsed)}")
 
     def _lately(self, elapsed: float) -> str:
-        """Since the last sample: what was answered in a second, and the p95 of at most so many of the answers."""
+        """Since the last report: requests per second, and the p95 of the last answers."""
         seen, (done, then) = len(self._ledger), self._sample
         self._sample = (seen, elapsed)
         latencies = self._ledger.latencies(max(done, seen - MOST_LOOKED_AT), seen)

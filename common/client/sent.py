@@ -1,4 +1,4 @@
-"""What a load generator leaves of one load: raw facts, one row for each request. All else is derived from them."""
+"""What a load generator records of one load: raw facts, one row for each request. Everything else is derived from them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,18 +16,18 @@ CUT_OFF, CANCELLED = "cut off", "cancelled"
 
 @dataclass
 class Requests:
-    """A row for each request, in the order in which they ended; moments in whole microseconds after the start of the load."""
+    """A row for each request, in the order they ended; moments in whole microseconds after the start of the load."""
 
     start: Column  # before connecting
-    connected: Column  # equal to start where a connection was reused
+    connected: Column  # equal to start if the connection was reused
     sent: Column  # the whole request had been handed to the system
-    first_byte: Column  # of the answer; 0 where none came
-    end: Column  # its outcome was known
-    outcome: Column  # a place in outcome_names
-    status: Column  # of HTTP; 0 where there was no answer
+    first_byte: Column  # of the answer; 0 if none came
+    end: Column  # when its outcome was known
+    outcome: Column  # an index into outcome_names
+    status: Column  # the HTTP status; 0 if there was no answer
     body_bytes: Column  # of the answer's body
     received_bytes: Column  # of the whole answer
-    due: Column | None = None  # of an open loop: when the schedule meant it to start
+    due: Column | None = None  # when the schedule meant it to start; None: not an open loop
 
     def __post_init__(self) -> None:
         columns = [column for column in vars(self).values() if column is not None]
@@ -49,7 +49,7 @@ class Requests:
 
     @property
     def intended(self) -> Column:
-        """When each was meant to start: that is when its response time begins."""
+        """The intended start of each, which is when its response time begins."""
         return self.start if self.due is None else self.due
 
     @cached_property
@@ -58,46 +58,46 @@ class Requests:
 
 
 def milliseconds(earlier: Column, later: Column) -> Column:
-    """From one moment to another; never below 0 (moments are rounded one by one)."""
+    """The time between two moments; never below 0, although moments are rounded one by one."""
     return np.maximum(later.astype(np.int64) - earlier.astype(np.int64), 0) / 1000
 
 
 @dataclass
 class ClientCost:
-    """What the load generator saw of itself."""
+    """What the load generator observed about itself."""
 
-    seconds: float  # that it watched itself
-    cpu_seconds: float  # of its process
+    seconds: float  # how long it watched itself
+    cpu_seconds: float  # CPU time of its process
     cpu_share: float  # of one core, on average
-    busiest_second_share: float  # of one core, in the second in which it used most
-    loop_lag_p99_ms: float  # how late its event loop ran
-    loop_lag_max_ms: float  # at most
+    busiest_second_share: float  # of one core, in its busiest second
+    loop_lag_p99_ms: float  # how late its event loop ran, 99th percentile
+    loop_lag_max_ms: float  # how late its event loop ran at most
     python: str  # its version
     aiohttp: str  # its version
     loop: str  # uvloop and its version
-    waited_share: float | None = None  # of its time, on average: it could have run and had no core; None where the system does not tell
-    busiest_second_waited_share: float | None = None  # likewise, in the second in which it waited most
+    waited_share: float | None = None  # share of its time spent waiting for a core; None if the system does not say
+    busiest_second_waited_share: float | None = None  # the same in its worst second
 
 
 @dataclass
 class Sent:
     """One load, sent once."""
 
-    load: Load  # what was asked for
+    load: Load  # the load that was asked for
     url: str  # of every request
     host: str  # of the URL
     port: int  # of the URL
     path: str  # of the URL, with its query
-    address: str  # to which all requests went
+    address: str  # the address that all requests went to
     body_bytes: int  # of each request
     started_at: str  # UTC, ISO 8601
-    seconds: float  # from the start to the last outcome, or to the end of its time
+    seconds: float  # from the start to the last outcome or the end of its time
     stopped: str  # why it ended early: 'cut off', 'cancelled', or '' if it did not
     server: str  # the Server header of the first answer
-    connections: int  # created
-    kept_alive: int  # answers that left their connection fit for another request
-    outcomes: dict[str, int]  # how many requests came to which outcome
-    outcome_names: tuple[str, ...]  # what the numbers of the column mean
+    connections: int  # the number created
+    kept_alive: int  # answers that left their connection reusable
+    outcomes: dict[str, int]  # the number of requests with each outcome
+    outcome_names: tuple[str, ...]  # what the numbers in the outcome column mean
     client: ClientCost
     requests: Requests
 

@@ -1,4 +1,4 @@
-"""Two servers asked in turn: short slices of a closed loop, first one, then the other, so that whatever the machine does hits both alike.
+"""Two servers asked in turn, in short slices of a closed loop, so that whatever the machine does hits both alike.
 
 A slice ends when its last answer is in: while one server works, the other has nothing to do.
 """
@@ -15,21 +15,21 @@ from common.client.request import Request
 from common.client.user import User
 from common.client.wire import HAVE_EPOLL, Wires
 
-Clocks = Callable[[], Sequence[float]]  # CPU seconds of each side's server so far
+Clocks = Callable[[], Sequence[float]]  # CPU seconds that each side's server has used so far
 
 
 @dataclass
 class Slice:
-    """One side was asked, the other had nothing to do."""
+    """One side was asked while the other had nothing to do."""
 
     side: int  # which of the two was asked: 0 or 1
     seconds: float  # from its first request to its last answer
-    answers: int  # right ones
-    failed: int  # all others that ended
-    response_seconds: float  # of its right answers, together
+    answers: int  # correct ones
+    failed: int  # all other requests that ended
+    response_seconds: float  # of its correct answers, in total
     cpu_seconds: float  # of the server that was asked
-    idle_cpu_seconds: float  # of the other one meanwhile
-    is_long: bool = False  # it is one of the long ones, in which each runs as if it were alone
+    idle_cpu_seconds: float  # of the other server meanwhile
+    is_long: bool = False  # a long slice, in which the server runs as if it were alone
 
 
 class Side:
@@ -45,7 +45,7 @@ class Side:
         self.users = [User(self._loop, wires, request, self.ledger, self._ended) for _ in range(load.concurrency)]
 
     async def work(self, seconds: float) -> None:
-        """For so long each sends its next request when the last is answered; then the last answers are waited for."""
+        """For this time each user sends its next request when the last is answered; then wait for the last answers."""
         self._until = perf_counter() + seconds
         self._at_work = len(self.users)
         self._over = self._loop.create_future()
@@ -75,7 +75,7 @@ class Side:
 
 
 class Turns:
-    """Both sides, from one process: it knows no servers, and is told their clocks."""
+    """Asks both sides from one process; it knows no servers, only a function that reads their clocks."""
 
     def __init__(self, load: Load, requests: Sequence[Request], clocks: Clocks) -> None:
         self._wires = Wires(asyncio.get_running_loop()) if HAVE_EPOLL and not any(request.tls for request in requests) else None

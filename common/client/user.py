@@ -1,6 +1,6 @@
-"""Sends one request after the other over a connection of its own: connects, sends, and names what became of it.
+"""Sends one request after the other over a connection of its own: connects, sends, and names the outcome.
 
-When it sends is said by others: `closed_loop` where the last answer brings the next
+Others decide when it sends: `closed_loop` where the last answer brings the next
 request, `open_loop` where a schedule does.
 """
 
@@ -16,7 +16,7 @@ from common.client.wire import Wires
 
 
 class User:
-    """Has one request in flight at most; `ended` is told once of each `start`, when its outcome is noted."""
+    """Has at most one request in flight; it calls `ended` once for each `start`, when the outcome is noted."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class User:
         self.connection: Connection | None = None
         self.busy = False
         self.connections = 0  # made
-        self.due = 0.0  # when a schedule had meant to start it
+        self.due = 0.0  # when the schedule meant it to start
         self.started = 0.0
 
     def start(self) -> None:
@@ -115,4 +115,4 @@ class User:
             self.connection = None
 
 
-NewUser = Callable[[Callable[[User], None]], User]  # who is told when its requests end: a user of this load
+NewUser = Callable[[Callable[[User], None]], User]  # makes a user of this load, which calls that function when a request ends

@@ -1,9 +1,9 @@
-"""TCP connections at less than the event loop's own would cost.
+"""TCP connections that cost less than the event loop's own.
 
-A transport is made to last: to make one, with a task that waits for it, and to end both costs more than all
-else that a request needs; and each of its answers is a turn of the loop. Here the loop watches one epoll, and that
-the sockets, many answers in a turn; and where the other end is on this machine, a connection stands when `connect`
-returns. For TLS and on systems without epoll there are the loop's transports.
+A transport is made to last: making one, with a task that waits for it, and ending both costs more than everything
+else that a request needs, and each answer takes a turn of the loop. Here the loop watches one epoll, which watches
+the sockets: many answers share a turn. If the other end is on this machine, a connection is open when `connect`
+returns. TLS, and systems without epoll, use the loop's transports.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from time import perf_counter
 from typing import Any, Protocol
 
 HAVE_EPOLL = hasattr(select, "epoll")
-READABLE, WRITABLE = 1, 4  # select.EPOLLIN and EPOLLOUT, where there are such
-FEW_BYTES, MANY_BYTES = 4096, 65536  # read at once: room for much costs time, so a wire has it once it had much to read
-MOST_EVENTS = 64  # taken at once
-LONGEST_TURN = 0.001  # seconds, until the loop may do other things
+READABLE, WRITABLE = 1, 4  # select.EPOLLIN and EPOLLOUT, which not all systems have
+FEW_BYTES, MANY_BYTES = 4096, 65536  # read at once: a large buffer costs time, so a wire gets one only after it filled the small one
+MOST_EVENTS = 64  # handled at once
+LONGEST_TURN = 0.001  # seconds before the loop may do other things
 
 
 class Listener(Protocol):
-    """Who hears of a wire what a protocol hears of its transport."""
+    """Hears from a wire what a protocol hears from its transport."""
 
     def begin(self, wire: "Wire") -> None: ...
     def resume_writing(self) -> None: ...
@@ -31,7 +31,7 @@ class Listener(Protocol):
 
 
 class Wires:
-    """All that are open, by their descriptors."""
+    """All open wires, by their descriptors."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -48,7 +48,7 @@ class Wires:
         while found := self.epoll.poll(0, MOST_EVENTS):
             for descriptor, events in found:
                 wire = self.open.get(descriptor)
-                if wire is not None:  # else what came to another has closed it
+                if wire is not None:  # else an event of another wire has closed it
                     wire.go_on(events)
             if perf_counter() > until:
                 return
@@ -71,10 +71,10 @@ class Wire:
         wires.open[self._descriptor] = self
 
     def connect(self) -> None:
-        """Begin to, or see what came of it; OSError if it failed."""
+        """Begin to connect, or see what came of it; OSError if it failed."""
         error = self._socket.connect_ex(self._address)
         if error == errno.EINPROGRESS:
-            error = self._socket.connect_ex(self._address)  # it may stand already
+            error = self._socket.connect_ex(self._address)  # it may be connected already
         if error in (0, errno.EISCONN):
             self._connected = True
             self._listener.begin(self)
@@ -90,7 +90,7 @@ class Wire:
         except BlockingIOError:
             sent = 0
         except OSError as error:
-            self._error = error  # of which the listener hears when there is nothing more to read
+            self._error = error  # the listener hears of it when there is nothing more to read
             sent = len(data)
         if sent == len(data):
             if self._watched != READABLE:
@@ -100,7 +100,7 @@ class Wire:
             self._watch(READABLE | WRITABLE)
 
     def abort(self) -> None:
-        """The listener hears no more."""
+        """Close it and tell the listener nothing more."""
         del self._wires.open[self._descriptor]
         self._socket.close()
 

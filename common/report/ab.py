@@ -1,4 +1,4 @@
-"""The ab summary: what a person reads of one load, ab's output field by field."""
+"""The ab summary: the text about one load, with ab's output field by field."""
 
 import math
 from pathlib import Path
@@ -16,7 +16,7 @@ from common.results.words import TOO_SHORT, write_over
 
 PERCENTS = (50, 66, 75, 80, 90, 95, 98, 99)
 STEADY_DIFFERS = 0.03  # from the mean over the whole load
-TIMELINE_LINES = 30  # more seconds than that are taken together
+TIMELINE_LINES = 30  # a longer load has more than a second in each line
 # How our outcomes fall into the four kinds of failure that ab tells apart.
 AB_CONNECT = ("refused", "unreachable", "connect timeout")
 AB_RECEIVE = ("reset", "disconnected", "read timeout", "total timeout", "malformed")
@@ -30,13 +30,13 @@ DIFFERENCES = (
 
 
 def text(sent: Sent) -> str:
-    """Of a load that the load generator sent by itself."""
+    """The summary of a load that the load generator sent on its own."""
     metrics = Metrics(sent)
     return "\n".join([*lines_of_ab(metrics), *lines_beyond_ab(metrics), *DIFFERENCES])
 
 
 def scenario_text(name: str, load: Measured) -> str:
-    """Of a scenario's load, with what its server cost."""
+    """The summary of a scenario's load, with its server's cost."""
     latency = f" · {load.latency_ms} ms added" if load.latency_ms else ""
     title = f"{name} · {load.sent.load.describe()}{latency}"
     lines = [*lines_of_ab(load.metrics), *lines_beyond_ab(load.metrics, load), *DIFFERENCES]
@@ -52,7 +52,7 @@ def field(label: str, value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """A server says what it likes, also what a terminal obeys."""
+    """Escape control characters: a server may send what a terminal obeys."""
     return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
 
 
@@ -94,7 +94,7 @@ def totals(metrics: Metrics) -> list[str]:
     lines.append(field("Requests per second", f"{metrics.mean_per_second:.2f} [#/sec] (mean)"))
     if metrics.ok:
         apiece = metrics.seconds * 1000 / metrics.ok
-        if not load.is_open and load.spawn_rate is None and not sent.stopped:  # as many in flight from its begin to its end
+        if not load.is_open and load.spawn_rate is None and not sent.stopped:  # with the same number in flight from start to end
             lines.append(field("Time per request", f"{apiece * load.concurrency:.3f} [ms] (mean)"))
         lines.append(field("Time per request", f"{apiece:.3f} [ms] (mean, across all concurrent requests)"))
     if metrics.seconds:
@@ -117,7 +117,7 @@ def connection_times(metrics: Metrics) -> list[str]:
 
 def served_within(metrics: Metrics) -> list[str]:
     if not metrics.ok:
-        return ["No request was answered as it should be: there are no times to show.", ""]
+        return ["No request was answered correctly: there are no times to show.", ""]
     lines = ["Percentage of the requests served within a certain time (ms)"]
     if metrics.sent.load.is_open:
         lines[0] += ", from the intended start and from the send"
@@ -129,14 +129,14 @@ def served_within(metrics: Metrics) -> list[str]:
 
 
 def times_at(metrics: Metrics, percent: float) -> str:
-    """Of an open loop both: from the intended start and from the send. Among those that were cut off, how long they had taken by then."""
+    """The time at a percentile; in an open loop, from the intended start and from the send. A cut-off one counts its time so far."""
     value = metrics.percentile(percent)
     time = write_over(value.value) if isinstance(value, Over) else f"{value:.3f}"
     return f"{time}  {percentiles.percentile(metrics.from_send, percent):.3f}" if metrics.sent.load.is_open else time
 
 
 def timeline(sent: Sent) -> list[str]:
-    """Of a ramp, and of an open loop's stages."""
+    """The timeline of a ramp, or of an open loop's stages."""
     if sent.load.spawn_rate is None and not sent.load.stages:
         return []
     width = max(1, math.ceil(sent.seconds / TIMELINE_LINES))
@@ -153,7 +153,7 @@ def timeline(sent: Sent) -> list[str]:
 
 
 def lines_beyond_ab(metrics: Metrics, measured: Measured | None = None) -> list[str]:
-    """What ab does not say."""
+    """What ab does not show."""
     sent, load, client = metrics.sent, metrics.sent.load, metrics.sent.client
     outcomes = ", ".join(f"{name} {number:,}" for name, number in sent.outcomes.items()) or "none"
     lines = [
@@ -178,7 +178,7 @@ def lines_beyond_ab(metrics: Metrics, measured: Measured | None = None) -> list[
 
 
 def lines_of_the_schedule(metrics: Metrics) -> list[str]:
-    """Of an open loop: did the requests start when they were due?"""
+    """For an open loop: did the requests start when they were due?"""
     load = metrics.sent.load
     if not load.is_open:
         return []
@@ -194,7 +194,7 @@ def lines_of_the_schedule(metrics: Metrics) -> list[str]:
 
 
 def lines_of_the_rate(metrics: Metrics) -> list[str]:
-    """While the load was steady, where that is not the mean of the whole."""
+    """The rate while the load was steady, if it differs from the mean of the whole."""
     rate = metrics.rate
     if rate.too_short:
         return [field("Steady rate", f"{TOO_SHORT}: {rate.too_short}")]
@@ -220,7 +220,7 @@ def lines_of_the_ideal(metrics: Metrics) -> list[str]:
 
 
 def lines_of_the_server(measured: Measured) -> list[str]:
-    """What a scenario's run knows of its server."""
+    """What a scenario's run knows about its server."""
     metrics, cost, pinned = measured.metrics, measured.cost, measured.pinned
     lines = []
     if cost:
@@ -230,7 +230,7 @@ def lines_of_the_server(measured: Measured) -> list[str]:
             room = f"a core has time for {metrics.one_core_per_second:,.0f} in a second"
             each = f"{metrics.cpu_ms:.2f} ms per answered request ({room}), "
             if metrics.cpu_is_bound:
-                each = f"<= {metrics.cpu_ms:.2f} ms per answered request (what failed or was cut off is in it), "
+                each = f"<= {metrics.cpu_ms:.2f} ms per answered request (includes failed and cut-off requests), "
         where = f", on core {', '.join(map(str, pinned.server))}{'' if pinned.shared else ' of its own'}" if pinned else ""
         lines.append(field("Server CPU", f"{each}{share if cost.cpu_known else 'not known: too few ticks of the clock'}{where}"))
         lines.append(field("Server memory", f"{metrics.peak_mb:.0f} MB at peak ({cost.memory_measure}), {cost.peak_threads} threads"))
@@ -250,7 +250,7 @@ def lines_of_the_server(measured: Measured) -> list[str]:
 
 
 def lines_of_the_study(measured: Measured) -> list[str]:
-    """What was published beside what was measured, and what the server's log was counted for."""
+    """What was published beside what was measured, and what was counted in the server's log."""
     published, counted = stated(measured), measured.counted_in_log
     if not published:
         return [field(what, number) for what, number in counted.items()]
@@ -264,7 +264,7 @@ def lines_of_the_study(measured: Measured) -> list[str]:
 
 
 def save_percentiles(path: Path, sent: Sent) -> None:
-    """ab's `-e`: a line for each percent that is known."""
+    """ab's `-e`: a line for each known percentile."""
     metrics = Metrics(sent)
     known = [(percent, metrics.percentile(percent)) for percent in range(101)]
     lines = [f"{percent},{value:.3f}" for percent, value in known if isinstance(value, float)]

@@ -1,4 +1,4 @@
-"""Shows logs on the terminal while they grow: what a server says, as it says it."""
+"""Shows logs on the terminal while they grow."""
 
 import sys
 import threading
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 LOOK_EVERY = 0.1
-END_SECONDS = 1.0  # nobody may read what we write
+END_SECONDS = 1.0  # our output may have no reader
 
 
 class Follower:
-    """In a thread, from each log's beginning until the end of the block."""
+    """Follows each log from its beginning, in a thread, until the block ends."""
 
     def __init__(self) -> None:
         self._logs: list[tuple[BinaryIO, str]] = []
@@ -39,7 +39,7 @@ class Follower:
         for log, prefix in list(self._logs):
             while line := log.readline():
                 if not line.endswith(b"\n") and not all_of_it:
-                    log.seek(-len(line), 1)  # its end is still to come
+                    log.seek(-len(line), 1)  # the rest of the line is still to come
                     break
                 text = line.decode(errors="replace").rstrip("\n")
                 print(f"{prefix}{text}", file=sys.stderr, flush=True)

@@ -1,6 +1,6 @@
-"""What a person watches while scenarios run: how far it is, what runs now, who leads; and of each load a line or its summary.
+"""What the user sees while scenarios run: progress, what runs now and what leads; and for each load a line or its summary.
 
-What moves is for a terminal's stderr only. This runs in the process that starts servers and load
+Only a terminal's stderr gets what moves. This runs in the process that starts servers and load
 generators, never in one that measures.
 """
 
@@ -27,7 +27,7 @@ WIDTHS = (36, 26, 8, 7, *(9 for _ in PERCENTS))
 
 
 class Watch:
-    """Verbose, it prints ab's summary of each load; else a line of it, and `summaries` is the file that takes the summary."""
+    """If verbose, it prints each load's ab summary; else one line, and the file `summaries` takes the summary."""
 
     def __init__(self, quiet: bool = False, verbose: bool = False, summaries: Path | None = None) -> None:
         self.quiet = quiet
@@ -41,12 +41,12 @@ class Watch:
         self._live: Live | None = None
 
     def expect(self, seconds: float) -> None:
-        """So much more is planned; negative when a part of the plan is done."""
+        """This many more seconds are planned; negative when part of the plan is done."""
         self.planned_seconds += max(0.0, seconds)
         self.left_seconds = max(0.0, self.left_seconds + seconds)
 
     def measured(self, sample: Sample) -> None:
-        """One load's result: ranked with those so far, if it can be, and printed."""
+        """Print one load's result, and rank it with those so far if possible."""
         self.tell("")
         alone = LoadComparison(sample.run.study, [sample])
         if alone.scenarios and alone.ranked:
@@ -69,7 +69,7 @@ class Watch:
         return self._console.is_terminal and not self.quiet
 
     def tell(self, text: str) -> None:
-        """What runs now; '' clears the block, so that something else can be printed."""
+        """Show what runs now; '' clears the block so that something else can be printed."""
         if not self.is_seen:
             return
         if not text:
@@ -102,7 +102,7 @@ class Watch:
 
 
 def cells_of(sample: Sample) -> list[str]:
-    """A load in a line: what was answered, and ab's percentiles in ms."""
+    """A load in one line: what was answered, and ab's percentiles in ms."""
     metrics, added = sample.load.metrics, sample.load.latency_ms
     path = urlsplit(sample.load.sent.path).path
     load = f"{path} +{added} ms" if added else path
@@ -111,7 +111,7 @@ def cells_of(sample: Sample) -> list[str]:
 
 
 def in_columns(cells: Sequence[str]) -> str:
-    """The first two on the left, whatever their length; figures on the right."""
+    """The first two cells aligned left, whatever their length; numbers aligned right."""
     words = (f"{cell:<{width}}" for cell, width in zip(cells[:2], WIDTHS, strict=False))
     figures = (f"{cell:>{width}}" for cell, width in zip(cells[2:], WIDTHS[2:], strict=True))
     return f"{' '.join(words)}{''.join(figures)}"

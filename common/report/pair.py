@@ -1,4 +1,4 @@
-"""Two scenarios side by side, for a terminal: the verdict in words, and what it rests on."""
+"""Two scenarios side by side, for the terminal: the verdict in words, and its evidence."""
 
 from common.client.load import Load
 from common.client.options import parse_line
@@ -22,7 +22,7 @@ def title(pair: Pair) -> str:
 def figures(pair: Pair, found: SideBySide) -> list[str]:
     slices = [one for restart in pair.restarts for one in restart.slices]
     seconds = sum(one.seconds for one in slices)
-    lines = [f"  {len(pair.restarts)} restarts, {len(slices):,} slices, {seconds:.0f} s of asking; {describe_pinning(pair.pinned)}"]
+    lines = [f"  {len(pair.restarts)} restarts, {len(slices):,} slices, {seconds:.0f} s of load; {describe_pinning(pair.pinned)}"]
     if found.cpu and found.cpu_ms:
         each = ", ".join(f"{name} {write_number(ms)}" for name, ms in zip(pair.names, found.cpu_ms, strict=True))
         lines.append(f"  CPU per request    {write_estimate(found.cpu, 'x')}   (ms: {each})")
@@ -50,14 +50,14 @@ def say(pair: Pair, found: SideBySide) -> str:
         return f"{one} and {other} cost the same CPU per request within {pair.within:.0%}: at most {most} either way."
     if found.kind == "undecided":
         bounds = " and ".join(f"{percent(abs(bound - 1))} {'more' if bound >= 1 else 'less'}" for bound in (found.cpu.low, found.cpu.high))
-        return f"Not decided in the time: {one} costs between {bounds} CPU per request than {other}."
+        return f"Not decided in time: {one} costs between {bounds} CPU per request than {other}."
     middle, *bounds_off = (abs(value - 1) for value in (found.cpu.middle, found.cpu.low, found.cpu.high))
     low, high = sorted(bounds_off)
     return f"{one} costs {percent(middle)} {found.kind} CPU per request than {other}, between {low * 100:.1f} and {percent(high)}."
 
 
 def percent(share: float) -> str:
-    return f"{share * 100:.1f} %"
+    return f"{share * 100:.1f}%"
 
 
 def inverse(ratio: Estimate) -> Estimate:

@@ -1,4 +1,4 @@
-"""What a person reads of a search for the highest rate: every probe as evidence, then the answer."""
+"""The text about a search for the highest rate: every probe as evidence, then the answer."""
 
 import math
 
@@ -7,9 +7,9 @@ from common.results.record import Probe, Search
 
 COLUMNS = ("rate", "answered/s", "percentile ms", "failed", "unsent", "late")
 EXPLAINED = (
-    "Of all that was due, from the intended start. Void: the client was at its limit, or -c was reached where the target allows",
-    "more in flight. Broken: over 0.1 % failed or unsent, the percentile above the target, or the server fell behind.",
-    "What did not hold was tried again before it counted.",
+    "Percentiles: of all that was due, from its intended start. Void: the client was at its limit, or -c was reached though the target",
+    "allows more in flight. Broken: over 0.1% failed or unsent, the percentile above the target, or the server fell behind.",
+    "A rate that did not hold was tried again before it counted.",
 )
 
 
@@ -51,12 +51,12 @@ def answer(search: Search) -> str:
     if search.ended == "client-bound":
         return f"client-bound: at least {rate:,g} requests per second hold {target}" if rate else "client-bound: no rate could be shown"
     if search.ended == "undecided":
-        return f"undecided when time or runs were up: {f'{rate:,g} requests per second held' if rate else 'no rate held'}, not confirmed"
+        return f"undecided when time or runs ran out: {f'{rate:,g} requests per second held' if rate else 'no rate held'}, not confirmed"
     return search.said or f"no rate that was tried holds {target}"
 
 
 def describe_next(search: Search, rate: float) -> str:
-    """The lowest of the higher rates that did not hold."""
+    """The lowest rate above that did not hold."""
     higher = [probe for probe in search.probes if rate_of(probe) > rate and probe.verdict != "held"]
     if not higher:
         return ""
@@ -69,7 +69,7 @@ def rate_of(probe: Probe) -> float:
 
 
 def exit_code(search: Search) -> int:
-    """0 where a rate was found, or shown that at least so much holds."""
+    """0 if a rate was found, or a lower bound was shown."""
     if search.ended == "stopped":
         return STOPPED
     return 0 if search.rate and search.ended != "undecided" else 1

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -35,40 +36,41 @@ from common.results.words import (
     write_number,
 )
 
-WITH_INTERVAL = (TO_BASELINE,)  # of the others the middle: all intervals are on the page
-LEAST_ROOM = 12  # for what limited it, which wraps
-GOES_FIRST = (OF_IDEAL, "MB", "p50 ms")  # where a line has no room for all
+WITH_INTERVAL = (TO_BASELINE,)  # other columns show only the middle: the page has all intervals
+LEAST_ROOM = 12  # for "limited by", which wraps
+GOES_FIRST = (OF_IDEAL, "MB", "p50 ms")  # if a line has no room for all
 
 
 def draw_study(
     study: str, runs: Sequence[ScenarioRun], judgement: Judgement, width: int, verbose: bool = False
 ) -> Iterator[RenderableType]:
-    """Each of its loads, then what follows from them."""
+    """Draw each of a study's loads, then what follows from them."""
     yield Rule(Text(study, style="bold"), align="left", style="dim")
     comparisons = compare_loads(runs)
     for comparison in comparisons:
         yield draw_comparison(comparison, width, with_study=False)
-    tables = [draw_changes(study, runs)]
+    tables: list[RenderableType | None] = [draw_changes(study, runs)]
     if verbose:
         tables += [draw_published(study, runs), draw_claims(study, judgement.claims)]
-    yield from filter(None, tables)
+    yield from (table for table in tables if table is not None)
 
 
 def draw_comparison(comparison: LoadComparison, width: int, with_study: bool = True) -> Group:
-    """The table, best first, then what to doubt."""
+    """The table, best first, then the doubts."""
     title = comparison.title if with_study else comparison.load_in_words
     head = [Text.assemble((title, "bold"), (f"  {describe_setting(comparison)}", "dim"))]
     answer = answer_load(comparison)
     table = draw_rows(comparison, width) if comparison.rows else None
     doubts = [] if comparison.ranked else [answer.said]
     doubts += [*client_bound(comparison), *doubt_ratios(comparison), *explain_zeros(comparison.rows), *explain_marks(comparison.rows)]
-    doubts += [f"A/A: {control.scenario} twice: {write_control(control)}" for control in comparison.controls]
+    if not comparison.one_round:  # else the answers say how far apart two equal runs were
+        doubts += [f"A/A: {control.scenario} twice: {write_control(control)}" for control in comparison.controls]
     doubts += [*left_out(comparison), *([answer.advice] if answer.advice else [])]
     return Group(*head, *([table] if table else []), *(Text(doubt, style="dim") for doubt in doubts), Text())
 
 
 def draw_answers(judged: Mapping[str, Judgement], runs: Sequence[ScenarioRun]) -> Iterator[RenderableType]:
-    """Of each study its answer and how sure it is: what a reader came for, so it comes last and stays on the screen."""
+    """Each study's answer and how sure it is: it comes last, so that it stays on the screen."""
     yield Rule(Text("the answers", style="bold"), align="left", style="dim")
     for study, judgement in judged.items():
         comparisons = compare_loads([run for run in runs if run.study == study])
@@ -84,7 +86,7 @@ def describe_setting(comparison: LoadComparison) -> str:
 
 
 def draw_rows(comparison: LoadComparison, width: int) -> Table:
-    """No name and no figure is cut in two: where a line has no room for all, some columns go."""
+    """A table that never cuts a name or number in two: if a line has no room, some columns go."""
     rows = {write_name(row): write_cells(row, comparison.baseline) for row in comparison.rows}
     texts = {
         head: [cells[head].in_one_line if head in WITH_INTERVAL else cells[head].text for cells in rows.values()]
@@ -95,7 +97,7 @@ def draw_rows(comparison: LoadComparison, width: int) -> Table:
         if max(map(len, rows)) + sum(taken.values()) + LEAST_ROOM > width and head in taken:
             del taken[head]
     table = new_table()
-    table.add_column("scenario", overflow="fold", min_width=min(max(map(len, rows)), width // 2))
+    table.add_column("scenario", overflow="fold", width=max(len("scenario"), min(max(map(len, rows)), width // 2)))
     for head in taken:
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column(LIMITED_BY)
@@ -105,7 +107,7 @@ def draw_rows(comparison: LoadComparison, width: int) -> Table:
 
 
 def columns_of(comparison: LoadComparison) -> list[str]:
-    """Those that say something of one row at least."""
+    """The columns that say something about at least one row."""
     columns = ["req/s", OF_IDEAL, "p50 ms", "p99 ms", FAILED, CUT_OFF, "CPU ms/req", "MB"]
     told = {
         OF_IDEAL: any(row.of_ideal is not None for row in comparison.rows),
@@ -117,7 +119,7 @@ def columns_of(comparison: LoadComparison) -> list[str]:
 
 
 def doubt_ratios(comparison: LoadComparison) -> list[str]:
-    """What the column of ratios does not say in figures."""
+    """Notes that the column of ratios does not show."""
     notes = {row.scenario: note for row in comparison.rows if (note := cell_of_ratio(row.to_baseline).note)}
     alike = [f"{scenario} ({note.removeprefix(f'{NO_DIFFERENCE}: ')})" for scenario, note in notes.items()]
     lines = [f"no difference from {comparison.baseline} shown: {join_words(alike)}"] if alike else []
@@ -128,7 +130,7 @@ def doubt_ratios(comparison: LoadComparison) -> list[str]:
 
 
 def client_bound(comparison: LoadComparison) -> list[str]:
-    """Of what has no row: what it serves at least."""
+    """Scenarios without a row: what they serve at least."""
     ranked = {row.scenario for row in comparison.rows}
     return [
         f"{scenario}: client-bound, at least {write_number(least)} req/s"
@@ -138,20 +140,20 @@ def client_bound(comparison: LoadComparison) -> list[str]:
 
 
 def left_out(comparison: LoadComparison) -> list[str]:
-    """How many runs, and why."""
+    """How many runs are left out, and why."""
     ranked = {row.scenario for row in comparison.rows}
     reasons = Counter(
         (f"{sample.scenario}'s control" if sample.run.control else sample.scenario, why)
         for sample in comparison.samples
         if (why := comparison.left_out(sample))
         and (why != CLIENT_BOUND or sample.scenario in ranked)
-        and (sample.run.control or sample.load.invalid)  # of the others the mark says it
+        and (sample.run.control or sample.load.invalid)  # for the others, the mark says so
     )
     return [f"left out: {number} run{'s' * (number > 1)} of {name} ({why})" for (name, why), number in reasons.items()]
 
 
 def draw_published(study: str, runs: Iterable[ScenarioRun]) -> Table | None:
-    """Every metric that the study published beside ours, the median where there are several runs."""
+    """Every published metric beside ours, which is the median if there are several runs."""
     table = new_table(f"{study} · published beside measured")
     for column in ("scenario", "load", "metric", "published", "measured", "ratio"):
         table.add_column(column, justify="left" if column in ("scenario", "load", "metric") else "right", overflow="fold")
@@ -160,23 +162,29 @@ def draw_published(study: str, runs: Iterable[ScenarioRun]) -> Table | None:
     return table if table.rows else None
 
 
-def draw_changes(study: str, runs: Iterable[ScenarioRun]) -> Table | None:
-    """What each scenario has more or less of than the one that it differs from in one thing."""
-    table = new_table(f"{study} · one change at a time")
-    for column in ("scenario", "differs from", "in", "load"):
-        table.add_column(column, overflow="fold")
-    for column in RATIOS:
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("verdict", overflow="fold")
-    for change in changes_of_study(study, runs):
-        ratios = [write_estimate(change.ratios[name], "x") for name in RATIOS]
-        table.add_row(f"{change.scenario} {change.marks}".strip(), change.base, change.what, change.load, *ratios, change.verdict)
-    return table if table.rows else None
+def draw_changes(study: str, runs: Iterable[ScenarioRun]) -> Group | None:
+    """Each scenario's ratios to the one that it differs from in one thing: what that is, then a line for each load."""
+    changes = [change for change in changes_of_study(study, runs) if any(change.ratios.values())]
+    if not changes:
+        return None
+    room = max(len(change.load) for change in changes)
+    parts: list[RenderableType] = [Text(f"{study} · one change at a time", style="bold")]
+    for scenario, base, what in dict.fromkeys((change.scenario, change.base, change.what) for change in changes):
+        these = [change for change in changes if (change.scenario, change.base) == (scenario, base)]
+        table = Table(pad_edge=False, box=None, show_header=False)
+        table.add_column(min_width=room, no_wrap=True)
+        for _ in (*RATIOS, "verdict"):
+            table.add_column()
+        for change in these:
+            ratios = [f"{name.partition(' ')[0]} {write_estimate(change.ratios[name], 'x')}" for name in RATIOS]
+            table.add_row(change.load, *ratios, f"{change.marks} {change.verdict}".strip())
+        parts += [Text(f"{scenario} against {base}: {what}"), Padding(table, (0, 0, 0, 2))]
+    return Group(*parts, Text())
 
 
 def draw_claims(study: str, claims: Sequence[Claim]) -> Table | None:
     table = new_table(f"{study} · what was claimed")
-    for column in ("claim", "verdict", "by"):
+    for column in ("claim", "verdict", "evidence"):
         table.add_column(column, overflow="fold")
     for claim in claims:
         table.add_row(claim.text, Text(claim.verdict, style="bold"), claim.evidence)

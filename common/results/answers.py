@@ -1,4 +1,4 @@
-"""The answer, in a sentence, from the data: who serves most, by how much, how sure that is, what limited whom, what to do."""
+"""The answer in sentences: which scenario serves most, by how much, how sure that is, what limited each, what to do."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -28,9 +28,9 @@ class Answer:
     said: str
     sure: str = ""
     limited: str = ""
-    winner: str = ""  # '' where none is shown
-    advice: str = ""  # what a reader can do to learn more
-    sentences: Sequence[str] = ()  # what is said, one by one, where it is of several loads or questions
+    winner: str = ""  # '' if none is shown
+    advice: str = ""  # what to do to learn more
+    sentences: Sequence[str] = ()  # the sentences one by one, if they cover several loads or questions
 
 
 def answer_load(comparison: LoadComparison) -> Answer:
@@ -47,11 +47,11 @@ def answer_load(comparison: LoadComparison) -> Answer:
 
 
 def answer_ranked(comparison: LoadComparison) -> tuple[str, str]:
-    """With the winner, '' where none is shown."""
+    """The first sentence, and the winner ('' if none is shown)."""
     best, *others = comparison.ranked
     if not others:
         ideal = f", {write_share(best.of_ideal)} of the ideal" if best.of_ideal is not None else ""
-        alone = "" if len(comparison.rows) > 1 else "; it has nothing to be compared with"
+        alone = "" if len(comparison.rows) > 1 else "; there is nothing to compare it with"
         return f"{best.scenario} answers {rate_of(best)} requests per second{ideal}{alone}.", ""
     level = [row for row in others if side_of(comparison, best, row) != MORE]
     if level:
@@ -77,7 +77,7 @@ def tell_no_winner(comparison: LoadComparison, level: Sequence[Row]) -> str:
 
 
 def tell_behind(comparison: LoadComparison, behind: Sequence[Row]) -> str:
-    """'Serves least' only where that is shown against all others."""
+    """Says 'serves least' only if that is shown against all others."""
     if not behind:
         return ""
     best, *_, last = comparison.ranked
@@ -95,19 +95,19 @@ def explain_no_ranks(comparison: LoadComparison) -> str:
 
 
 def tell_unranked(comparison: LoadComparison) -> str:
-    """Of each scenario without a rank, why."""
+    """Why each scenario without a rank has none."""
     failing = [f"{row.scenario} {write_standing(row)}." for row in comparison.failing]
     short = [f"{row.scenario} is {write_standing(row)}." for row in comparison.too_short]
     return " ".join([*failing, *short])
 
 
 def side_of(comparison: LoadComparison, one: Row, other: Row) -> str:
-    """Whether one serves more than the other, less, or it cannot be told."""
+    """Does one serve more than the other, or less, or can it not be told?"""
     return side(comparison, comparison.ratio(one.scenario, other.scenario), one.scenario, other.scenario)
 
 
 def side(comparison: LoadComparison, ratio: Estimate | None, one: str, other: str) -> str:
-    """As the interval has it, where there is one."""
+    """The side that the interval shows, if there is one."""
     if ratio is None or not comparison.differ(ratio, one, other):
         return LEVEL
     return MORE if (ratio.middle if ratio.low is None else ratio.low) > 1 else LESS
@@ -123,15 +123,15 @@ def has_intervals(comparison: LoadComparison) -> bool:
 
 def explain_level(comparison: LoadComparison, best: Row, level: Sequence[Row]) -> str:
     if not has_intervals(comparison):
-        return "are too near to each other for so few runs to tell them apart"
+        return "are too close for so few runs to tell apart"
     ratios = [comparison.ratio(best.scenario, row.scenario) for row in level]
     hidden = [found for ratio in ratios if ratio and (found := can_hide(ratio)) is not None]
     more = f" ({write_factor(max(hidden))} either way could still hide)" if len(hidden) == len(level) else ""
-    return f"differ by no more than chance does{more}"
+    return f"differ by no more than chance{more}"
 
 
 def advise(comparison: LoadComparison) -> str:
-    """Where no winner is shown: what would tell more."""
+    """What would tell more, where no winner is shown."""
     todo = []
     if count_disturbed(comparison):
         programs = Counter(name for row in comparison.rows for sample in row.samples for name in sample.disturbers if sample.disturbed)
@@ -145,20 +145,20 @@ def advise(comparison: LoadComparison) -> str:
 
 
 def tell_sureness(comparison: LoadComparison) -> str:
-    """How sure that is, with the control that checks it."""
+    """How sure the answer is, with the control that checks it."""
     ratios = [control.ratio for control in comparison.controls if control.ratio]
     controls = [f"A/A {write_estimate(ratio, 'x')}: {judge_control(ratio)}." for ratio in ratios]
     return " ".join([tell_samples([comparison]), *(controls if has_intervals(comparison) else [tell_chance([comparison])])]).strip()
 
 
 def tell_chance(comparisons: Sequence[LoadComparison]) -> str:
-    """With too few runs for an interval, what two equal runs differ by is all that is known of chance."""
+    """How far two identical runs differ: with too few runs for an interval, nothing else is known of chance."""
     factors = [factor(control.ratio) for comparison in comparisons for control in comparison.controls if control.ratio]
     return f"Two equal runs (A/A) were {max(factors):.2f}x apart." if factors else ""
 
 
 def tell_samples(comparisons: Sequence[LoadComparison]) -> str:
-    """What the numbers rest on."""
+    """How many runs the numbers rest on."""
     rows = [row for comparison in comparisons for row in comparison.rows]
     numbers = sorted({len(row.samples) for row in rows})
     if numbers == [1]:
@@ -187,7 +187,7 @@ def tell_bottlenecks(comparison: LoadComparison) -> str:
 
 
 def tell_remedy(comparison: LoadComparison) -> str:
-    """What to do about the bottleneck of most scenarios, about each where several share that place; '' where there are none."""
+    """What to do about the bottleneck that limits most scenarios, or about each in a tie; '' if there are none."""
     bottlenecks = Counter(row.bottleneck for row in comparison.rows) or Counter(CLIENT for _ in comparison.client_bound)
     total, most = bottlenecks.total(), max(bottlenecks.values(), default=0)
     whom = f"{most} of {total}" if most < total else "all" if total > 1 else "it"
@@ -201,7 +201,7 @@ def tell_remedy(comparison: LoadComparison) -> str:
 
 
 def answer_study(comparisons: Sequence[LoadComparison], written: Sequence[str] = ()) -> Answer:
-    """As its study has written it; else, load by load, which scenario serves most."""
+    """The study's own sentences; or else, load by load, which scenario serves most."""
     compared = [comparison for comparison in comparisons if len(comparison.rows) > 1]
     if len(compared) <= 1 and not written:
         return answer_load([*compared, *(comparison for comparison in comparisons if comparison.rows), *comparisons][0])
@@ -212,7 +212,7 @@ def answer_study(comparisons: Sequence[LoadComparison], written: Sequence[str] =
 
 
 def tell_sureness_of_all(comparisons: Sequence[LoadComparison]) -> str:
-    """What the numbers rest on, and which of the controls say to doubt them."""
+    """How many runs the numbers rest on, and which controls cast doubt on them."""
     differing = [
         name_load(comparison)
         for comparison in comparisons
@@ -221,7 +221,7 @@ def tell_sureness_of_all(comparisons: Sequence[LoadComparison]) -> str:
     ]
     samples = tell_samples(comparisons)
     if differing:
-        return f"{samples} A/A shows a difference, where there is none, under {join_words(differing)}: doubt that."
+        return f"{samples} A/A shows a difference between identical runs under {join_words(differing)}: doubt those loads."
     calm = "No A/A control shows a difference." if any(map(has_intervals, comparisons)) else tell_chance(comparisons)
     return f"{samples} {calm}".strip()
 

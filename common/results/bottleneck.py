@@ -1,18 +1,18 @@
-"""What limited a load? One answer by a stated rule, from what was recorded: ranks are not causes.
+"""What limited a load: one answer by a fixed rule, from what was recorded. Ranks are not causes.
 
-The first that holds:
+The first of these that holds:
   client              the load generator was at its limit: the run is invalid
   errors              more than a twentieth of what ended had failed
-  offered load        an open loop, and of what was due 0.98 was answered in time: more would be served too
+  offered load        an open loop, and 0.98 of what was due was answered in time: the server could take more
   server CPU          a process of the server used 0.85 of a core, or all of them 0.85 of their cores
-  database, <service> the cores beside the server's were used to 0.85, most by this
-  waiting             at least 0.85 of the ideal, where the least time of an answer is declared: more in flight would be served too
-  server concurrency  the server's CPU was idle for half of the time and more, and at most half of the requests
+  database, <service> the cores beside the server's were 0.85 busy, mostly with this
+  waiting             at least 0.85 of the ideal, by a declared least time: with more in flight, more would be served
+  server concurrency  the server's CPU was idle for at least half of the time, and at most half of the requests
                       in flight were being worked on (rate times the least time that an answer takes)
   CPU and waiting in turn
-                      the rate lies where those two put it: while all wait, the CPU idles, and where all compute, nobody waits
+                      the rate lies between the bounds of both: while all wait the CPU idles, while all compute none waits
   other programs      they used more than 0.15 of the server's cores
-  unknown             none of these: what was nearest to full is said in its place
+  unknown             none of these: the table shows what was nearest to full instead
 """
 
 from collections.abc import Mapping
@@ -26,26 +26,26 @@ MANY_FAILED = 0.05
 BUSY, IDLE = 0.85, 0.50
 NEAR, KEPT_UP, FEW_AT_WORK = 0.85, 0.98, 0.50
 MANY_FOREIGN = 0.15
-MANY_UNANSWERED = 0.10  # of what was answered: their CPU is in the others' figure
-IDEAL_MOST = 1.05  # of the ideal: more than that cannot be, so the declared least time is wrong
+MANY_UNANSWERED = 0.10  # of what was answered: the CPU per answer includes theirs
+IDEAL_MOST = 1.05  # of the ideal: more is impossible, so the declared least time is wrong
 CLIENT, ERRORS, OFFERED, WAITING, SERVER_CPU, DATABASE = "client", "errors", "offered load", "waiting", "server CPU", "database"
 SERVER_CONCURRENCY, IN_TURN, OTHERS, UNKNOWN = "server concurrency", "CPU and waiting in turn", "other programs", "unknown"
 
 WARN_SHARE, INVALID_SHARE = 0.70, 0.90  # of a core, used by the client
 WARN_LAG_OF_P50, LATE_LAG_OF_P50 = 0.05, 0.10
-LATE_SHARE = 0.10  # of its time, without a core
-LEAST_SECONDS = 0.5  # of a load whose share of a core says anything of its client
+LATE_SHARE = 0.10  # of its time spent waiting for a core
+LEAST_SECONDS = 0.5  # that a load must last for its client's share of a core to mean anything
 
 
 @dataclass(frozen=True)
 class Bottleneck:
     by: str  # one of the names above
     because: str
-    busiest: str = ""  # where nothing was full: what was nearest to it, and how near
+    busiest: str = ""  # if nothing was full: what came nearest, and how near
 
     @property
     def text(self) -> str:
-        """For a table."""
+        """The text for a table."""
         return self.busiest or self.by
 
 
@@ -64,7 +64,7 @@ def find_bottleneck(
         return Bottleneck(SERVER_CPU, f"{busy:.0%} of what it may use")
     if sum(beside.values()) >= BUSY:
         whose = "the cores that all share" if pinned and pinned.shared else "the cores beside the server's"
-        return Bottleneck(max(beside, key=lambda name: beside[name]), f"{whose} were {sum(beside.values()):.0%} busy, most by this")
+        return Bottleneck(max(beside, key=lambda name: beside[name]), f"{whose} were {sum(beside.values()):.0%} busy, mostly with this")
     return (
         waiting_or_concurrency(metrics, busy)
         or in_turn(metrics)
@@ -87,13 +87,13 @@ def in_turn(metrics: Metrics) -> Bottleneck | None:
     limits = bounds(metrics)
     if limits is None or not limits[0] <= metrics.per_second <= limits[1]:
         return None
-    return Bottleneck(IN_TURN, f"all in step would serve {limits[0]:.1f} a second, never in each other's way {limits[1]:.1f}")
+    return Bottleneck(IN_TURN, f"requests all in step would allow {limits[0]:.1f} a second, never in each other's way {limits[1]:.1f}")
 
 
 def bounds(metrics: Metrics) -> tuple[float, float] | None:
-    """Between which rates does a server lie whose every request computes, and waits beside the others?
+    """The bounds of the rate of a server whose every request computes and waits.
 
-    At the least all go in step, so that all compute, one after the other, and then all wait; at the most they are
+    At the least, all go in step: they compute one after the other, then all wait. At the most, they are
     never in each other's way (the asymptotic bounds of operational analysis). Needs the CPU of a request, the number
     in flight, and the least time of an answer, which is all but CPU time.
     """
@@ -103,7 +103,7 @@ def bounds(metrics: Metrics) -> tuple[float, float] | None:
     if metrics.failed + metrics.cut_off > MANY_UNANSWERED * metrics.ok:
         return None
     apiece = computes / 1000
-    of_one_process = apiece * metrics.cost.busiest_process_cpu_seconds / metrics.cost.cpu_seconds  # the others compute beside it
+    of_one_process = apiece * metrics.cost.busiest_process_cpu_seconds / metrics.cost.cpu_seconds  # the others compute in parallel
     return n / (n * of_one_process + waits), min(n / (apiece + waits), 1 / of_one_process)
 
 
@@ -124,19 +124,19 @@ def nearest_to_full(busy: float | None, beside: Mapping[str, float], of_ideal: f
 
 
 def share_of_the_ideal(metrics: Metrics) -> float | None:
-    """Where the least time of an answer is declared: the shortest that was seen under load may have waited for others."""
+    """Only with a declared least time: the shortest answer under load may have waited for others."""
     return metrics.of_ideal if metrics.least_seconds and not metrics.sent.load.is_open and metrics.ok else None
 
 
 def being_worked_on(metrics: Metrics) -> float | None:
-    """By Little's law: the rate times the least time of an answer. Declared, or the shortest seen, and then rather too many."""
+    """Little's law: the rate times the least time of an answer, declared or else the shortest seen, which overestimates."""
     if not metrics.ok:
         return None
     return metrics.per_second * (metrics.least_seconds or float(metrics.latencies[0]) / 1000)
 
 
 def server_share(metrics: Metrics, pinned: Pinned | None) -> float | None:
-    """Of its cores, or of the one core that a process of Python can use: whichever is nearer to full."""
+    """How busy its cores are, or the one core that a Python process can use, whichever is nearer to full."""
     if not metrics.cost or not metrics.cost.cpu_known or not metrics.seconds:
         return None
     shares = [metrics.cost.busiest_process_cpu_seconds / metrics.seconds]
@@ -146,7 +146,7 @@ def server_share(metrics: Metrics, pinned: Pinned | None) -> float | None:
 
 
 def shares_beside(metrics: Metrics, pinned: Pinned | None, cpu_seconds_beside: Mapping[str, float]) -> dict[str, float]:
-    """Of the cores beside the server's, each part that runs there; the server too where all share all."""
+    """How busy each part keeps the cores beside the server's; includes the server if all cores are shared."""
     if not pinned or not metrics.seconds:
         return {}
     used = {**cpu_seconds_beside, CLIENT: metrics.sent.client.cpu_seconds}
@@ -160,36 +160,37 @@ def share_of_client(client: ClientCost) -> float:
 
 
 def client_was_the_limit(client: ClientCost) -> bool:
-    """What such a load shows is the client."""
+    """Such a load shows the client, not the server."""
     return share_of_client(client) >= INVALID_SHARE
 
 
 def client_was_late(metrics: Metrics) -> bool:
-    """Its times are the server's and its own waits for a core: rates and times of such a load are marked."""
+    """Its times include its own waits for a core, so the load's rates and times are marked."""
     client, p50 = metrics.sent.client, metrics.latency(50)
     lagged = p50 is not None and client.loop_lag_p99_ms > LATE_LAG_OF_P50 * p50
     return lagged or (client.waited_share is not None and client.waited_share > LATE_SHARE)
 
 
 def doubts_of_ideal(metrics: Metrics) -> list[str]:
-    """No answer is faster than the least time: where more was served than that lets through, it was declared wrongly."""
+    """A doubt if more was served than the declared least time allows: it was declared wrongly."""
     of_ideal = share_of_the_ideal(metrics)
     if of_ideal is None or of_ideal <= IDEAL_MOST:
         return []
     shortest = float(metrics.latencies[0]) / 1000
-    return [f"{of_ideal:.0%} of the ideal cannot be: LEAST_SECONDS says {metrics.least_seconds:g} s, an answer took {shortest:.3f} s"]
+    seconds = f"LEAST_SECONDS says {metrics.least_seconds:g} s, but an answer took {shortest:.3f} s"
+    return [f"{of_ideal:.0%} of the ideal is impossible: {seconds}"]
 
 
 def doubts_of_client(client: ClientCost, p50_ms: float | None) -> list[str]:
-    """What is to be doubted because of the load generator, the worst first."""
+    """Doubts because of the load generator, the worst first."""
     share, lag = share_of_client(client), client.loop_lag_p99_ms
     doubts = []
     if share >= WARN_SHARE:
         fate = "the run is INVALID: it shows the client's limit" if client_was_the_limit(client) else "near its limit"
         doubts.append(f"the client used {share:.0%} of a core in its busiest second; {fate}")
     if p50_ms is not None and lag > WARN_LAG_OF_P50 * p50_ms:
-        doubts.append(f"the client's event loop ran {lag:.1f} ms late (p99), over 5 % of the median response time")
+        doubts.append(f"the client's event loop ran {lag:.1f} ms late (p99), over 5% of the median response time")
     if client.waited_share is not None and client.waited_share > LATE_SHARE:
         worst = f", {client.busiest_second_waited_share:.0%} in its worst second" if client.busiest_second_waited_share else ""
-        doubts.append(f"the client waited for a core {client.waited_share:.0%} of its time{worst}: its times are partly its own")
+        doubts.append(f"the client waited for a core {client.waited_share:.0%} of its time{worst}: its times include that")
     return doubts

@@ -1,4 +1,4 @@
-"""One change at a time: what each scenario gains or loses by the one thing that sets it apart from another."""
+"""One change at a time: what a scenario gains or loses by the one thing that sets it apart from another."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -16,25 +16,25 @@ BOTH_WAITED = "both only waited: compare their CPU"
 
 @dataclass(frozen=True)
 class Change:
-    """Of one load: the ratios of the scenario's metrics to those of the one that it differs from."""
+    """Under one load: the ratios of a scenario's metrics to those of the one that it differs from."""
 
     scenario: str
     base: str
     what: str
     load: str
     ratios: dict[str, Estimate | None]
-    verdict: str  # '' where req/s show a difference
-    marks: str  # of what its figures are to be doubted for
+    verdict: str  # '' if req/s show a difference
+    marks: str  # the reasons to doubt its metrics
 
     @property
     def factor(self) -> float:
-        """How far apart their req/s are, whichever has more; 0 where that is not known."""
+        """How many times as many req/s the faster one has; 0 if unknown."""
         ratio = self.ratios["req/s"]
         return factor(ratio) if ratio else 0.0
 
 
 def changes_of_study(study: str, runs: Iterable[ScenarioRun]) -> list[Change]:
-    """The farthest apart first."""
+    """All changes of a study, the largest first."""
     runs = [run for run in runs if run.study == study]
     differs_from = {run.scenario: run.differs_from for run in runs}
     comparisons = compare_loads(runs)
@@ -50,7 +50,7 @@ def changes_of_study(study: str, runs: Iterable[ScenarioRun]) -> list[Change]:
 
 
 def compare_change(comparison: LoadComparison, load: str, scenario: str, base: str, what: str, of: int) -> Change:
-    """As one of so many ratios."""
+    """One change, as one of `of` ratios in a table."""
     both = [comparison.row(name) for name in (scenario, base)]
     ratios = {name: comparison.ratio(scenario, base, name, of) for name in RATIOS}
     marks = "".join(dict.fromkeys(mark for row in both for mark in row.marks))
@@ -58,7 +58,7 @@ def compare_change(comparison: LoadComparison, load: str, scenario: str, base: s
 
 
 def judge_change(comparison: LoadComparison, both: Sequence[Row], ratio: Estimate | None) -> str:
-    """Where the load was the limit of both, their req/s hardly differ: what they cost can."""
+    """The verdict; if the load limited both, their req/s hardly differ but their cost may."""
     if ratio is None:
         return "; ".join(f"{row.scenario}: {write_standing(row)}" for row in both if not row.is_ranked) or "nothing to compare"
     if comparison.differ(ratio, *(row.scenario for row in both)):
@@ -69,11 +69,11 @@ def judge_change(comparison: LoadComparison, both: Sequence[Row], ratio: Estimat
         return BOTH_WAITED
     if ratio.low is None:
         least = comparison.least_factor(*(row.scenario for row in both))
-        return f"{NO_DIFFERENCE}: {'single' if ratio.runs == 1 else 'too few'} runs tell apart only {write_number(least)}x and more"
+        return f"{NO_DIFFERENCE}: {'single' if ratio.runs == 1 else 'too few'} runs only show {write_number(least)}x or more"
     return write_no_difference(ratio)
 
 
 def diff_sources(before: str, after: str) -> str:
-    """What differs in the files, without the names of a diff."""
+    """A diff of the files, without its header."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=1, lineterm="")
     return "\n".join(list(lines)[2:])

@@ -1,8 +1,8 @@
-"""What a study claimed and what a run says of it: here what rules are made of; the rules live in studies/.
+"""What a study claimed and what a run says about it: the parts that the rules in studies/ are made of.
 
-A rule says where a ratio or a value must lie. The claim is reproduced if what was measured lies wholly there with its
-interval, not reproduced if wholly elsewhere, and else not decided. With too few runs for an interval a stated margin stands
-for it: 1.2 times, or what two equal runs (A/A) differ by, or what a run says of its own rate, whichever is most.
+A rule says where a ratio or a value must lie. The claim is reproduced if the whole interval of what was measured lies
+there, not reproduced if all of it lies elsewhere, and else not decided. With too few runs for an interval, a margin takes its
+place: 1.2 times, or what two identical runs (A/A) differ by, or a run's error of its own rate, whichever is largest.
 """
 
 import math
@@ -33,10 +33,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a study's file makes of a run."""
+    """What a study's file concludes from a run."""
 
     claims: Sequence[Claim] = ()
-    answers: Sequence[str] = ()  # to its questions, a sentence each
+    answers: Sequence[str] = ()  # to its questions, one sentence each
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Rule:
 
     @property
     def holds(self) -> bool | None:
-        """None where it is not decided."""
+        """None if it is not decided."""
         if not self.finding.is_known:
             return None
         if self.at_least <= self.finding.low and self.finding.high <= self.at_most:
@@ -99,7 +99,7 @@ class Found:
 
     @property
     def doubt(self) -> str:
-        """Why no value of a rate or a time can be concluded from; '' if one can."""
+        """Why nothing can be concluded from its rates and times; '' if something can."""
         failed = share_that_failed(self.samples)
         if failed > MANY_FAILED:
             return f"{self.place.scenario} failed {failed:.0%} of its requests"
@@ -112,13 +112,13 @@ def any_load(load: Measured) -> bool:
 
 
 class Runs:
-    """The measured loads of a suite that can decide a claim: as declared or as published, by runs that tables count."""
+    """The measured loads that can decide a claim: declared or published ones, of runs that tables count."""
 
     def __init__(self, runs: Iterable[ScenarioRun]) -> None:
         self._comparisons = compare_loads(replace(run, loads=[load for load in run.loads if load.size != "changed"]) for run in runs)
 
     def find(self, places: Sequence[Place], fits: Callable[[Measured], bool] = any_load) -> list[Found] | str:
-        """Of each place its runs, all under published loads or all under default ones, of one path the same; else why there are none."""
+        """The runs of each place, all under published or all under default loads, the same for one path; else why there are none."""
         for published in (True, False):
             matches = {place: self._matches(place, published, fits) for place in places}
             found = []
@@ -132,13 +132,13 @@ class Runs:
         return f"nothing was measured that can decide it: {join_words(missing)}" if missing else NEEDS_FULL
 
     def _matches(self, place: Place, published: bool, fits: Callable[[Measured], bool]) -> dict[str, LoadComparison]:
-        """By the identity of the load."""
+        """Its comparisons, by the identity of the load."""
         here = [comparison for comparison in self._comparisons if was_measured(place, comparison)]
         loads = [(comparison.counted(place.scenario)[0].load, comparison) for comparison in here]
         return {load.identity: comparison for load, comparison in loads if is_published(load) == published and fits(load)}
 
     def ratio(self, of: Of, one: tuple[str, Place], other: tuple[str, Place], fits: Callable[[Measured], bool] = any_load) -> Finding:
-        """Of one place's value to another's, each with its name."""
+        """The ratio of one place's value to another's; each has a name."""
         (name, place), (other_name, other_place) = one, other
         found = self.find([place, other_place], fits)
         if isinstance(found, str):
@@ -152,7 +152,7 @@ class Runs:
         return finding_of(ratio, evidence, max(side.margin for side in found), found[0], "x")
 
     def value(self, of: Of, name: str, place: Place, fits: Callable[[Measured], bool] = any_load, is_time: bool = False) -> Finding:
-        """Counted, or a share or a time within one run, in which the speed of the machine has no part: no margin is needed."""
+        """A count, a share or a time within one run; the machine's speed does not affect it, so it needs no margin."""
         found = self.find([place], fits)
         if isinstance(found, str):
             return Finding(found)
@@ -161,7 +161,7 @@ class Runs:
         if why_too_short(side.samples):
             return Finding(side.doubt)
         if is_time and any(sample.load.client_was_late for sample in side.samples):
-            return Finding(f"the load generator was kept waiting: times of {place.scenario} hold that too")
+            return Finding(f"the load generator was kept waiting: times of {place.scenario} include that")
         estimate = intervals.estimate(values)
         if estimate is None:
             return Finding(f"{name} is not known")
@@ -169,7 +169,7 @@ class Runs:
 
 
 def was_measured(place: Place, comparison: LoadComparison) -> bool:
-    """Under this load."""
+    """It was measured under this load."""
     here = (comparison.load.sent.path, comparison.load.latency_ms) == (place.path, place.latency_ms)
     return here and bool(comparison.counted(place.scenario))
 
@@ -179,7 +179,7 @@ def name_place(place: Place) -> str:
 
 
 def is_published(load: Measured) -> bool:
-    """It is the load whose figures the study published."""
+    """It is the load whose metrics the study published."""
     return any(value is not None for value in load.published.values())
 
 
@@ -207,7 +207,7 @@ def per_second(load: Measured) -> float:
 
 
 def decide(text: str, *rules: Rule) -> Claim:
-    """By all of its rules."""
+    """Decide a claim by all its rules."""
     unknown = list(dict.fromkeys(rule.finding.said for rule in rules if not rule.finding.is_known))
     if unknown:
         return Claim(text, UNDECIDED, "; ".join(unknown))
@@ -218,7 +218,7 @@ def decide(text: str, *rules: Rule) -> Claim:
         return Claim(text, NOT_REPRODUCED, evidence)
     if None in held:
         open_rules = join_words([f"{rule.name} {write_range(rule)}" for rule in rules if rule.holds is None])
-        return Claim(text, UNDECIDED, f"too near to tell whether {open_rules}: {evidence}")
+        return Claim(text, UNDECIDED, f"too close to tell whether {open_rules}: {evidence}")
     return Claim(text, REPRODUCED, evidence)
 
 
@@ -231,6 +231,6 @@ def write_range(rule: Rule) -> str:
 
 
 def tell_verdicts(claims: Sequence[Claim]) -> str:
-    """How many of a study's claims came to which verdict."""
+    """How many of a study's claims got which verdict."""
     counted = Counter(claim.verdict for claim in claims)
     return f"Of {len(claims)} claims: {', '.join(f'{number} {verdict}' for verdict, number in counted.most_common())}." if claims else ""

@@ -1,4 +1,4 @@
-"""What can be compared, as plain data: the runs of each load that scenarios of a study have in common."""
+"""What can be compared, as plain data: the runs of each load that a study's scenarios share."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -20,10 +20,10 @@ from common.results.intervals import (
 from common.results.metrics import Metrics
 from common.results.record import CLIENT_BOUND, Measured, ScenarioRun
 
-TELLS_IN_ONE_ROUND = 1.2  # less means nothing between single runs
-DISTURBED, LATE = "~", "!"  # marks of what figures are to be doubted for
+TELLS_IN_ONE_ROUND = 1.2  # smaller ratios between single runs mean nothing
+DISTURBED, LATE = "~", "!"  # marks for doubtful metrics
 WORTH_CLOSING = 0.05  # of a core
-CALM_RUNS = FEWEST_RUNS  # with so many of a scenario, its disturbed ones have no part in rates and times
+CALM_RUNS = FEWEST_RUNS  # with this many of a scenario, rates and times leave out its disturbed runs
 
 Metric = Callable[[Metrics], Value | None]
 
@@ -45,12 +45,12 @@ METRICS: dict[str, Metric] = {
     "CPU ms/req": cpu_per_request,
     "MB": lambda metrics: metrics.peak_mb,
 }
-OF_ALL_RUNS = ("CPU ms/req", "MB")  # which other programs change little: disturbed runs have their part in them
+OF_ALL_RUNS = ("CPU ms/req", "MB")  # other programs change these little, so they include disturbed runs
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One measured load, and the run that it is of."""
+    """One measured load and its run."""
 
     run: ScenarioRun
     load: Measured
@@ -65,33 +65,33 @@ class Sample:
 
     @property
     def disturbed(self) -> str:
-        """By which other programs, and how much; '' if it was not."""
+        """What disturbed it; '' if nothing did."""
         return self.load.noise.disturbed
 
     @property
     def disturbers(self) -> list[str]:
-        """The programs, by name: those that used so much of a core that closing them helps."""
+        """The names of programs that used enough of a core for closing them to help."""
         return [name for name, share in self.load.noise.foreign_programs.items() if share >= WORTH_CLOSING]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One scenario under one load, over those of its samples that count."""
+    """One scenario under one load, over its samples that count."""
 
     scenario: str
-    samples: Sequence[Sample]  # that rates and times are of
-    valid: Sequence[Sample]  # these, and the disturbed ones that are left out of them
-    estimates: dict[str, Estimate | None]  # by the metric's name
+    samples: Sequence[Sample]  # those that rates and times are taken from
+    valid: Sequence[Sample]  # these, and the disturbed ones left out of them
+    estimates: dict[str, Estimate | None]  # by metric
     failed: int
     cut_off: int
-    bottlenecks: Counter[str]  # what limited how many of them
-    too_short: str  # why its rate bears no conclusion; '' if it does
-    failed_share: float  # of what ended
+    bottlenecks: Counter[str]  # how many samples each one limited
+    too_short: str  # why its rate shows nothing; '' if it does
+    failed_share: float  # of the requests that ended
     to_baseline: Estimate | None  # the ratio of its requests per second
 
     @property
     def is_failing(self) -> bool:
-        """What refuses work has less to do for the rest: such a rate has no rank."""
+        """A server that refuses work has less to do for the rest, so such a rate has no rank."""
         return self.failed_share > MANY_FAILED
 
     @property
@@ -105,7 +105,7 @@ class Row:
 
     @property
     def limited_by(self) -> str:
-        """That, or of what nothing was full for, what was nearest to it in the first of them."""
+        """The bottleneck; if nothing was full, what came nearest in the first such sample."""
         first = next(sample.load.bottleneck for sample in self.samples if sample.load.bottleneck.by == self.bottleneck)
         return first.text
 
@@ -116,7 +116,7 @@ class Row:
 
     @property
     def unanswered(self) -> int:
-        """Runs in which nothing was answered as it should be."""
+        """The number of runs in which nothing was answered correctly."""
         return sum(not sample.load.metrics.ok for sample in self.samples)
 
     @property
@@ -134,7 +134,7 @@ class Row:
 
     @property
     def one_core(self) -> float | None:
-        """The requests per second that a core has CPU time for."""
+        """The requests per second that one core has CPU time for."""
         cpu = self.estimates["CPU ms/req"]
         return 1000 / cpu.middle if cpu and cpu.middle and not cpu.bound else None
 
@@ -146,7 +146,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Control:
-    """A/A: the second samples of a scenario, beside its first: these must show no difference."""
+    """A/A: a scenario's second samples beside its first, which must show no difference."""
 
     scenario: str
     samples: Sequence[Sample]
@@ -161,7 +161,7 @@ class LoadComparison:
 
     @property
     def load(self) -> Measured:
-        """The first of them: what was sent is the same for all."""
+        """The first of its loads: all sent the same."""
         return self.samples[0].load
 
     @property
@@ -170,7 +170,7 @@ class LoadComparison:
 
     @property
     def parts(self) -> list[str]:
-        """Its load in words, with the ideal, which tells apart loads whose answers may take another least time."""
+        """Its load in words, with the ideal, which tells apart loads with different least times."""
         return [*self.load.sent.load.parts, *self._about]
 
     @property
@@ -192,7 +192,7 @@ class LoadComparison:
 
     @cached_property
     def baseline(self) -> str:
-        """The first of those that the study names, or else the first: with it the others are compared."""
+        """The scenario that the others are compared with: the first present that the study names, or else the first."""
         wanted = self.samples[0].run.baselines
         return next((name for name in wanted if name in self.scenarios), self.scenarios[0])
 
@@ -202,23 +202,23 @@ class LoadComparison:
 
     @property
     def one_round(self) -> bool:
-        """No interval can be given then."""
+        """Then there are no intervals."""
         return self.rounds == 1
 
     def valid(self, scenario: str, control: bool = False) -> list[Sample]:
-        """Its runs that show the server."""
+        """A scenario's runs that show the server."""
         return [
             sample for sample in self.samples if (sample.scenario, sample.run.control) == (scenario, control) and not sample.load.invalid
         ]
 
     def counted(self, scenario: str, control: bool = False) -> list[Sample]:
-        """Those that rates and times are of: the calm ones where they are enough, or else all."""
+        """The runs behind rates and times: the calm ones if there are enough, or else all."""
         valid = self.valid(scenario, control)
         calm = [sample for sample in valid if not sample.disturbed]
         return calm if len(calm) >= CALM_RUNS else valid
 
     def left_out(self, sample: Sample) -> str:
-        """Why it has no part in rates and times; '' if it has."""
+        """Why rates and times leave it out; '' if they do not."""
         if sample.load.invalid:
             return sample.load.invalid
         is_counted = any(counted is sample for counted in self.counted(sample.scenario, sample.run.control))
@@ -226,7 +226,7 @@ class LoadComparison:
 
     @cached_property
     def rows(self) -> list[Row]:
-        """The ranked ones, best first; those that fail; those whose load was too short to tell."""
+        """The ranked ones, best first; then those that fail; then those whose load was too short to tell."""
         rows = [self.row(scenario) for scenario in self.scenarios if self.counted(scenario)]
         return sorted(rows, key=lambda row: (not row.is_ranked, bool(row.too_short), -row.per_second, row.scenario))
 
@@ -244,7 +244,7 @@ class LoadComparison:
 
     @property
     def drawn(self) -> list[Row]:
-        """Those that have a rate, be they ranked or not."""
+        """Those that have a rate, ranked or not."""
         return [row for row in self.rows if not row.too_short]
 
     def row(self, scenario: str) -> Row:
@@ -265,9 +265,9 @@ class LoadComparison:
         )
 
     def ratio(self, scenario: str, other: str, metric: str = "req/s", of: int = 0) -> Estimate | None:
-        """Of two scenarios: None where one has no rank.
+        """The ratio of two scenarios; None if one has no rank.
 
-        One of so many, or of as many as there are scenarios beside the baseline: they hold all together 95 times in 100.
+        It is one of `of` ratios (by default one for each scenario but the baseline), which all hold together 95 times in 100.
         """
         return ratio_of(
             METRICS[metric], self.pick(scenario, metric), self.pick(other, metric), confidence_of_each(of or len(self.scenarios) - 1)
@@ -289,7 +289,7 @@ class LoadComparison:
         ]
 
     def differ(self, ratio: Estimate | None, one: str, other: str) -> bool:
-        """With too few runs for an interval, only what is far apart: farther than two equal runs are, and than each is sure of itself."""
+        """Without an interval, only a large ratio counts: beyond that of two identical runs, and beyond the error of each."""
         if ratio is None:
             return False
         if ratio.low is None:
@@ -297,17 +297,17 @@ class LoadComparison:
         return not no_difference_shown(ratio)
 
     def least_factor(self, one: str, other: str) -> float:
-        """How many times as much one of the two must serve, without an interval, before it means anything."""
+        """The smallest ratio of these two that means anything without an interval."""
         return max(self.margin, *(error_of(self.counted(name)) for name in (one, other)))
 
     @property
     def margin(self) -> float:
-        """How many times as much single runs must differ by before it means anything."""
+        """The smallest ratio of single runs that means anything."""
         return max([TELLS_IN_ONE_ROUND, *(factor(control.ratio) for control in self.controls if control.ratio)])
 
     @property
     def client_bound(self) -> list[tuple[str, float]]:
-        """What such runs show is the least that the server can do."""
+        """The least that servers can do, as runs that the client limited show it."""
         most: dict[str, float] = {}
         for sample in self.samples:
             if sample.load.invalid == CLIENT_BOUND and not sample.run.control:
@@ -316,7 +316,7 @@ class LoadComparison:
 
 
 def compare_loads(runs: Iterable[ScenarioRun]) -> list[LoadComparison]:
-    """One for each load that was sent, in the order in which they were first; without those that only a control had."""
+    """A comparison for each load, in the order they were first sent; without loads that only a control had."""
     samples: dict[tuple[str, str, int, float | None], list[Sample]] = {}
     for run in runs:
         for load in run.loads:
@@ -326,7 +326,7 @@ def compare_loads(runs: Iterable[ScenarioRun]) -> list[LoadComparison]:
 
 
 def why_too_short(samples: Sequence[Sample]) -> str:
-    """Of half of its runs or more; '' where more bear a conclusion, and where failures say enough."""
+    """Why at least half of its runs are too short; '' if most are not, or if failures say enough."""
     reasons = [reason for sample in samples if (reason := sample.load.metrics.rate.too_short)]
     if 2 * len(reasons) < len(samples) or not reasons or share_that_failed(samples) > MANY_FAILED:
         return ""
@@ -348,17 +348,17 @@ def estimate_of(metric: Metric, samples: Iterable[Sample]) -> Estimate | None:
 
 
 def ratio_of(metric: Metric, samples: Sequence[Sample], others: Sequence[Sample], confidence: float = CONFIDENCE) -> Estimate | None:
-    """None where one fails, or was too short to tell."""
+    """None if one fails, or was too short to tell."""
     if any(why_too_short(side) or share_that_failed(side) > MANY_FAILED for side in (samples, others)):
         return None
     return ratio(known_values(metric, samples), known_values(metric, others), confidence)
 
 
 def error_of(samples: Iterable[Sample]) -> float:
-    """How many times as much a run's rate may be, by itself: the largest of them."""
+    """The factor by which a single run's rate may be off: the largest of them."""
     return max((1 + (sample.load.metrics.rate.error or 0.0) for sample in samples), default=1.0)
 
 
 def factor(ratio: Estimate) -> float:
-    """How far apart, whichever has more."""
+    """How far apart the two are, whichever has more."""
     return max(ratio.middle, 1 / ratio.middle)

@@ -1,73 +1,73 @@
-"""What is known of a load beside its requests: what it cost, what ran on which cores, what disturbed it."""
+"""What is known of a load apart from its requests: what it cost, what ran on which cores, what disturbed it."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Cost:
-    """What the server and all its children used, of the load alone."""
+    """What the server and all its children used for the load alone."""
 
     cpu_seconds: float  # user and system time
-    busiest_process_cpu_seconds: float  # of the one that used most
-    voluntary_switches: int  # of context, of the threads that were there at the end
-    involuntary_switches: int  # likewise
+    busiest_process_cpu_seconds: float  # of the process that used most
+    voluntary_switches: int  # context switches of the threads that still ran at the end
+    involuntary_switches: int  # the same, involuntary
     peak_memory_bytes: int  # of all processes together
-    largest_process_bytes: int  # of the largest process, at its peak
-    memory_measure: str  # pss (shared pages count in parts) or rss
+    largest_process_bytes: int  # the largest process at its peak
+    memory_measure: str  # pss (shared pages are divided) or rss
     peak_threads: int  # of all processes together
-    cpu_known: bool = True  # False: too few ticks of the system's clock tell of the CPU; then neither figure of it says anything
+    cpu_known: bool = True  # False: too few ticks of the system's clock, so both CPU metrics mean nothing
 
 
 @dataclass
 class Pinned:
-    """The cores that were set apart for the server, and those of all else."""
+    """The cores set apart for the server, and those of everything else."""
 
     server: list[int]  # by number
     others: list[int]  # by number
-    shared: bool = False  # they are the same ones: the server's processes need them all
+    shared: bool = False  # both are the same cores, because the server's processes need them all
 
 
 @dataclass
 class WarmUp:
     """Requests before the load, outside its clock."""
 
-    outcomes: dict[str, int]  # how many requests came to which outcome
-    seconds: float  # that it took
+    outcomes: dict[str, int]  # the number of requests with each outcome
+    seconds: float  # its duration
 
 
 @dataclass
 class Noise:
-    """What else the machine did meanwhile."""
+    """What else the machine did during the load."""
 
-    available: bool  # whether the system tells
-    disturbed: str = ""  # by what, in one sentence; '' if by nothing
-    foreign_cpu_share: float | None = None  # of all CPU time, used by processes that are not of this run
-    foreign_on_server_cores: float | None = None  # likewise, of the server's cores; without interrupts
-    foreign_on_other_cores: float | None = None  # likewise; None where there are no others
-    foreign_programs: dict[str, float] = field(default_factory=dict)  # those that used most: shares of one core
-    accounting_share: float | None = None  # of one core, used by our own program while the load ran
-    throttled_seconds: float | None = None  # that a CPU quota held us up; None without a quota
-    waited_for_quiet_seconds: float = 0.0  # before the load, for others to be done
-    stolen_cpu_share: float | None = None  # taken away by a hypervisor
-    waited_for_cpu_seconds: float | None = None  # that some process waited for a core
+    available: bool  # whether the system has these figures
+    disturbed: str = ""  # by what, in one sentence; '' if nothing did
+    foreign_cpu_share: float | None = None  # share of all CPU time that processes outside this run used
+    foreign_on_server_cores: float | None = None  # the same for the server's cores, without interrupts
+    foreign_on_other_cores: float | None = None  # the same for the other cores; None if there are none
+    foreign_programs: dict[str, float] = field(default_factory=dict)  # the programs that used most, as shares of one core
+    accounting_share: float | None = None  # share of one core that our own program used during the load
+    throttled_seconds: float | None = None  # how long a CPU quota held us up; None without a quota
+    waited_for_quiet_seconds: float = 0.0  # waited before the load for other programs to finish
+    stolen_cpu_share: float | None = None  # share of CPU time that a hypervisor took
+    waited_for_cpu_seconds: float | None = None  # during which some process waited for a core
     load_average: float | None = None  # of the last minute
     listen_overflows: int | None = None  # connections that found an accept queue full
     listen_drops: int | None = None  # connections that were dropped before they were accepted
-    retransmitted: int | None = None  # segments of TCP
-    time_wait: int | None = None  # sockets whose port was not free yet, at the end
+    retransmitted: int | None = None  # TCP segments
+    time_wait: int | None = None  # sockets whose port was not free yet at the end
 
 
 @dataclass
 class Environment:
-    """The machine and the versions that the figures depend on."""
+    """The machine and the versions that the metrics depend on."""
 
-    system: str  # and its release
+    system: str  # the operating system and its release
     machine: str  # its architecture
     processor: str  # its name
-    cores: int  # that we may use
-    memory_bytes: int  # in all
-    python: str  # and its version
-    packages: dict[str, str]  # and their versions
+    cores: int  # the number that we may use
+    memory_bytes: int  # in total
+    python: str  # implementation and version
+    packages: dict[str, str]  # the version of each
     revision: str = ""  # the commit of this checkout, '+' if files were changed since; '' without git
-    limits: dict[str, int] = field(default_factory=dict)  # of the system: open files, accept queue, ports, CPU quota in % of a core
-    variables: dict[str, str] = field(default_factory=dict)  # of the environment, that reach the server and may move its figures
+    limits: dict[str, int] = field(default_factory=dict)  # of the system: open files, accept queue, ports, CPU quota in percent of a core
+    variables: dict[str, str] = field(default_factory=dict)  # environment variables that reach the server and may affect its metrics

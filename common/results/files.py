@@ -20,9 +20,9 @@ from common.results.pairs import Pair
 from common.results.record import Plan, ScenarioRun, Search
 
 VERSION = 3
-SUFFIX = ".json.gz"  # of a scenario's record
+SUFFIX = ".json.gz"  # of scenario records
 KINDS = {Sent: "load", ScenarioRun: "scenario", Search: "find-rate", Plan: "suite", Pair: "side by side"}
-COLUMN = b"\0"  # where a column comes: no JSON can hold this byte
+COLUMN = b"\0"  # marks the place of a column: JSON never holds this byte
 
 Record = TypeVar("Record", Sent, ScenarioRun, Search, Plan, Pair)
 
@@ -40,7 +40,7 @@ def write(path: Path, record: Sent | ScenarioRun | Search | Plan | Pair) -> None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_symlink() or (path.exists() and not path.is_file()):
-            write_to(path, path.suffix, record)  # a device or a pipe stays what it is, and a link leads where it led
+            write_to(path, path.suffix, record)  # devices, pipes and links stay what they are
         else:
             replace(path, record)
     except OSError as error:
@@ -48,7 +48,7 @@ def write(path: Path, record: Sent | ScenarioRun | Search | Plan | Pair) -> None
 
 
 def replace(path: Path, record: Sent | ScenarioRun | Search | Plan | Pair) -> None:
-    """Whole or not at all."""
+    """Write the file whole or not at all."""
     with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
         temporary = Path(file.name)
     try:
@@ -71,7 +71,7 @@ def write_as(suffix: str) -> Callable[..., Any]:
 
 
 def pieces(record: Sent | ScenarioRun | Search | Plan | Pair) -> Iterator[bytes]:
-    """JSON in pieces, so that a million requests are never one text at once: each column is written when its place comes."""
+    """JSON in pieces: each column is written in its place, so that a million requests never become one string."""
     columns: list[Column] = []
 
     def set_aside(column: Column) -> msgspec.Raw:
@@ -89,7 +89,7 @@ def pieces(record: Sent | ScenarioRun | Search | Plan | Pair) -> Iterator[bytes]
 
 
 def read(path: Path, kind: type[Record]) -> Record:
-    """A record of this version and kind, or RecordError that names the file and what is wrong in it."""
+    """A record of this version and kind; else RecordError names the file and what is wrong with it."""
     content = content_of(path)
     try:
         head = msgspec.json.decode(content, type=Head)
@@ -125,15 +125,15 @@ def as_column(kind: type, value: Any) -> Column:
 
 
 def read_directory(directory: Path) -> list[ScenarioRun]:
-    """Every run of a scenario in it, in the order in which they were made."""
+    """Every scenario run in it, in the order they were made."""
     if not directory.is_dir():
-        raise RecordError(f"{directory} is no directory of results")
+        raise RecordError(f"{directory} is not a results directory")
     runs = [read(path, ScenarioRun) for path in paths_in(directory)]
     if not runs:
-        raise RecordError(f"{directory} holds no results: ./run_all.sh makes some, and names their directory at its end")
+        raise RecordError(f"{directory} holds no results: give a directory that ./run_all.sh printed at its end")
     return sorted(runs, key=lambda run: (run.round, run.started_at))
 
 
 def paths_in(directory: Path) -> list[Path]:
-    """Of the records of scenarios."""
+    """The paths of its scenario records."""
     return sorted(directory.rglob(f"*{SUFFIX}"))

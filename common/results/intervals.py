@@ -1,9 +1,9 @@
-"""How sure are we? 95% intervals over runs (never over requests), and ratios of one scenario to another.
+"""How sure we are: 95% intervals over runs (never over requests), and ratios of one scenario to another.
 
-Rates, times and costs spread by factors, so the intervals are Student's, of the logarithms
-of the runs' values. A table holds several ratios, and its intervals hold all together 95 times in 100
-(Bonferroni's: simple, and right for runs that are not alike). benchmarks/false_positives.py measures
-how often they see a difference where there is none.
+Rates, times and costs spread by factors, so the intervals are Student's t on the logarithms
+of the runs' values. A table has several ratios, and its intervals all hold together 95 times in 100
+(Bonferroni's correction: simple, and right for runs that spread differently). benchmarks/false_positives.py measures
+how often they see a difference that is not there.
 """
 
 import math
@@ -13,19 +13,19 @@ from dataclasses import dataclass, replace
 
 CONFIDENCE = 0.95
 FEWEST_RUNS = 3
-SAME = 0.05  # what lies within is called the same
+SAME = 0.05  # a smaller difference counts as the same
 
 
 @dataclass(frozen=True)
 class Over:
-    """More than so much: what was cut off before it ended."""
+    """More than this value: it was cut off before it ended."""
 
     value: float
 
 
 @dataclass(frozen=True)
 class AtMost:
-    """No more than so much: a cost that work without an answer is part of."""
+    """At most this value: a cost that includes work without an answer."""
 
     value: float
 
@@ -35,17 +35,17 @@ Value = float | Over | AtMost
 
 @dataclass(frozen=True)
 class Estimate:
-    """The middle of several runs, and where it may lie; without bounds if there are too few."""
+    """The middle of several runs and its bounds, which are missing if there are too few runs."""
 
     middle: float
     low: float | None
     high: float | None
     runs: int
-    bound: str = ""  # '>' or '<=': the middle is no figure but its bound
+    bound: str = ""  # '>' or '<=': the middle is only a bound
 
 
 def estimate(values: Sequence[Value], confidence: float = CONFIDENCE) -> Estimate | None:
-    """Of one scenario's runs; None if there are none."""
+    """Estimate from one scenario's runs; None if there are none."""
     if not values:
         return None
     runs = len(values)
@@ -64,10 +64,10 @@ def estimate(values: Sequence[Value], confidence: float = CONFIDENCE) -> Estimat
 
 
 def ratio(values: Sequence[Value], baseline: Sequence[Value], confidence: float = CONFIDENCE) -> Estimate | None:
-    """Of two scenarios' runs, by Welch's interval.
+    """The ratio of two scenarios' runs, with Welch's interval.
 
-    None if one has no runs, a middle of 0, or a bound in place of a figure. Where only some
-    runs came to nothing, their logarithms do not exist: the ratio of the medians, without an interval.
+    None if one has no runs, a middle of 0, or only a bound. If some
+    runs answered nothing, their logarithms do not exist: then it is the ratio of the medians, without an interval.
     """
     if not values or not baseline or not all(isinstance(value, (int, float)) for value in (*values, *baseline)):
         return None
@@ -87,7 +87,7 @@ def ratio(values: Sequence[Value], baseline: Sequence[Value], confidence: float 
     freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, logs, strict=True))
     found = between(middle, centre, math.sqrt(sum(parts)) * quantile(freedom, confidence), runs)
     agrees = found.low is not None and found.high is not None and found.low <= middle <= found.high
-    return found if agrees else replace(found, middle=math.exp(centre))  # so that figure and interval never disagree on who has more
+    return found if agrees else replace(found, middle=math.exp(centre))  # so that middle and interval always agree on which has more
 
 
 def number_of(value: Value) -> float:
@@ -95,14 +95,14 @@ def number_of(value: Value) -> float:
 
 
 def between(middle: float, centre: float, reach: float, runs: int) -> Estimate:
-    """The interval is of the geometric mean."""
+    """The estimate with the interval of the geometric mean."""
     if reach == 0:
         return Estimate(middle, middle, middle, runs)
     return Estimate(middle, math.exp(centre - reach), math.exp(centre + reach), runs)
 
 
 def confidence_of_each(number: int) -> float:
-    """Of so many intervals that are to hold all together."""
+    """The confidence that each of this many intervals needs for all to hold together."""
     return 1 - (1 - CONFIDENCE) / max(1, number)
 
 
@@ -111,16 +111,16 @@ def no_difference_shown(ratio: Estimate) -> bool:
 
 
 def is_the_same(ratio: Estimate, within: float = SAME) -> bool:
-    """The whole interval lies so near to 1."""
+    """The whole interval lies this near to 1."""
     return ratio.low is not None and ratio.high is not None and ratio.low >= 1 / (1 + within) and ratio.high <= 1 + within
 
 
 def can_hide(ratio: Estimate) -> float | None:
-    """How many times as much one may still have as the other, whichever; None without an interval."""
+    """The largest factor that may still lie between the two; None without an interval."""
     return None if ratio.low is None or ratio.high is None or ratio.low <= 0 else max(ratio.high, 1 / ratio.low)
 
 
 def quantile(freedom: float, confidence: float = CONFIDENCE) -> float:
-    from scipy.special import stdtrit  # only now: a scenario alone starts without it
+    from scipy.special import stdtrit  # imported late: a single scenario starts without it
 
-    return float(stdtrit(freedom, (1 + confidence) / 2))  # of Student's t; scipy.stats has it too, and takes a second to import
+    return float(stdtrit(freedom, (1 + confidence) / 2))  # of Student's t; scipy.stats has it too, but takes a second to import

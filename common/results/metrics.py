@@ -12,26 +12,26 @@ from common.results.facts import Cost
 from common.results.intervals import Over, Value
 from common.results.rate import Rate, measure_rate, window
 
-WITHOUT_ANSWER = 0.01  # of what was answered: more makes a cost per answer its upper bound
-LATE_MS = 2.0  # more than this after it was due: twice the grain of the event loop's timers
+WITHOUT_ANSWER = 0.01  # of what was answered: beyond this, a cost per answer is only an upper bound
+LATE_MS = 2.0  # a request started later than this is late: twice the grain of the event loop's timers
 
 
 class Metrics:
-    """Of what was sent, with the least time that an answer takes where that is known, and what it cost."""
+    """The metrics of one load, from what was sent, the least time of an answer if known, and the cost."""
 
     def __init__(self, sent: Sent, least_seconds: float | None = None, cost: Cost | None = None) -> None:
         self.sent = sent
         self.least_seconds = least_seconds
         self.cost = cost
         self.seconds = sent.seconds
-        self.due = len(sent.requests)  # of an open loop; of a closed one, all that were started
+        self.due = len(sent.requests)  # in an open loop; in a closed one, all that were started
         self.started = int(sent.requests.started.sum())
         self.unsent = self.due - self.started
         self.ok = int(sent.requests.ok.sum())
         self.failed = sent.failed
         self.cut_off = sent.outcomes.get(CUT_OFF, 0) + sent.outcomes.get(CANCELLED, 0)
         self.complete = self.ok + self.failed
-        self.mean_per_second = self.ok / self.seconds if self.seconds else 0.0  # over the whole load, as ab has it
+        self.mean_per_second = self.ok / self.seconds if self.seconds else 0.0  # over the whole load, as in ab
 
     @cached_property
     def rate(self) -> Rate:
@@ -39,14 +39,14 @@ class Metrics:
 
     @property
     def per_second(self) -> float:
-        """Of right answers, while the load was steady."""
+        """The rate of right answers while the load was steady."""
         return self.rate.per_second
 
-    # Times in ms, ascending, of successes where nothing else is said
+    # Times in ms, ascending, of successes unless stated otherwise
 
     @cached_property
     def latencies(self) -> Column:
-        """From the moment that a request was meant to start."""
+        """From the intended start of each request."""
         return np.sort(self.sent.requests.latency_ms[self.sent.requests.ok])
 
     @cached_property
@@ -67,13 +67,13 @@ class Metrics:
 
     @cached_property
     def lateness(self) -> Column:
-        """Of all that were started: how long after they were meant to."""
+        """How late each started request was."""
         requests = self.sent.requests
         return np.sort(milliseconds(requests.intended, requests.start)[requests.started])
 
     @cached_property
     def ends(self) -> Column:
-        """When answers were complete, after the start of the load."""
+        """When each answer was complete, after the start of the load."""
         requests = self.sent.requests
         return np.sort(requests.end[requests.ok]) / 1000
 
@@ -85,27 +85,27 @@ class Metrics:
         return float(percentiles.percentile(self.latencies, percent)) if self.ok else None
 
     def percentile(self, percent: float) -> Value | None:
-        """In ms, of what was answered or cut off: what was cut off would have taken longer than it had (Kaplan and Meier's estimate)."""
+        """In ms, over answered and cut-off requests: the latter would have taken longer than they had (Kaplan and Meier's estimate)."""
         requests = self.sent.requests
         cut = np.isin(requests.outcome, [NUMBER[CUT_OFF], NUMBER[CANCELLED]])
         if not self.ok or not cut.any():
             return Over(float(requests.latency_ms[cut].max())) if cut.any() else self.latency(percent)
         counted = requests.ok | cut
         times, ended = requests.latency_ms[counted], requests.ok[counted]
-        order = np.lexsort((~ended, times))  # of equal times, the answers first
+        order = np.lexsort((~ended, times))  # answers first among equal times
         times, ended = times[order], ended[order]
         still_waiting = np.cumprod(1 - ended / np.arange(len(times), 0, -1))
         passed = np.flatnonzero(ended & (still_waiting <= 1 - percent / 100 + 1e-9))
         return float(times[passed[0]]) if len(passed) else Over(float(times[-1]))
 
     def percentile_of_due(self, percent: float) -> float:
-        """In ms, of all that were due; infinite where a request was not answered as it should be."""
+        """In ms, over all requests due; infinite for those not answered correctly."""
         requests = self.sent.requests
         return float(percentiles.percentile(np.sort(np.where(requests.ok, requests.latency_ms, np.inf)), percent))
 
     @property
     def was_overrun(self) -> bool:
-        """Some were never sent only because the client had not come to them when the schedule was over."""
+        """Some requests were never sent only because the client had no time for them before the schedule ended."""
         requests = self.sent.requests
         latest_start = schedule.latest_start(self.sent.load.schedule) - 1e-5  # moments are rounded
         return self.unsent > 0 and float(requests.start[~requests.started].max()) / 1e6 > latest_start
@@ -122,13 +122,13 @@ class Metrics:
 
     @cached_property
     def reused(self) -> int:
-        """Requests on a connection that had served another."""
+        """The number of requests on a connection that had served one before."""
         requests = self.sent.requests
         return int((requests.started & (requests.connected == requests.start)).sum())
 
     @cached_property
     def lengths(self) -> tuple[int, int, int]:
-        """Of the bodies of right answers: the first, the shortest, the longest."""
+        """The body lengths of right answers: the first, the shortest, the longest."""
         lengths = self.sent.requests.body_bytes[self.sent.requests.ok]
         return (int(lengths[0]), int(lengths.min()), int(lengths.max())) if self.ok else (0, 0, 0)
 
@@ -142,7 +142,7 @@ class Metrics:
 
     @cached_property
     def send_skew_ms(self) -> float | None:
-        """From the first to the last send of the first wave; None where none of it was answered."""
+        """From the first to the last send of the first wave; None if none of it was answered."""
         requests = self.sent.requests
         first_wave = np.argsort(requests.start, kind="stable")[: self.sent.load.concurrency]
         sends = requests.sent[first_wave][requests.first_byte[first_wave] > 0]
@@ -152,7 +152,7 @@ class Metrics:
 
     @cached_property
     def in_flight(self) -> float:
-        """The requests that the load keeps in flight, at most, where its rate is counted; the mean of an open loop."""
+        """The most requests in flight while the rate is counted; the mean in an open loop."""
         load, requests = self.sent.load, self.sent.requests
         if load.is_open:
             return float(milliseconds(requests.start, requests.end).sum() / 1000 / self.seconds) if self.seconds else 0.0
@@ -165,14 +165,14 @@ class Metrics:
 
     @cached_property
     def ideal_per_second(self) -> float | None:
-        """What could at most be answered, if every answer took no longer than it must; of an open loop, what it offers."""
+        """The rate if every answer took only its least time; for an open loop, the rate it offers."""
         load = self.sent.load
         if load.is_open:
             return schedule.count(load.schedule) / schedule.length(load.schedule)
         if not self.least_seconds:
             return None
         if load.requests and window(self.sent).is_whole_load:
-            return load.requests / (math.ceil(load.requests / load.concurrency) * self.least_seconds)  # the last wave may be a small one
+            return load.requests / (math.ceil(load.requests / load.concurrency) * self.least_seconds)  # the last wave may be smaller
         return self.in_flight / self.least_seconds
 
     @cached_property
@@ -182,11 +182,11 @@ class Metrics:
         return self.per_second / self.ideal_per_second if self.ideal_per_second else None
 
     def _kept_up(self) -> float | None:
-        """The share of what was due that was answered in time: as fast as it came, however long each answer took.
+        """The share of requests due that was answered as fast as they came, however long each answer took.
 
-        Answers are counted in the second half of the schedule, and requests in the same time a mean
-        response time earlier: where no queue grows these are as many (Little's law). Where answers take
-        longer than the schedule, how fast they came in the end says it.
+        It counts answers in the second half of the schedule, and requests in an equal span a mean
+        response time earlier: if no queue grows, the two are equal (Little's law). If answers take
+        longer than the schedule, the rate of the last answers decides.
         """
         if not self.due:
             return None
@@ -204,17 +204,17 @@ class Metrics:
 
     @cached_property
     def cpu_ms(self) -> float | None:
-        """CPU of the server for each right answer; None where too few ticks of a clock decide it."""
+        """CPU of the server per right answer; None if too few ticks of a clock decide it."""
         return self.cost.cpu_seconds * 1000 / self.ok if self.cost and self.cost.cpu_known and self.ok else None
 
     @property
     def cpu_is_bound(self) -> bool:
-        """More than a hundredth of what was answered failed or was cut off: the CPU that this took is in the others' figure."""
+        """Failed or cut-off requests are more than a hundredth of the answered ones, and their CPU counts as the others'."""
         return self.failed + self.cut_off > WITHOUT_ANSWER * self.ok
 
     @cached_property
     def one_core_per_second(self) -> float | None:
-        """What one core has CPU time for."""
+        """The requests per second that one core has CPU time for."""
         return 1000 / self.cpu_ms if self.cpu_ms else None
 
     @property

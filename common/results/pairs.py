@@ -1,7 +1,7 @@
-"""Two scenarios side by side: what their slices and restarts leave, and what follows from it.
+"""Two scenarios side by side: the records of their slices and restarts, and what follows from them.
 
-A restart gives one ratio, of the CPU per request over all its slices; two starts of one program differ by more than its slices do,
-so the interval is of the restarts' ratios (Student's, of their logarithms), which has the slices' spread in it.
+A restart gives one ratio, of CPU per request over all its slices. Two starts of one program differ more than its slices do,
+so the interval is over the restarts' ratios (Student's t on their logarithms), which includes the slices' spread.
 """
 
 import math
@@ -13,52 +13,52 @@ from common.client.turns import Slice
 from common.results.facts import Environment, Pinned
 from common.results.intervals import CONFIDENCE, SAME, Estimate, estimate, no_difference_shown
 
-LOOKS = (3, 5, 8, 12, 20)  # numbers of restarts after which it is asked whether it is decided
-CONFIDENCE_OF_A_LOOK = 1 - (1 - CONFIDENCE) / len(LOOKS)  # so that all of them hold together 95 times in 100
-FAIR = 0.05  # how far the ratio may lie from the one that each shows in long slices
-IDLE_SHARE = 0.5  # of its core, that a server uses at most where response times are its own
-MOST_FAILED = 0.05  # of what was asked
+LOOKS = (3, 5, 8, 12, 20)  # numbers of restarts after which the pair may be decided
+CONFIDENCE_OF_A_LOOK = 1 - (1 - CONFIDENCE) / len(LOOKS)  # so that all looks hold together 95 times in 100
+FAIR = 0.05  # how far the ratio may lie from that of long slices
+IDLE_SHARE = 0.5  # of its core: if a server uses more, its response times are a queue's
+MOST_FAILED = 0.05  # of the requests sent
 
 Kind = Literal["more", "less", "same", "undecided", "unfair", "failed"]
 
 
 @dataclass
 class Restart:
-    """Both servers started anew."""
+    """One restart of both servers, and what it measured."""
 
     first: int  # which was started and asked first: 0 or 1
-    slice_seconds: float  # that a slice was to last
-    slices: list[Slice]  # in the order in which they were
+    slice_seconds: float  # the intended length of a slice
+    slices: list[Slice]  # in the order they were sent
 
 
 @dataclass
 class Pair:
     """Two scenarios under one load, asked in turn."""
 
-    names: list[str]  # of the one and the other
-    study: str  # of the first
+    names: list[str]  # of both scenarios
+    study: str  # of the first scenario
     line: str  # the load line
     identity: str  # of the load
     latency_ms: int  # added
-    within: float  # what counts as the same
-    launches: list[str]  # of both
-    sources: list[str]  # of both files
+    within: float  # the difference that counts as the same
+    launches: list[str]  # both launch lines
+    sources: list[str]  # both files
     started_at: str  # UTC, ISO 8601
     environment: Environment
-    pinned: Pinned | None = None  # where both ran
-    fault: str = ""  # why it ended early
-    restarts: list[Restart] = field(default_factory=list)  # in the order in which they were
+    pinned: Pinned | None = None  # the cores that both ran on
+    fault: str = ""  # why it ended early; '' if it did not
+    restarts: list[Restart] = field(default_factory=list)  # in the order they were made
 
 
 @dataclass(frozen=True)
 class SideBySide:
-    """What the restarts so far show of the one over the other."""
+    """What the restarts so far show, as ratios of the first to the second."""
 
     kind: Kind
     cpu: Estimate | None  # the ratio of CPU per request
-    response: Estimate | None  # of response times; None where they are not the servers' own
+    response: Estimate | None  # of response times; None if they are not the servers' own
     long_cpu: Estimate | None  # the ratio of CPU per request in long slices
-    cpu_ms: tuple[float, float] | None  # a request, of each
+    cpu_ms: tuple[float, float] | None  # per request, for each
     failed: tuple[float, float] = (0.0, 0.0)  # shares
 
     @property
@@ -67,7 +67,7 @@ class SideBySide:
 
 
 def judge_pair(pair: Pair) -> SideBySide:
-    """With the confidence of one look of several."""
+    """Judge with the confidence that one of several looks needs."""
     cpu = estimate_over(pair, cpu_ratio)
     long_cpu = estimate_over(pair, lambda restart: cpu_ratio(restart, is_long=True))
     bias = estimate_over(pair, bias_of)
@@ -96,7 +96,7 @@ def kind_of(ratio: Estimate | None, within: float = SAME) -> Kind:
 
 
 def is_beyond(ratio: Estimate | None, within: float) -> bool:
-    """Its whole interval."""
+    """Its whole interval lies beyond."""
     return (
         ratio is not None and ratio.low is not None and ratio.high is not None and (ratio.low > 1 + within or ratio.high < 1 / (1 + within))
     )
@@ -112,7 +112,7 @@ def slices_of(restart: Restart, side: int, is_long: bool = False) -> Iterator[Sl
 
 
 def cpu_per_request(restart: Restart, side: int, is_long: bool = False) -> float | None:
-    """In seconds, without what the server uses when nobody asks it."""
+    """In seconds, without what the server uses when nothing is asked of it."""
     asked = list(slices_of(restart, side, is_long))
     answers, seconds = sum(one.answers for one in asked), sum(one.seconds for one in asked)
     resting = list(slices_of(restart, 1 - side))
@@ -129,7 +129,7 @@ def cpu_ratio(restart: Restart, is_long: bool = False) -> float | None:
 
 
 def bias_of(restart: Restart) -> float | None:
-    """How far short slices are from long ones."""
+    """The ratio in short slices relative to that in long ones."""
     short, long = cpu_ratio(restart), cpu_ratio(restart, is_long=True)
     return short / long if short and long else None
 
@@ -144,7 +144,7 @@ def response_ratio(restart: Restart) -> float | None:
 
 
 def shows_response_times(pair: Pair) -> bool:
-    """Where the core is full, a response time is that of a queue."""
+    """Neither core is full; on a full core, response times are a queue's."""
     return all(share is not None and share <= IDLE_SHARE for share in (core_share(pair, 0), core_share(pair, 1)))
 
 
@@ -155,7 +155,7 @@ def core_share(pair: Pair, side: int) -> float | None:
 
 
 def cpu_ms_of(pair: Pair, side: int) -> float | None:
-    """A request, by the geometric mean of the restarts."""
+    """CPU ms per request, as the geometric mean of the restarts."""
     values = [value for restart in pair.restarts if (value := cpu_per_request(restart, side))]
     return 1000 * math.exp(sum(map(math.log, values)) / len(values)) if values else None
 

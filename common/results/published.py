@@ -1,4 +1,4 @@
-"""What studies published beside what was measured: the median where there are several runs."""
+"""What studies published beside what was measured, which is the median if there are several runs."""
 
 import statistics
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from common.results.record import Measured, ScenarioRun
 from common.results.timeline import slice_load
 
-MOST_OVER = 10  # seconds: Locust's rate, of which studies publish the highest, is a mean over so many
+MOST_OVER = 10  # seconds that Locust's rate is a mean over; studies publish its highest value
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class PublishedMetric:
     metric: str
     published: float
     measured: float | None
-    ratio: str  # of measured to published; '-' where they are not of the same thing
+    ratio: str  # of measured to published; '-' if they are not the same load
 
 
 def compare_published(study: str, runs: Iterable[ScenarioRun]) -> list[PublishedMetric]:
@@ -38,12 +38,12 @@ def compare_published(study: str, runs: Iterable[ScenarioRun]) -> list[Published
 
 
 def stated(load: Measured) -> dict[str, float]:
-    """What was published for it."""
+    """The published metrics of this load."""
     return {name: value for name, value in load.published.items() if value is not None}
 
 
 def known_metrics(load: Measured) -> dict[str, float | None]:
-    """What studies publish, by the names that they have in PUBLISHED."""
+    """The metrics that studies publish, by their names in PUBLISHED."""
     metrics = load.metrics
     return {
         "seconds": metrics.seconds,
@@ -58,11 +58,11 @@ def known_metrics(load: Measured) -> dict[str, float | None]:
 
 
 def highest_rate(load: Measured) -> float | None:
-    """What Locust shows as requests per second, at its highest: a mean of successes over ten whole seconds; None of a shorter load."""
+    """The highest rate that Locust would show, a mean of successes over ten whole seconds; None for a shorter load."""
     ok = [part.ok for part in slice_load(load.sent)]
     return max((sum(ok[at : at + MOST_OVER]) / MOST_OVER for at in range(len(ok) - MOST_OVER + 1)), default=None)
 
 
 def ratio_to_published(published: float, measured: float | None, load: Measured) -> str:
-    """Where they are of the same load."""
+    """The ratio as text, if both are of the same load."""
     return f"{measured / published:.2f}" if measured is not None and published and load.size == "declared" else "-"

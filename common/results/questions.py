@@ -1,4 +1,4 @@
-"""What a study asks, as a person put it: two scenarios under one load, and a sentence for each way that it can come out."""
+"""A study's questions: two scenarios under one load, and a sentence for each possible outcome."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ class Question:
     one: str  # the scenario that the sentences are about
     other: str  # the one that it is compared with
     path: str  # of the load
-    about: str  # how a sentence begins where nothing is decided
-    more: str  # where `one` serves more
+    about: str  # how the sentence begins if nothing is decided
+    more: str  # if `one` serves more
     less: str
-    same: str = ""  # where the two lie within 5 %; without it the figures are said
+    same: str = ""  # if the two are the same within 5%; without it, the sentence gives both rates
     latency_ms: int = 0
 
     def answer(self, comparisons: Iterable[LoadComparison]) -> str:
-        """'' where the run did not measure both."""
+        """The sentence; '' if the run did not measure both."""
         for comparison in comparisons:
             load = comparison.load
             rows = {row.scenario: row for row in comparison.rows}
@@ -48,12 +48,12 @@ class Question:
 
 
 def answer_questions(questions: Sequence[Question], comparisons: Sequence[LoadComparison]) -> list[str]:
-    """Of those that can be answered from this run."""
+    """The answers to those questions that this run can answer."""
     return [answer for question in questions if (answer := question.answer(comparisons))]
 
 
 def times(ratio: Estimate) -> str:
-    """'2.1 times', with the bounds where there are some."""
+    """'2.1 times', with the bounds if there are any."""
     middle = f"{write_number(ratio.middle)} times"
     if ratio.low is None or ratio.low == ratio.high:
         return middle
@@ -61,7 +61,7 @@ def times(ratio: Estimate) -> str:
 
 
 def inverse(ratio: Estimate) -> Estimate:
-    """Of a ratio, that of the other to the one."""
+    """The ratio the other way round."""
     low, high = (None if bound is None else 1 / bound for bound in (ratio.high, ratio.low))
     return Estimate(1 / ratio.middle, low, high, ratio.runs)
 
@@ -71,5 +71,5 @@ def not_decided(ratio: Estimate, one: Row, other: Row) -> str:
     rates = f"{one.scenario} and {other.scenario} answered {figures}"
     hidden = can_hide(ratio)
     if hidden is None:
-        return f"{rates}, too near to each other for single runs to decide" if ratio.runs == 1 else f"{rates}, too near to decide"
+        return f"{rates}, too close for single runs to decide" if ratio.runs == 1 else f"{rates}, too close to decide"
     return f"{rates}, no difference shown ({write_factor(hidden)} either way)"

@@ -1,14 +1,15 @@
-"""How many requests per second does a server answer while a load is steady, and how sure is that from one run alone?
+"""How many requests per second a server answers while a load is steady, and how sure that is from one run alone.
 
-A load begins with an empty server and ends with work half done: neither belongs to its rate. It is counted
-  of a load that was cut off  until its last answer;
-  of a load answered whole    until its last request began;
-  of a ramp                   from when its last user had arrived (its second half, if that leaves too little) to its end;
-  of one burst                over the whole of it: the time of a piece of work, not a rate that could go on.
-Answers often come in waves, of as many as are in flight. So with two waves or more the rate is that between the
+A load begins with an idle server and ends with work half done; neither belongs to its rate. It is counted
+  for a load that was cut off            until its last answer;
+  for a load answered completely         until its last request began;
+  for a ramp                             from its last user's arrival (or its second half, if that leaves too little) to its end;
+  for a burst of fewer than three waves  over all of it: one piece of work, not a rate that could go on.
+Answers often come in waves of as many as are in flight. So with two waves or more, the rate is taken between the
 middle of the first wave and the middle of the last: where a wave ends depends on its slowest answer, its middle does not.
 
-The error is from overlapping batch means: of the times that so many answers in a row took, one wave or more, else a fifth of all.
+The error comes from overlapping batch means: the times from the middle of a batch to the middle of the next, a batch being a wave or
+more. With fewer than three waves a batch is a fifth of all answers, and its time is taken from end to end.
 """
 
 from dataclasses import dataclass
@@ -20,18 +21,19 @@ from common.results.intervals import quantile
 
 MOST_ERROR = 0.2
 FEWEST = 10  # answers
-FEWEST_EVENLY = 4  # where they come one after the other, so that even their rate is known
+FEWEST_EVENLY = 4  # if they come so evenly that even this few give a rate
 BATCHES = 10  # more waves than these share a batch
-WAVES = 3  # a load of fewer is one piece of work: without its last wave there is no second one
+WAVES = 3  # fewer are one piece of work: without its last wave there is no second one
 LEAST_PLATEAU = 0.25  # of a ramp
+SMOOTHED = 1.8  # the variance from middle to middle is two thirds of that from end to end, or less, where answers are independent
 
 
 @dataclass(frozen=True)
 class Rate:
-    answers: int  # right ones, over which it was counted
-    seconds: float  # which they took
-    error: float | None  # relative, half of the 95 % interval; None where it cannot be known
-    too_short: str  # why it bears no conclusion; '' if it does
+    answers: int  # right answers that it was counted over
+    seconds: float  # the time they took
+    error: float | None  # relative, half of the 95% interval; None if unknown
+    too_short: str  # why it shows nothing; '' if it does
 
     @property
     def per_second(self) -> float:
@@ -40,7 +42,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Window:
-    """What of a load its rate is counted over, in s after its start."""
+    """The part of a load that its rate is counted over, in s after its start."""
 
     begin: float
     end: float
@@ -57,7 +59,7 @@ def window(sent: Sent) -> Window:
         return Window(0.0, sent.seconds, is_whole_load=True)
     if sent.stopped:
         return Window(0.0, sent.seconds)
-    last_began = np.sort(requests.end[requests.started])[started - load.concurrency - 1]  # when only the others were in flight
+    last_began = np.sort(requests.end[requests.started])[started - load.concurrency - 1]  # when the last request began
     return Window(0.0, float(last_began) / 1e6)
 
 
@@ -77,17 +79,22 @@ def measure_rate(sent: Sent) -> Rate:
 
 
 def error_of(ends: Column, wave: int, per_second: float) -> float:
-    """Relative, half of the 95 % interval."""
-    size = wave * max(1, len(ends) // (BATCHES * wave)) if len(ends) >= 2 * wave else max(1, len(ends) // 5)
-    moments = np.concatenate([[0.0], ends])
-    took, expected, batches = moments[size:] - moments[:-size], size / per_second, len(ends) / size
-    variance = float(((took - expected) ** 2).mean()) * batches / (batches - 1)
+    """Relative, half of the 95% interval."""
+    if len(ends) >= WAVES * wave:
+        size = wave * max(1, len(ends) // (BATCHES * wave))
+        summed = np.concatenate([[0.0], np.cumsum(ends)])
+        moments, smoothed = (summed[size:] - summed[:-size]) / size, SMOOTHED
+    else:
+        size = max(1, len(ends) // 5)
+        moments, smoothed = np.concatenate([[0.0], ends]), 1.0
+    took, expected, batches = moments[size:] - moments[:-size], size / per_second, (len(moments) - 1) / size
+    variance = smoothed * float(((took - expected) ** 2).mean()) * batches / (batches - 1)
     return float((variance / batches) ** 0.5 / expected * quantile(max(1.0, 1.5 * (batches - 1))))
 
 
 def explain_too_short(answers: int, error: float | None) -> str:
     if not answers:
-        return "nothing was answered as it should be"
+        return "nothing was answered correctly"
     if answers < (FEWEST if error is None or error > MOST_ERROR else FEWEST_EVENLY):
         return f"only {answers} answer{'s' * (answers > 1)}"
     if error is not None and error > MOST_ERROR:

@@ -1,4 +1,4 @@
-"""What a run leaves: typed records, each defined once. Only raw facts are stored; what follows from them is derived when asked for.
+"""What a run leaves: typed records, each defined once. Only raw facts are stored; everything else is derived from them.
 
 The comment behind a field is its description in docs/record.schema.json.
 """
@@ -18,27 +18,27 @@ FAILED, CLIENT_BOUND = "it failed", "client-bound"  # why a load is invalid
 
 @dataclass
 class Measured:
-    """What came of one load: what was sent, what that cost, and what disturbed it."""
+    """One measured load: what was sent, what it cost, and what disturbed it."""
 
     sent: Sent
-    identity: str  # of what was asked for, as a command line: loads that have the same one are the same
-    line: str  # as the scenario declares it
-    latency_ms: int  # added to all that the server sends
-    size: Literal["declared", "changed"]  # changed: by the user's options
-    least_seconds: float | None  # no answer can take less
+    identity: str  # the load's canonical command line: loads with the same one are the same
+    line: str  # the load line, as the scenario declares it
+    latency_ms: int  # added to everything the server sends
+    size: Literal["declared", "changed"]  # changed: the user's options changed it
+    least_seconds: float | None  # the least time of an answer; None: not declared
     published: dict[str, float | None]  # what the study published for this load
-    command: list[str]  # that started the server
-    generator: list[str]  # that sent the load
-    pinned: Pinned | None  # None: all shared all cores
-    postgres: str  # its version; '' without
+    command: list[str]  # the command that started the server
+    generator: list[str]  # the command that sent the load
+    pinned: Pinned | None  # None: everything shared all cores
+    postgres: str  # its version; '' without PostgreSQL
     warm_up: WarmUp
-    fault: str  # why this load shows nothing of the server; '' if it does
-    cost: Cost | None  # None: the server was never seen alive
-    cpu_seconds_beside: dict[str, float]  # of what ran beside the server, by name
+    fault: str  # why this load says nothing about the server; '' if it does
+    cost: Cost | None  # None: the server was never seen running
+    cpu_seconds_beside: dict[str, float]  # of the processes beside the server, by name
     noise: Noise
-    waited_for_ports_seconds: float  # before the load, until ports of ended connections were free
-    counted_in_log: dict[str, int]  # how often the server or what is beside it logged what the scenario counts
-    calibration_ms: float | None = None  # that a fixed piece of work took on the server's core before the load; None: not known
+    waited_for_ports_seconds: float  # waited before the load until ports of ended connections were free
+    counted_in_log: dict[str, int]  # what the scenario counts in the logs of the server and the processes beside it
+    calibration_ms: float | None = None  # the time of a fixed piece of work on the server's core before the load; None: unknown
 
     @cached_property
     def metrics(self) -> Metrics:
@@ -50,12 +50,12 @@ class Measured:
 
     @property
     def client_was_late(self) -> bool:
-        """Its rates and times are to be marked."""
+        """Its rates and times must be marked."""
         return client_was_late(self.metrics)
 
     @property
     def invalid(self) -> str:
-        """Why its figures are not the server's; '' if they are."""
+        """Why its metrics are not the server's; '' if they are."""
         if self.fault:
             return FAILED
         return CLIENT_BOUND if client_was_the_limit(self.sent.client) else ""
@@ -67,24 +67,24 @@ class ScenarioRun:
 
     scenario: str  # its name
     started_at: str  # UTC, ISO 8601
-    study: str  # that it belongs to
-    baselines: list[str]  # of its study: with the first of them that was measured, the others are compared
-    question: str  # that it answers
-    differs_from: dict[str, str]  # other scenarios, and the one thing that sets this one apart
-    launch: str  # as it is declared
-    source: str  # of the scenario's file
+    study: str  # the study that it belongs to
+    baselines: list[str]  # of its study: the others are compared with the first of these that was measured
+    question: str  # the question that it answers
+    differs_from: dict[str, str]  # other scenarios, and the one thing that sets this one apart from each
+    launch: str  # the launch line, as declared
+    source: str  # the scenario's file
     environment: Environment
-    mode: Literal["default", "full"]  # full: the published loads in place of the default ones
-    round: int = 1  # of a suite
-    control: bool = False  # the second run of the A/A control
+    mode: Literal["default", "full"]  # full: the published loads instead of the default ones
+    round: int = 1  # its number in a suite
+    control: bool = False  # this is the second run of the A/A control
     seed: int | None = None  # of the random order of a suite
     status: Literal["ok", "interrupted", "skipped", "failed"] = "interrupted"  # how it ended
-    reason: str = ""  # why it is not ok; of one that is, what is to be doubted in it
-    loads: list[Measured] = field(default_factory=list)  # in the order in which they were sent
+    reason: str = ""  # why it is not ok, or what to doubt about it if it is
+    loads: list[Measured] = field(default_factory=list)  # in the order they were sent
 
     @property
     def unanswered(self) -> list[str]:
-        """The loads of which no request was answered before their time was over: a result, but not what they were sent for."""
+        """The loads with no request answered before their time was up: a result, but not the one they were sent for."""
         return [load.sent.load.describe() for load in self.loads if not load.metrics.ok and not load.fault]
 
 
@@ -94,8 +94,8 @@ class Probe:
 
     sent: Sent
     verdict: Literal["held", "broken", "void"]  # void: the client was the limit
-    because: str  # '' where it held
-    cost: Cost | None = None  # None: of a server that we did not start
+    because: str  # the reason; '' if it held
+    cost: Cost | None = None  # None: we did not start the server
 
     @cached_property
     def metrics(self) -> Metrics:
@@ -106,28 +106,28 @@ class Probe:
 class Search:
     """A search for the highest rate that keeps a target."""
 
-    target: str  # 'p99<=500ms'
-    percent: float  # of the target: so many of the requests
-    limit_ms: float  # of the target: are answered in this time
-    probe_seconds: float  # that each rate was sent for
+    target: str  # such as 'p99<=500ms'
+    percent: float  # the target's percentile
+    limit_ms: float  # the target's time
+    probe_seconds: float  # how long each rate was sent
     url: str  # of the first probe
-    ended: Literal["found", "client-bound", "undecided", "none", "stopped"]  # how it came to its end
+    ended: Literal["found", "client-bound", "undecided", "none", "stopped"]  # how the search ended
     rate: float | None  # the highest that held
-    said: str  # why there is none, where the search knows more than its probes
-    probes: list[Probe]  # in the order in which they were sent
-    scenario: str = ""  # whose server it was
-    environment: Environment | None = None  # of a scenario's search
-    pinned: Pinned | None = None  # of a scenario's search
+    said: str  # why there is no rate, if the probes do not show it
+    probes: list[Probe]  # in the order they were sent
+    scenario: str = ""  # whose server was searched; '' for a URL
+    environment: Environment | None = None  # None: the search of a URL
+    pinned: Pinned | None = None  # None: the search of a URL, or all cores shared
 
 
 @dataclass
 class Plan:
-    """What a suite means to run: enough to go on where it was stopped."""
+    """What a suite is to run: enough to resume it."""
 
     scenarios: list[str]  # by name
-    rounds: int  # of all of them
+    rounds: int  # how often each scenario runs
     seed: int  # of the random order
-    full: bool  # the published loads
-    pin: bool  # server and all else on cores of their own
+    full: bool  # send the published loads
+    pin: bool  # give the server cores of its own
     sizes: Sizes
     baseline: str = ""  # the scenario that the others of its study are compared with; '': as the study says

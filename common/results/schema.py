@@ -1,6 +1,6 @@
 """The JSON Schema of records, made from their types: python -m common.results.schema > docs/record.schema.json
 
-What stands behind a field as a comment, in the type's source, is its description.
+The comment behind a field in the type's source is its description.
 """
 
 import inspect
@@ -40,12 +40,12 @@ TITLE = "A record of Django: sync or async?"
 
 
 def make_schema() -> dict[str, Any]:
-    _, definitions = msgspec.json.schema_components(KINDS, schema_hook=lambda kind: COLUMN)
+    _, definitions = msgspec.json.schema_components(KINDS, schema_hook=lambda kind: dict(COLUMN))
     for kind in (*KINDS, *PARTS):
         describe(kind, definitions[kind.__name__])
     for kind, name in KINDS.items():
         definition = definitions[kind.__name__]
-        if kind is Sent:  # which stands in other records too, without these
+        if kind is Sent:  # other records contain it too, without these
             definition = definitions["SavedLoad"] = json.loads(json.dumps(definition))
         definition["properties"] = {"version": {"const": VERSION}, "kind": {"const": name}, **definition["properties"]}
         definition["required"] = ["version", "kind", *definition["required"]]
@@ -54,7 +54,7 @@ def make_schema() -> dict[str, Any]:
 
 
 def describe(kind: type, definition: dict[str, Any]) -> None:
-    """Nothing but its fields, all of them, each with its comment."""
+    """Require all its fields and no others, and describe each by its comment."""
     comments = dict(re.findall(r"^    (\w+): .*?  # (.+)$", inspect.getsource(kind), re.MULTILINE))
     definition["additionalProperties"] = False
     definition["required"] = list(definition["properties"])

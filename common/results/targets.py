@@ -1,4 +1,4 @@
-"""What is to be kept, in a few words: 'p99<=800ms', 'req/s>=100', 'failed<=1%', 'cpu<=5ms'."""
+"""Targets that a run must keep: 'p99<=800ms', 'req/s>=100', 'failed<=1%', 'cpu<=5ms'."""
 
 import re
 import statistics
@@ -27,7 +27,7 @@ class Target:
 
     @property
     def percent(self) -> float:
-        """Of a percentile."""
+        """The percent of a percentile."""
         return 100.0 if self.metric == "max" else float(self.metric.removeprefix("p"))
 
     @property
@@ -35,7 +35,7 @@ class Target:
         return self.value
 
     def measure(self, metrics: Metrics) -> Value | None:
-        """None where nothing was measured."""
+        """The metric's value; None if nothing was measured."""
         match self.metric:
             case "req/s":
                 return metrics.per_second
@@ -53,14 +53,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Of a target: whether it was kept, and by what that is known."""
+    """Whether a target was kept, and the evidence."""
 
     verdict: str
     evidence: str
 
 
 def judge_target(target: Target, loads: Sequence[Measured], why_none: str) -> Judgement:
-    """By the median of the runs, or the verdict of most of them where one is no figure; a target that is not decided is not kept."""
+    """Judge by the median of the runs, or by most runs' verdict if one has only a bound; undecided counts as not kept."""
     judged = [(judge_load(target, load.metrics), target.measure(load.metrics)) for load in loads]
     known = [value for (verdict, _), value in judged if verdict != UNDECIDED and value is not None]
     if not known:
@@ -79,17 +79,17 @@ def judge_target(target: Target, loads: Sequence[Measured], why_none: str) -> Ju
 def judge_load(target: Target, metrics: Metrics) -> tuple[str, str]:
     """Kept, broken or not decided, and why."""
     value = target.measure(metrics)
-    unfinished = metrics.cut_off > metrics.complete  # it was cut off before it had answered half of what it started
+    unfinished = metrics.cut_off > metrics.complete  # it was cut off before half of its requests had ended
     half = f"{metrics.cut_off:,} of {metrics.started:,} requests were cut off"
     if target.metric == "req/s" and metrics.rate.too_short and not metrics.failed:
         return UNDECIDED, f"the load is too short to tell: {metrics.rate.too_short}"
     if value is None:
         return (
             UNDECIDED,
-            "the server's CPU is not known" if target.metric == "cpu" and metrics.ok else "nothing was answered as it should be",
+            "the server's CPU is not known" if target.metric == "cpu" and metrics.ok else "nothing was answered correctly",
         )
     number = number_of(value)
-    if isinstance(value, Over):  # more than this: enough to break what it may be at most
+    if isinstance(value, Over):  # more than this: enough to break an upper limit
         decided = BROKEN if target.at_most else KEPT
         return (decided, f"over {number:,.4g}") if number >= target.value else (UNDECIDED, f"{half}, none older than {number:,.4g} ms")
     if isinstance(value, AtMost):
@@ -117,7 +117,7 @@ def parse(text: str) -> Target:
 
 
 def parse_latency(text: str) -> Target:
-    """A percentile of the response times and what it may be at most, written in one way: 'p99<=500ms'."""
+    """A percentile of the response times and its limit, in one canonical form: 'p99<=500ms'."""
     try:
         target = parse(text)
     except UsageError:

@@ -1,4 +1,4 @@
-"""A load second by second: users (or what was due), sent, answered, failed, p50 and p95 of what ended in it."""
+"""A load second by second: users (or requests due), sent, answered, failed, p50 and p95 of those that ended in it."""
 
 import math
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from common.client.sent import Column, Sent
 
 @dataclass(frozen=True)
 class Slice:
-    second: int  # it covers what lies between this second and the next slice's
+    second: int  # it covers the time from this second to the next slice's
     users: int  # arrived by its end
     sent: int
     ok: int
     failed: int
     p50_ms: float | None
     p95_ms: float | None
-    due: int = 0  # of an open loop
+    due: int = 0  # in an open loop
 
 
 def slice_load(sent: Sent, width: int = 1) -> list[Slice]:
-    """The whole load; requests count as sent when they started and as ok or failed when they ended."""
+    """Slice the whole load; requests count as sent when they start, and as ok or failed when they end."""
     requests = sent.requests
     failed = ~np.isin(requests.outcome, [NUMBER[name] for name in NOT_FAILURES])
     # a load that is cut off ends a moment after its time: that moment belongs to the last slice

@@ -1,4 +1,4 @@
-"""How metrics are written, once for the terminal and the page: heads of columns, few digits, the interval beside the middle."""
+"""How metrics are written, both in the terminal and on the page: column heads, few digits, the interval beside the middle."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,17 +20,17 @@ from common.results.comparison import DISTURBED, LATE, Control, Row
 from common.results.facts import Environment, Pinned
 from common.results.intervals import SAME, Estimate, Over, Value, can_hide, is_the_same, no_difference_shown, number_of
 
-# Heads of columns, beside the names of the metrics themselves
+# Column heads, apart from the names of the metrics
 OF_IDEAL, FAILED, CUT_OFF, ONE_CORE = "of ideal", "failed", "cut off", "one core"
 TO_BASELINE, RUNS, LIMITED_BY = "to baseline", "runs", "limited by"
 
 REMEDIES = {  # what to do, by the bottleneck
-    SERVER_CPU: "add processes, not threads, up to one a core; then do less for each request",
+    SERVER_CPU: "add processes, not threads, up to one per core; then do less per request",
     SERVER_CONCURRENCY: "the server idled while requests queued; give it more threads, or wait with async",
     WAITING: "the load was the limit, not the server; send more at once (-c)",
     IN_TURN: "requests compute in step and wait in step; add a process, so that one computes while another waits",
-    DATABASE: "ask it for less, by fewer queries or an index, or give it more cores; more of the server does not help",
-    OFFERED: "the server kept up with all that was sent; send more a second (--rate)",
+    DATABASE: "ask less of it (fewer queries, an index), or give it more cores; more server processes do not help",
+    OFFERED: "the server kept up with everything that was sent; raise --rate",
     ERRORS: "find their cause before you compare; the ab summary names each kind of failure",
     CLIENT: "the load generator was the limit, not the server; give it a core of its own, or send less at once",
     OTHERS: "close them and measure again",
@@ -38,16 +38,16 @@ REMEDIES = {  # what to do, by the bottleneck
 }
 
 NO_DIFFERENCE, TOO_SHORT = "no difference shown", "too short to tell"
-CPU_QUOTA = "cpu_quota_percent"  # of one core, among the limits of an environment
+CPU_QUOTA = "cpu_quota_percent"  # in percent of a core, among an environment's limits
 UNSHOWN_PACKAGES = ("uvicorn-worker", "locust", "asgiref", "numpy", "psutil")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Of a table: what is written, and what it is sorted by."""
+    """A table's cell: its text, and what it is sorted by."""
 
     text: str
-    by: float | str  # '' where it is not known
+    by: float | str  # '' if unknown
     low: str = ""  # the bounds of the interval; '' without
     high: str = ""
     note: str = ""
@@ -58,7 +58,7 @@ class Cell:
 
 
 def write_cells(row: Row, baseline: str) -> dict[str, Cell]:
-    """By the heads of their columns, in the order in which they are read."""
+    """The cells by their column heads, in the order they are read."""
     metrics = {name: cell_of(estimate) for name, estimate in row.estimates.items()}
     return {
         "req/s": metrics["req/s"],
@@ -76,19 +76,19 @@ def write_cells(row: Row, baseline: str) -> dict[str, Cell]:
 
 
 def write_standing(row: Row) -> str:
-    """Why it has no rank; '' if it has one."""
+    """Why the scenario has no rank; '' if it has one."""
     if row.too_short:
         return f"{TOO_SHORT}: {row.too_short}"
     return f"failed {row.failed_share:.0%} of its requests" if row.is_failing else ""
 
 
 def write_name(row: Row) -> str:
-    """With the marks of what its figures are to be doubted for."""
+    """The scenario's name with the marks for its doubtful metrics."""
     return " ".join([row.scenario, *row.marks])
 
 
 def explain_marks(rows: Sequence[Row]) -> list[str]:
-    """A line for each mark: of which scenarios, why, and what became of such runs."""
+    """A line for each mark: which scenarios have it, why, and whether such runs count."""
     lines = []
     if any(row.disturbed for row in rows):
         each = []
@@ -100,7 +100,7 @@ def explain_marks(rows: Sequence[Row]) -> list[str]:
         lines.append(f"{DISTURBED} disturbed: {'; '.join(each)} ({what})")
     late = [row.scenario for row in rows if row.is_late]
     if late:
-        lines.append(f"{LATE} the load generator was kept waiting for a core: the times of {join_words(late)} hold that too")
+        lines.append(f"{LATE} the load generator was kept waiting for a core: the times of {join_words(late)} include that")
     return lines
 
 
@@ -124,14 +124,14 @@ def cell_of(estimate: Estimate | None, unit: str = "") -> Cell:
 
 
 def write_value(value: Value | None) -> str:
-    """One time of one run, in ms."""
+    """A single time of one run, in ms."""
     if isinstance(value, Over):
         return write_over(value.value)
     return write_number(None if value is None else number_of(value))
 
 
 def write_over(ms: float) -> str:
-    """A time that the load did not last for."""
+    """A time longer than the load lasted."""
     return f"over {ms / 1000:.3g} s" if ms >= 1000 else f"over {ms:.3g} ms"
 
 
@@ -143,7 +143,7 @@ def cell_of_ratio(ratio: Estimate | None) -> Cell:
 
 
 def write_no_difference(ratio: Estimate | None, within: float = SAME) -> str:
-    """Never taken for sameness: how large a difference could still hide, or within what the two are the same."""
+    """How large a difference could still hide, or within what the two are the same: not shown is not the same."""
     hidden = can_hide(ratio) if ratio else None
     if ratio is None or hidden is None:
         return NO_DIFFERENCE
@@ -161,14 +161,14 @@ def order_of(value: float | None) -> float | str:
 
 
 def write_number(value: float | None) -> str:
-    """Three digits, whole where there are more before the point."""
+    """Three digits, or all digits before the point if there are more."""
     if value is None:
         return "-"
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def write_exactly(value: float | None) -> str:
-    """Four digits, whole where there are more before the point."""
+    """Four digits, or all digits before the point if there are more."""
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
@@ -192,13 +192,13 @@ def write_ratio(ratio: Estimate | None) -> str:
 
 
 def write_control(control: Control) -> str:
-    """What the two came to; of their CPU only where it differs, which bars comparing CPU here."""
+    """The control's ratio; its CPU only if that differs, because then CPU cannot be compared here."""
     if control.ratio is None:
         return "no ratio: no run counts, or the load was too short"
     said = f"{write_estimate(control.ratio, 'x')} {judge_control(control.ratio)}"
     cpu = control.cpu_ratio
     differs = cpu is not None and cpu.low is not None and not no_difference_shown(cpu)
-    return f"{said}; CPU per request {write_estimate(cpu, 'x')}: it differs, so do not compare that here" if differs else said
+    return f"{said}; CPU per request {write_estimate(cpu, 'x')}: it differs, so don't compare CPU here" if differs else said
 
 
 def judge_control(ratio: Estimate) -> str:
@@ -210,7 +210,7 @@ def judge_control(ratio: Estimate) -> str:
 
 
 def describe_pinning(pinned: Pinned | None) -> str:
-    """What ran where: '' where the cores are not known."""
+    """Which cores everything ran on, in words."""
     if pinned is None:
         return "server, client and services share all cores"
     if pinned.shared or not pinned.others:
@@ -220,7 +220,7 @@ def describe_pinning(pinned: Pinned | None) -> str:
 
 
 def write_cores(numbers: Sequence[int]) -> str:
-    """Runs of them in short: 0-3, 8."""
+    """Core numbers in short: 0-3, 8."""
     ranges: list[list[int]] = []
     for number in sorted(numbers):
         if ranges and number == ranges[-1][-1] + 1:
@@ -231,14 +231,14 @@ def write_cores(numbers: Sequence[int]) -> str:
 
 
 def write_bottlenecks(row: Row) -> str:
-    """What limited most of the runs, with their number where it was not all."""
+    """What limited most of the runs, with their number if not all."""
     number, total = row.bottlenecks[row.bottleneck], row.bottlenecks.total()
     return row.limited_by if number == total else f"{row.limited_by} ({number} of {total})"
 
 
 def write_remedy(bottleneck: str) -> str:
-    """A service that the site needs has no sentence of its own."""
-    return REMEDIES.get(bottleneck, "ask it for less, or give it more cores; more of the server does not help")
+    """What to do about a bottleneck; all services share one sentence."""
+    return REMEDIES.get(bottleneck, "ask less of it, or give it more cores; more server processes do not help")
 
 
 def join_words(words: Sequence[str]) -> str:
@@ -246,7 +246,7 @@ def join_words(words: Sequence[str]) -> str:
 
 
 def brief(loads: Sequence[Sequence[str]]) -> list[str]:
-    """Of the parts of each: its first, and what it does not share with all. Where that tells two not apart, a number."""
+    """Short names of loads: the first part of each and the parts not shared by all, with a number if two are still equal."""
     if not loads:
         return []
     common = set.intersection(*map(set, loads))

@@ -1,4 +1,4 @@
-"""A scenario's ramp by Locust, in processes of its own: it patches whatever imports it."""
+"""Sends a scenario's ramp with Locust, in processes of its own, because Locust patches whatever imports it."""
 
 import importlib.util
 import sys
@@ -15,12 +15,12 @@ from common.serving.scenario import Scenario
 from common.serving.site import serving
 
 FILE = ROOT / "common" / "locustfile.py"
-BURST_SECONDS = 10.0  # of a load that is no ramp and has no time
-SAVING_SECONDS = 5.0  # for its CSV and HTML, when a person stops it
+BURST_SECONDS = 10.0  # for a load that is not a ramp and has no time
+SAVING_SECONDS = 5.0  # to write its CSV and HTML when the user stops it
 
 
 def run_locust(scenario: Scenario, words: Sequence[str], web: bool, directory: Path, tell: Tell, announce: Tell) -> int:
-    """Serve it and run the declared ramp, or whatever the user's own words for Locust say: Locust's exit code."""
+    """Serve it, run the declared ramp with the user's own Locust options, and return Locust's exit code."""
     if importlib.util.find_spec("locust") is None:
         raise NotInstalled(how_to_install("locust"))
     with postgres.server(tell) as database, serving(scenario, directory, database, pin=False, tell=tell) as site:
@@ -33,16 +33,16 @@ def run_locust(scenario: Scenario, words: Sequence[str], web: bool, directory: P
 
 
 def first_ramp(scenario: Scenario) -> Load:
-    """The first ramp that it declares, or else its first load."""
+    """The first ramp that the scenario declares, or else its first load."""
     loads = scenario.loads + scenario.loads_full
     return next((load for load in loads if load.spawn_rate is not None), loads[0])
 
 
 def locust_command(load: Load, url: str, directory: Path, web: bool) -> list[str]:
-    """What a person would type; a later option of the user's overrides an earlier one of ours."""
+    """The command as you would type it; the user's options come later and override ours."""
     words = [sys.executable, "-m", "locust", "-f", str(FILE), "--host", url, "--path", load.target]
     if load.headers or load.body_file is not None or load.method != ("POST" if load.form is not None else "GET"):
-        raise UsageError(f"Locust sends a GET or a form only, not {load.describe()}")
+        raise UsageError(f"Locust can only send a GET or a form, not {load.describe()}")
     if load.is_open:
         raise UsageError(f"Locust has users, not rates: it cannot send {load.describe()}")
     words += ["--users", str(load.concurrency), "--spawn-rate", f"{load.spawn_rate or load.concurrency:g}"]

@@ -1,4 +1,4 @@
-"""Where runs leave what they measured: a directory of its own for each, below results/."""
+"""Where runs leave their records: each in a directory of its own in results/."""
 
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ def new_directory(name: str = "") -> Path:
     stamp = datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
     directory = ROOT / "results" / (f"{stamp}-{name}" if name else stamp)
     try:
-        while directory.exists():  # another run of the same second
+        while directory.exists():  # another run began in the same second
             directory = directory.with_name(directory.name + "+")
         directory.mkdir(parents=True)
     except OSError as error:

@@ -1,16 +1,16 @@
-"""What is the highest rate that keeps a target such as p99<=500ms? By doubling, bisection and confirmation.
+"""Finds the highest rate that keeps a target such as p99<=500ms, by doubling, bisection and confirmation.
 
-A probe is an open loop of a constant rate. Its percentile is of all that was due, from the
-intended start; what was not answered as it should be counts as never answered. A probe is
-  void    the client was at its limit: of its core, of what it may have in flight, or it started requests so late
-          that this would show in the figure
-  broken  over 0.1 % failed or were not sent, or the percentile is above the target, or the server fell behind:
-          less was answered as fast as it came than by chance, 2 % less at least and never more than 5 %
-  held    neither
-Beyond its capacity a server keeps a target for as long as its queue has no time to grow. So a probe that would hold
+A probe is an open loop of constant rate. Its percentile covers all requests that were due, from the
+intended start; a request without a correct answer counts as never answered. A probe is
+  void    if the client was at its limit: it filled its core, had the most allowed in flight, or started requests so late
+          that this would show in the percentile;
+  broken  if over 0.1% failed or were not sent, or the percentile is above the target, or the server fell behind:
+          it answered fewer requests as fast as they came than chance explains (2% to 5% fewer);
+  held    otherwise.
+Beyond its capacity, a server keeps a target until its queue has had time to grow. So a probe that would hold
 while response times still grow is sent again for twice as long, until 500 requests are due or a minute is up.
-A rate that does not hold is tried again before it counts. The rate that is found has held
-twice more. Where the next higher rate was void, the client was the limit: at least so much.
+A rate that does not hold is tried again before it counts. The rate found has held
+twice more. If the next higher rate was void, the client was the limit, and the answer is "at least".
 """
 
 import asyncio
@@ -34,16 +34,16 @@ from common.results.record import Probe, Search
 from common.results.targets import Target
 
 LEAST_RATE = 1.0
-NEAR = 1.05  # the rate that is found and the next that does not hold are this near
+NEAR = 1.05  # how close the rate found and the next that does not hold must be
 CONFIRMATIONS = 2
 MOST_PROBES, MOST_SECONDS = 40, 900.0
-LEAST_DUE, ENOUGH_DUE = 50, 500  # requests of a probe: never fewer; so many bear a verdict whatever their trend is
+LEAST_DUE, ENOUGH_DUE = 50, 500  # requests of a probe: never fewer; and so many that the verdict counts whatever their trend
 LONGEST_PROBE = 60.0
 FAILED_SHARE = 0.001
-SHORTFALL, MOST_SHORTFALL = 0.02, 0.05  # that is no falling behind: always, and if chance may explain it
-GROWS = 0.02  # seconds by which answers take longer for each second that goes by
-LATE_SHARE = 0.05  # of the target's time: requests may not start later than this at its percentile
-ALONE = 3  # requests, one after the other, that show whether the target can be kept at all
+SHORTFALL, MOST_SHORTFALL = 0.02, 0.05  # not yet falling behind: always, and at most if chance may explain it
+GROWS = 0.02  # seconds by which response times grow with each second
+LATE_SHARE = 0.05  # of the target's time: how late requests may start, at its percentile
+ALONE = 3  # requests sent one by one, to see whether the target can be kept at all
 
 Verdict = Literal["held", "broken", "void"]
 Ended = Literal["found", "client-bound", "undecided", "none", "stopped"]
@@ -51,7 +51,7 @@ Ended = Literal["found", "client-bound", "undecided", "none", "stopped"]
 
 @dataclass
 class Bisection:
-    """The rates that were tried, and what follows: it knows nothing of requests."""
+    """The rates that were tried and what follows from them; it knows nothing of requests."""
 
     probe: Callable[[float], Awaitable[Verdict]]
     start: float = START_RATE
@@ -59,7 +59,7 @@ class Bisection:
     deadline: float = math.inf
 
     async def find(self) -> tuple[Ended, float | None]:
-        """How it ended, and the highest rate that held."""
+        """Find the highest rate that holds, and say how the search ended."""
         low, high, above = 0.0, math.inf, "broken"
         rate = self.start
         while len(self.tried) < MOST_PROBES and time.monotonic() < self.deadline:
@@ -93,7 +93,7 @@ class Bisection:
 
 
 def next_rate(low: float, high: float) -> float:
-    """Double, half, or the middle by ratio, in three digits."""
+    """Double, half, or the geometric middle, to three digits."""
     rate = low * 2 if math.isinf(high) else high / 2 if not low else math.sqrt(low * high)
     return float(f"{rate:.3g}")
 
@@ -117,12 +117,12 @@ def judge(target: Target, sent: Sent) -> tuple[Verdict, str]:
         return "broken", f"p{target.percent:g} {'was not answered in time' if math.isinf(taken) else f'{taken:,.1f} ms'}"
     kept = 1.0 if metrics.of_ideal is None else metrics.of_ideal
     if kept < 1 - allowed_shortfall(metrics):
-        return "broken", f"the server fell behind: it answered {kept:.1%} as fast as it came"
+        return "broken", f"the server fell behind: it answered only {kept:.1%} as fast as it came"
     return "held", ""
 
 
 def allowed_shortfall(metrics: Metrics) -> float:
-    """In the second half of a probe, of what was due in it: as much as its answers come unevenly."""
+    """The share of a probe's second half that may be missing: it depends on how unevenly answers come."""
     end = schedule.length(metrics.sent.load.schedule)
     ends = metrics.ends[(metrics.ends > end / 2) & (metrics.ends <= end)] - end / 2
     if len(ends) < FEWEST:
@@ -144,18 +144,18 @@ def grows(sent: Sent) -> bool:
 
 
 class Stopped(Exception):
-    """A person ended the search."""
+    """The user stopped the search."""
 
 
 class Prober:
-    """Sends the probes, one after the other, and keeps their records."""
+    """Sends probes one after the other, and keeps their records."""
 
     def __init__(self, load: Load, request: Request, target: Target, tell: Tell) -> None:
-        self.load = replace(load, grace=target.limit_ms / 1000)  # what is in flight after that has broken it
+        self.load = replace(load, grace=target.limit_ms / 1000)  # what takes longer has broken the target
         self.request = request
         self.target = target
         self.probes: list[Probe] = []
-        self._fastest = math.inf  # of the requests that were sent alone at first
+        self._fastest = math.inf  # of the requests sent alone at first
         self._tell = tell
         self._sender: Sender | None = None
         self._stopped = False
@@ -166,14 +166,14 @@ class Prober:
             self._sender.stop(CANCELLED)
 
     async def find(self) -> Search:
-        """The record of the whole search."""
+        """Search, and return the record of the whole search."""
         bisection = Bisection(self.probe, self.load.rate or START_RATE, deadline=time.monotonic() + MOST_SECONDS)
         ended: Ended = "stopped"
         rate, said = None, ""
         try:
             self._fastest = min([await self.time_alone() for _ in range(ALONE)])
             if self._fastest > self.target.limit_ms:
-                taken = "was not answered as it should be" if math.isinf(self._fastest) else f"took {self._fastest:,.1f} ms"
+                taken = "was not answered correctly" if math.isinf(self._fastest) else f"took {self._fastest:,.1f} ms"
                 ended, said = "none", f"no rate holds {self.target.text}: a request alone {taken}"
             else:
                 ended, rate = await bisection.find()
@@ -193,7 +193,7 @@ class Prober:
         )
 
     async def probe(self, rate: float) -> Verdict:
-        """Once, or again for longer while it cannot tell."""
+        """Send a probe, and again for longer while it cannot tell."""
         seconds = min(max(self.load.seconds or PROBE_SECONDS, LEAST_DUE / rate), max(LONGEST_PROBE, self.load.seconds or 0.0))
         while True:
             sent = await self._send(replace(self.load, rate=rate, seconds=seconds), self._tell)
@@ -208,20 +208,20 @@ class Prober:
             await self._settle()
 
     def _doubt(self, rate: float | None) -> str:
-        """Of a percentile that few requests decide."""
+        """A warning if few requests decide the percentile."""
         counts = [len(probe.sent.requests) for probe in self.probes if probe.sent.load.rate == rate and probe.verdict == "held"]
         beyond = percentiles.beyond(min(counts), self.target.percent) if counts else percentiles.FEW_BEYOND
         if beyond >= percentiles.FEW_BEYOND:
             return ""
-        return f"only {beyond} of {min(counts):,} requests lie beyond p{self.target.percent:g}: longer runs (-t) know it better"
+        return f"only {beyond} of {min(counts):,} requests lie beyond p{self.target.percent:g}: use longer runs (-t) for a surer result"
 
     async def time_alone(self) -> float:
-        """One request, in ms; infinite if it is not answered as it should be."""
+        """The response time of one request in ms; infinite if it is not answered correctly."""
         sent = await self._send(self.load.burst(1), silent)
         return Metrics(sent).latency(50) or math.inf
 
     async def _settle(self) -> None:
-        """Until the server has worked off what the probe left behind: the next starts on an idle one."""
+        """Wait until the server has finished what the probe left behind, so that the next probe finds it idle."""
         until = time.monotonic() + SETTLE_SECONDS
         idle_ms = max(IDLE * self._fastest, self._fastest + LATE_MS)
         while await self.time_alone() > idle_ms and time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""The process that asks two servers in turn and reads their CPU clocks at each flip: `side_by_side` starts it, once for each restart."""
+"""The process that asks two servers in turn and reads their CPU clocks at each switch; `side_by_side` starts it for each restart."""
 
 import argparse
 import json
@@ -19,15 +19,16 @@ from common.serving import accounting
 from common.serving.cost import Group
 
 SHORTEST_SLICE = 0.05  # seconds
-ANSWERS_LONG = 5  # a slice lasts at least so many response times
-LONG = 4  # a long slice lasts as many slices, and no less than
+ANSWERS_LONG = 5  # a slice lasts at least this many response times
+LONG = 4  # a long slice lasts this many slices, but at least
 LEAST_LONG = 0.5  # seconds
-SETTLING = 0.3  # seconds of each side, before anything counts
-FIND_EVERY = 0.5  # seconds; which processes a server has
+FEWEST_PAIRS = 3  # of slices, in a restart
+SETTLING = 0.3  # seconds for each side before anything counts
+FIND_EVERY = 0.5  # seconds between looks for a server's processes
 
 
 class Clocks:
-    """CPU seconds of both trees, by the kernel's clocks."""
+    """CPU seconds of both process trees, from the kernel's clocks."""
 
     def __init__(self, roots: Sequence[int]) -> None:
         self._groups = [Group(root) for root in roots]
@@ -47,8 +48,11 @@ class Clocks:
         return [group.together[-1][1] if group.together else 0.0 for group in self._groups]
 
 
-async def ask_in_turn(load: Load, urls: Sequence[str], roots: Sequence[int], seconds: float, first: int) -> dict[str, object]:
-    """Pairs of slices, who comes first alternating, until the time is over; one pair of long ones in the middle."""
+async def ask_in_turn(load: Load, urls: Sequence[str], roots: Sequence[int], seconds: float, most: float, first: int) -> dict[str, object]:
+    """Send pairs of slices, alternating which side comes first, until the time is up; one pair in the middle is long.
+
+    No slices at all if answers take so long that a few pairs would exceed `most` seconds.
+    """
     clocks = Clocks(roots)
     clocks.find()
     turns = Turns(load, [Request(url, load) for url in urls], clocks.read)
@@ -56,6 +60,9 @@ async def ask_in_turn(load: Load, urls: Sequence[str], roots: Sequence[int], sec
         settled = [await turns.ask(side, SETTLING) for side in (first, 1 - first)]
         length = slice_seconds([one.response_seconds / one.answers for one in settled if one.answers])
         turns.slices.clear()
+        seconds = max(seconds, FEWEST_PAIRS * 2 * length)
+        if seconds + 2 * LONG * length > most:
+            return {"slice_seconds": length, "slices": []}
         until, long_at, pairs = time.monotonic() + seconds, time.monotonic() + seconds / 2, 0
         while time.monotonic() < until or not pairs:
             clocks.find()
@@ -73,7 +80,7 @@ async def ask_in_turn(load: Load, urls: Sequence[str], roots: Sequence[int], sec
 
 
 def slice_seconds(response_seconds: Sequence[float]) -> float:
-    """Short, but several answers long."""
+    """Short, but long enough for several answers."""
     return max([SHORTEST_SLICE, *(ANSWERS_LONG * seconds for seconds in response_seconds)])
 
 
@@ -83,11 +90,12 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--load", required=True, help="a load line")
     parser.add_argument("--roots", type=int, nargs=2, required=True, metavar="PID", help="of the two servers")
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--most", type=float, required=True, metavar="SECONDS", help="that slow answers may stretch this to")
     parser.add_argument("--first", type=int, choices=(0, 1), required=True, help="which side is asked first")
     parser.add_argument("--json", type=Path, required=True, metavar="FILE")
     options = parser.parse_args(arguments)
     load = parse_line(options.load)
-    found = uvloop.run(ask_in_turn(load, options.urls, options.roots, options.seconds, options.first))
+    found = uvloop.run(ask_in_turn(load, options.urls, options.roots, options.seconds, options.most, options.first))
     options.json.write_text(json.dumps(found), encoding="utf-8")
     return 0
 

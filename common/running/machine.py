@@ -1,4 +1,4 @@
-"""What a figure depends on beside the scenario: the machine and the versions."""
+"""What a metric depends on apart from the scenario: the machine and the versions."""
 
 import os
 import platform
@@ -26,7 +26,7 @@ PACKAGES = (
 
 
 def describe_machine(launch: str = "") -> Environment:
-    """With the versions of the interpreter that a server's launch line starts, where that is not ours."""
+    """Describe it, with the versions of the interpreter that a launch line starts if that is not ours."""
     interpreter = another_interpreter(launch)
     ours = (
         f"{platform.python_implementation()} {platform.python_version()}",
@@ -48,13 +48,13 @@ def describe_machine(launch: str = "") -> Environment:
 
 
 def quota() -> dict[str, int]:
-    """In percent of a core, where there is one."""
+    """The CPU quota in percent of a core, if there is one."""
     found = cpu_quota()
     return {} if found is None else {CPU_QUOTA: round(found * 100)}
 
 
 def variables_that_may_move_figures() -> dict[str, str]:
-    """Those that servers get of our own environment: of its interpreter, libraries, memory and TLS."""
+    """The variables for interpreter, libraries, memory and TLS that servers get from our environment."""
     return {name: value for name, value in sorted(os.environ.items()) if name.startswith(MAY_MOVE) and name in surroundings()}
 
 

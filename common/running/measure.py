@@ -37,7 +37,7 @@ from common.serving.site import Site
 Look = Callable[[], None]
 LOOK_EVERY = 0.25
 CALIBRATIONS, CALIBRATION_STEPS = 5, 100_000
-LONGEST_WAIT = 65.0  # for ports: a minute of TIME_WAIT and a little
+LONGEST_WAIT = 65.0  # for ports: a minute of TIME_WAIT and a bit
 MOST_OPENED = 10_000  # connections a second, by the load generator
 
 
@@ -45,7 +45,7 @@ def warm_up(site: Site, load: Load, directory: Path, tell: Tell) -> WarmUp:
     sent = send_load(site, load.burst(site.scenario.warm_up), directory, tell, "warming up")
     site.check()
     if sent.failed:
-        raise Failed(f"{site.scenario.name} does not answer its warm-up as it should: {outcomes_of(sent)}\n{site.server.log_tail()}")
+        raise Failed(f"{site.scenario.name} does not answer its warm-up correctly: {outcomes_of(sent)}\n{site.server.log_tail()}")
     return WarmUp(sent.outcomes, sent.seconds)
 
 
@@ -72,7 +72,7 @@ def measure(
     machine.look()
     started = datetime.fromisoformat(sent.started_at).timestamp()
     ended = started + sent.seconds
-    # an idle server uses nothing: only what is cut off leaves work behind, which is not the load's
+    # an idle server uses nothing; only a cut-off load leaves work behind, which does not count
     counted = (-math.inf, ended if sent.stopped else math.inf)
     on_cores = meter.cpu_on_sides(started, ended, all_here=not site.pinned or site.pinned.shared)
     with_tables = scenario.tables is not None
@@ -102,7 +102,7 @@ def measure(
 
 
 def time_fixed_work(server_cores: list[int]) -> float | None:
-    """The shortest of a few: how fast the server's core is this minute. CPU time, so that who shares the core does not count."""
+    """How fast the server's core is now: the shortest of a few tries, in CPU time, so that sharing the core does not count."""
     with cores.only_on(server_cores[:1]):
         times = []
         for _ in range(CALIBRATIONS):
@@ -115,8 +115,8 @@ def time_fixed_work(server_cores: list[int]) -> float | None:
 
 
 def published_for(scenario: Scenario, planned: PlannedLoad) -> dict[str, float | None]:
-    """What was published for this load; lists go by LATENCIES_MS."""
-    at = scenario.latencies_ms.index(planned.latency_ms)
+    """The published metrics of this load; lists follow LATENCIES_MS."""
+    at = scenario.published_latencies_ms.index(planned.latency_ms)
     for row in scenario.published:
         if row.get("path") == planned.load.target:
             return {name: value[at] if isinstance(value, list) else value for name, value in row.items() if name != "path"}
@@ -124,7 +124,7 @@ def published_for(scenario: Scenario, planned: PlannedLoad) -> dict[str, float |
 
 
 def wait_for_ports(load: Load, name: str, tell: Tell) -> float:
-    """Ports of ended connections are not free for a minute: wait, not for ever, until this load's connections find some."""
+    """Wait, up to a limit, until enough ports are free for this load: those of ended connections are not for a minute."""
     began = time.monotonic()
     needed = most_connections(load)
     while lacks_ports(needed) and time.monotonic() - began < LONGEST_WAIT:
@@ -134,7 +134,7 @@ def wait_for_ports(load: Load, name: str, tell: Tell) -> float:
 
 
 def most_connections(load: Load) -> int:
-    """That it can use up."""
+    """The most connections that it can open."""
     if load.keep_alive or load.most_requests is None:
         return load.concurrency
     in_its_time = load.concurrency + MOST_OPENED * load.seconds if load.seconds is not None else math.inf
@@ -146,7 +146,7 @@ def count_in_log(scenario: Scenario, logged: str) -> dict[str, int]:
 
 
 def count_in(text: str, pattern: str) -> int:
-    """How often it occurs; how many different ones, if it has a group."""
+    """The number of matches, or of different ones if the pattern has a group."""
     matches = re.findall(pattern, text)
     return len(set(matches)) if re.compile(pattern).groups else len(matches)
 
@@ -172,19 +172,19 @@ def search_rate(site: Site, load: Load, target: str, directory: Path, tell: Tell
 def run_generator(
     site: Site, load: Load, path: Path, directory: Path, tell: Tell, label: str, looks: Sequence[Look], more: Sequence[str] = ()
 ) -> None:
-    """The load generator in a process of its own, until it has left its record at this path."""
+    """Run the load generator in a process of its own until it has left its record at this path."""
     progress = path.with_name("progress")
     heard = ["-q"] if tell is silent else ["--progress", str(progress)]
     told_to_stop = False
     command = [*generator_command(site, load), *heard, "--json", str(path), *more]
     log = directory / f"{site.scenario.name}.load.log"
-    afterwards = cores.told_for_afterwards()  # a database may go on for long with what was cut off
+    afterwards = cores.told_for_afterwards()  # a database may work on for long at what was cut off
     with Process("the load generator", command, afterwards, log) as generator, looking(looks):
         while generator.exit_code() is None:
             tell(f"{site.scenario.name} · {label}\n{progress.read_text() if progress.exists() else ''}")
             if not told_to_stop and generator.pid and not site.lives():
                 with suppress(ProcessLookupError):
-                    os.kill(generator.pid, signal.SIGINT)  # it then saves what it has
+                    os.kill(generator.pid, signal.SIGINT)  # it still saves what it has
                 told_to_stop = True
             time.sleep(LOOK_EVERY)
     if not path.exists():
@@ -193,18 +193,18 @@ def run_generator(
 
 
 def outcomes_of(sent: Sent) -> str:
-    """Counted by name; of answers that are no success, their statuses too."""
+    """The counts of outcomes by name, with the statuses of non-2xx answers."""
     statuses = {int(status) for status in sent.requests.status[np.equal(sent.requests.outcome, NON_2XX)]}
     said = f" (status {', '.join(map(str, sorted(statuses)))})" if statuses else ""
     return (", ".join(f"{name} {number}" for name, number in sent.outcomes.items()) or "none was sent") + said
 
 
 def fault_of(site: Site, sent: Sent) -> str:
-    """What spoilt the load: a process that ended, or nothing but failures. Some are a result, and so is too slow for its time."""
+    """What made the load invalid: a process ended, or everything failed. Some failures, or being too slow, are results."""
     try:
         site.check()
     except Failed as error:
         return str(error)
     if sent.outcomes.get("ok") or not failures(sent.outcomes):
         return ""
-    return f"no request of {sent.load.describe()!r} was answered as it should be: {outcomes_of(sent)}"
+    return f"no request of {sent.load.describe()!r} was answered correctly: {outcomes_of(sent)}"

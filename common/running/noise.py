@@ -1,6 +1,6 @@
-"""What else the machine did during a load: read from /proc while it runs; nothing where there is none.
+"""What else the machine did during a load, read from /proc while it runs; nothing on systems without /proc.
 
-Nothing is left out for it: it is told in numbers and, beyond fixed bounds, as a sentence.
+No load is left out here: noise is recorded in numbers and, beyond fixed bounds, as a sentence.
 """
 
 import math
@@ -21,27 +21,27 @@ from common.serving.cost import Samples, grown_between
 from common.serving.limits import throttled_seconds
 from common.serving.ports import time_wait
 
-FOREIGN_HERE = 0.03  # of the server's cores: more moves its rate and its times
-FOREIGN_THERE = 0.10  # of the others, where the load generator is
+FOREIGN_HERE = 0.03  # of the server's cores: more than this changes its rate and its times
+FOREIGN_THERE = 0.10  # of the other cores, where the load generator runs
 STOLEN = 0.02  # of all CPU time
-LEAST_FOREIGN_SECONDS = 0.05  # less cannot be told from the grain of the system's counters
-DEVIATIONS = 2.0  # nor what is within so many of theirs: they count who runs when the clock ticks, which is a sample
+LEAST_FOREIGN_SECONDS = 0.05  # less is lost in the grain of the system's counters
+DEVIATIONS = 2.0  # of those counters, which only sample what runs when the clock ticks: less is chance
 
-QUIET = 0.10  # of one core: others use less, or they are waited for
+QUIET = 0.10  # of one core: while others use more, we wait
 LOOK_SECONDS = 0.1
 LONGEST_WAIT = 10.0  # before one load
 LONGEST_WAITS = 60.0  # before all loads of a run
-PROGRAMS = 3  # so many are named
+PROGRAMS = 3  # the most that are named
 
 
 class Patience:
-    """How long a run may still wait for others to be done: a busy machine gets its answer too."""
+    """How long a run may still wait for other programs; a busy machine gets an answer too."""
 
     def __init__(self) -> None:
         self.left = float(os.environ.get("WAIT_FOR_QUIET", LONGEST_WAITS))
 
     def wait(self, outside: Sequence[int], tell: Tell) -> float:
-        """The seconds that were waited, none if it is quiet."""
+        """Wait for a quiet moment and return the seconds that took."""
         began, waited = time.monotonic(), 0.0
         while waited < min(self.left, LONGEST_WAIT):
             before, looked = accounting.cpu_clocks(psutil.pids()), time.monotonic()
@@ -50,13 +50,13 @@ class Patience:
             if sum(programs.values()) < QUIET * seconds:
                 break
             waited = time.monotonic() - began
-            tell(f"waiting for a quiet moment: {named(shares(programs, seconds))} used now")
+            tell(f"waiting for a quiet moment; busy: {named(shares(programs, seconds))}")
         self.left -= waited
         return waited
 
 
 def foreign_programs(before: Mapping[int, float], outside: Sequence[int]) -> dict[str, float]:
-    """CPU seconds since then, by name, of what is not ours and does not work for us."""
+    """CPU seconds since then, by name, of programs that are not ours and do not work for us."""
     everyone, after = accounting.see_all(), accounting.cpu_clocks(psutil.pids())
     ours = set(accounting.trees([os.getpid(), *outside], everyone))
     found: dict[str, float] = {}
@@ -76,7 +76,7 @@ def name_of(pid: int) -> str:
 
 
 def shares(programs: Mapping[str, float], seconds: float) -> dict[str, float]:
-    """Of one core, of those that used most."""
+    """The programs that used most, as shares of one core."""
     most = sorted(programs, key=lambda name: -programs[name])[:PROGRAMS]
     return {name: round(programs[name] / seconds, 4) for name in most if programs[name] >= 0.01 * seconds}
 
@@ -86,7 +86,7 @@ def named(programs: Mapping[str, float]) -> str:
 
 
 class MachineMeter:
-    """Begins when it is made, with the server's cores (none: all are everybody's); `look` while the load lasts."""
+    """Starts measuring when created, with the server's cores (none: all are shared); call `look` during the load."""
 
     def __init__(self, server_cores: Sequence[int], outside: Sequence[int] = ()) -> None:
         self._here = set(server_cores)
@@ -110,7 +110,7 @@ class MachineMeter:
             self._samples["throttled"].append((now, throttled))
 
     def noise(self, start: float, end: float, own_here: float, own_there: float, client: ClientCost) -> Noise:
-        """Between two clock times, given our own CPU seconds on the server's cores and elsewhere."""
+        """The noise between two clock times, given our own CPU seconds on the server's cores and elsewhere."""
         if not self._samples["here"] or end <= start:
             return Noise(available=False)
         programs = shares(foreign_programs(self._clocks, self._outside), time.monotonic() - self._began)
@@ -140,7 +140,7 @@ class MachineMeter:
 
 
 def used_on_sides(text: str, server_cores: set[int]) -> tuple[dict[str, float], dict[str, int]]:
-    """By /proc/stat: CPU seconds of programs on the server's cores and on the others, and what was stolen; how many cores each has."""
+    """From /proc/stat: CPU seconds on the server's cores, on the others, and stolen; and how many cores each side has."""
     used, cores = {"here": 0.0, "there": 0.0, "stolen": 0.0}, {"here": 0, "there": 0}
     for line in text.splitlines()[1:]:
         name, *words = line.split()
@@ -148,25 +148,25 @@ def used_on_sides(text: str, server_cores: set[int]) -> tuple[dict[str, float], 
             break
         side = "here" if not server_cores or int(name.removeprefix("cpu")) in server_cores else "there"
         cores[side] += 1
-        used[side] += sum(map(int, words[:3])) / TICKS  # user, nice, system: interrupts are nobody's
+        used[side] += sum(map(int, words[:3])) / TICKS  # user, nice, system; interrupts belong to no program
         used["stolen"] += int(words[7]) / TICKS if len(words) > 7 else 0.0
     return used, cores
 
 
 def least_told(busy: float, available: float) -> float:
-    """Foreign CPU seconds that cannot be chance, of so many busy ones in so many: the deviation of a count of ticks is binomial."""
+    """The least foreign CPU seconds that are not chance, given the busy and available ones: counts of ticks are binomial."""
     idle = max(0.0, 1 - busy / available) if available else 0.0
     return max(LEAST_FOREIGN_SECONDS, DEVIATIONS * math.sqrt(busy * idle / TICKS))
 
 
 def said(noise: Noise, seconds: float, cores: Mapping[str, int], client_waited: float | None, least: Mapping[str, float]) -> str:
-    """What disturbed the load, in one sentence; '' if nothing did by more than its bound."""
+    """What disturbed the load, in one sentence; '' if everything was within its bound."""
     reasons = []
     here, there = noise.foreign_on_server_cores or 0.0, noise.foreign_on_other_cores or 0.0
     if here > FOREIGN_HERE and here * seconds * cores["here"] > least["here"]:
         reasons.append(f"other programs used {here:.0%} of the server's cores")
     if there > FOREIGN_THERE and there * seconds * cores["there"] > least["there"]:
-        reasons.append(f"other programs used {there:.0%} of the cores of all else")
+        reasons.append(f"other programs used {there:.0%} of the other cores")
     if reasons and noise.foreign_programs:
         reasons[-1] += f" ({named(noise.foreign_programs)})"
     if noise.stolen_cpu_share is not None and noise.stolen_cpu_share > STOLEN:
@@ -179,13 +179,13 @@ def said(noise: Noise, seconds: float, cores: Mapping[str, int], client_waited: 
 
 
 def counters() -> dict[str, float]:
-    """Of pressure and the network, since boot; empty where the system has no /proc."""
+    """Counters of pressure and the network since boot; empty on systems without /proc."""
     found: dict[str, float] = {}
     try:
         pressure = Path("/proc/pressure/cpu").read_text()
         found["waited_for_cpu"] = int(pressure.partition("total=")[2].split()[0]) / 1e6
     except (OSError, IndexError, ValueError):
-        pass  # it does not tell
+        pass  # the system does not say
     for name, wanted in (("netstat", ("ListenOverflows", "ListenDrops")), ("snmp", ("RetransSegs",))):
         try:
             lines = Path(f"/proc/net/{name}").read_text().splitlines()

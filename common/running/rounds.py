@@ -1,4 +1,4 @@
-"""Which scenario runs when, in a suite: each in every round, one of each study twice."""
+"""Plans when each scenario of a suite runs: each once in every round, and one of each study twice."""
 
 import random
 from collections import Counter
@@ -23,9 +23,9 @@ class Turn:
 
 
 def plan_turns(scenarios: Sequence[Scenario], rounds: int, seed: int, baselines: Mapping[str, Sequence[str]]) -> list[Turn]:
-    """With several rounds, in each every scenario in random order, the baseline of each study twice.
+    """With several rounds: each scenario once a round in random order, and each study's baseline twice.
 
-    A single round goes by name; where it compares, that one is at its end sent its first load once more.
+    A single round goes by name; if a study compares several, its baseline gets its first load once more at the end.
     """
     controls = [baseline_among([one for one in scenarios if one.study == study], baselines[study]) for study in baselines]
     if rounds == 1:
@@ -44,11 +44,16 @@ def plan_turns(scenarios: Sequence[Scenario], rounds: int, seed: int, baselines:
 
 
 def baseline_among(scenarios: Sequence[Scenario], baselines: Sequence[str]) -> Scenario | None:
-    """The first of those that the study names, or else the first by name."""
+    """The first present of those that the study names, or else the first by name."""
     by_name = {one.name: one for one in sorted(scenarios, key=lambda one: one.name)}
     return next((by_name[name] for name in baselines if name in by_name), next(iter(by_name.values()), None))
 
 
 def first_load_of(scenario: Scenario) -> Scenario:
-    latencies = scenario.latencies_ms[:1]
-    return replace(scenario, load=scenario.load[:1], load_full=scenario.load_full[:1], latencies_ms=latencies)
+    return replace(
+        scenario,
+        load=scenario.load[:1],
+        load_full=scenario.load_full[:1],
+        latencies_ms=scenario.latencies_ms[:1],
+        latencies_ms_full=scenario.latencies_ms_full[:1],
+    )

@@ -1,4 +1,4 @@
-"""One run of one scenario: for each of its loads its server started afresh, warmed up, the load sent, the record saved."""
+"""Runs one scenario: for each load it starts the server afresh, warms it up, sends the load and saves the record."""
 
 import traceback
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ from common.serving.postgres import Server
 from common.serving.scenario import Scenario
 from common.serving.site import serving
 
-PATIENCE = Patience()  # of this process: all its runs together wait so long
+PATIENCE = Patience()  # shared by all runs of this process
 
 
 class Watch(Protocol):
-    """Who follows a run: told what goes on now, how much is left, and each load that was measured."""
+    """Follows a run: it hears what goes on now, how much is left, and of each measured load."""
 
     @property
     def is_seen(self) -> bool: ...
@@ -49,7 +49,7 @@ def run_turn(
     baselines: Sequence[str] = (),
     seed: int | None = None,
 ) -> ScenarioRun:
-    """The record is saved after each load, whatever becomes of the next; a person who stops the run has it as it is."""
+    """Save the record after each load, whatever becomes of the next, so that a stopped run keeps what it has."""
     scenario, folder = turn.scenario, directory / turn.folder
     path = folder / f"{scenario.name}{files.SUFFIX}"
     run = begin_run(turn, options, baselines, seed)
@@ -66,7 +66,7 @@ def run_turn(
             run.loads.append(load)
             faults += [fault for fault in (load.fault, save(path, run)) if fault]
             watch.measured(Sample(run, load))
-        doubts = dict.fromkeys(f"no request of {load!r} was answered before its time was over" for load in run.unanswered)
+        doubts = dict.fromkeys(f"no request of {load!r} was answered before its time was up" for load in run.unanswered)
         doubts |= dict.fromkeys(doubt for load in run.loads for doubt in doubts_of_ideal(load.metrics))
         run.status, run.reason = ("failed", "; ".join(faults)) if faults else ("ok", "; ".join(doubts))
     except NotInstalled as missing:
@@ -75,7 +75,7 @@ def run_turn(
         run.status, run.reason = "failed", "; ".join([*faults, str(problem)])
     except KeyboardInterrupt:
         run.status = "interrupted"
-    except Exception as error:  # whatever it is, the turns after it can be made: hours of rounds are not lost
+    except Exception as error:  # whatever it is, later turns can still run: hours of rounds are not lost
         log = folder / f"{scenario.name}.log"
         note_traceback(log, error)
         run.status, run.reason = "failed", "; ".join([*faults, f"{one_line(error)} (its traceback is in {short_path(log)})"])
@@ -100,12 +100,12 @@ def one_line(error: Exception) -> str:
 
 
 def save(path: Path, run: ScenarioRun) -> str:
-    """What cannot be saved is shown all the same: '' or why it was not saved."""
+    """Save the record; return why that failed, or ''. The results are shown anyway."""
     try:
         files.write(path, run)
     except files.RecordError as error:
         return str(error)
-    except Exception as error:  # likewise: the next turn's record may be fine
+    except Exception as error:  # as above: the next turn's record may be fine
         return f"cannot save {path}: {one_line(error)}"
     return ""
 
@@ -132,7 +132,7 @@ def begin_run(turn: Turn, options: RunOptions, baselines: Sequence[str], seed: i
 def measure_afresh(
     scenario: Scenario, planned: PlannedLoad, options: RunOptions, directory: Path, database: Server, tell: Tell
 ) -> Measured:
-    """A fault during the load is part of its record."""
+    """Measure on a fresh server; a fault during the load becomes part of its record."""
     tell(f"{scenario.name}: starting")
     with serving(scenario, directory, database, latency_ms=planned.latency_ms, pin=options.pin, tell=tell) as site:
         warmed = warm_up(site, planned.load, directory, tell)

@@ -1,4 +1,4 @@
-"""How many requests per second does a scenario's server take before it breaks a target? On the path of its first load."""
+"""Finds how many requests per second a scenario's server takes before it breaks a target, on the path of its first load."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -21,9 +21,9 @@ from common.serving.site import serving
 
 
 def search_scenario(scenario: Scenario, target: Target, options: RunOptions, directory: Path, tell: Tell) -> tuple[Search, Path]:
-    """The server as in a measured run, on cores of its own, and one search against it; with its record's path."""
+    """Search against a server that runs as in a measured run; return the search and the path of its record."""
     if options.sizes.requests is not None:
-        raise UsageError("--find-rate sends loads of its own: no -n with it")
+        raise UsageError("--find-rate sends loads of its own: leave out -n")
     load = first_probe(scenario.loads[0], options)
     with (
         postgres.server(tell) as database,
@@ -44,7 +44,7 @@ def search_scenario(scenario: Scenario, target: Target, options: RunOptions, dir
 
 
 def first_probe(load: Load, options: RunOptions) -> Load:
-    """The scenario's request, in the first run of a search."""
+    """The first probe of a search, with the scenario's request."""
     return replace(
         load.burst(1),
         requests=None,

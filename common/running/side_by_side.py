@@ -1,7 +1,7 @@
-"""Two scenarios side by side: both served on the same cores, asked in turn by one client, both started anew again and again.
+"""Two scenarios side by side: both are served on the same cores, one client asks them in turn, and both are restarted often.
 
-Which of the two is started and asked first is drawn for each restart. It ends when the pair is decided, looked at
-after a few stated numbers of restarts, or when its time is over.
+Each restart draws which of the two is started and asked first. It ends when the pair is decided, which is checked
+after a few fixed numbers of restarts, or when its time is up.
 """
 
 import json
@@ -20,6 +20,7 @@ from common.client.load import Load
 from common.client.progress import Tell
 from common.results.intervals import SAME
 from common.results.pairs import LOOKS, Pair, Restart, judge_pair
+from common.running.in_turn import ANSWERS_LONG
 from common.running.machine import describe_machine
 from common.running.measure import LOOK_EVERY, send_load
 from common.running.sizing import PlannedLoad, RunOptions, plan_loads
@@ -29,13 +30,14 @@ from common.serving.process import Process
 from common.serving.scenario import Scenario
 from common.serving.site import Serving, Site
 
-RESTART_SECONDS = 4.0  # that both are asked for, once they are up
-OF_ITS_TIME = 10  # that lasts no longer than such a part of the whole, or there would be too few
+RESTART_SECONDS = 4.0  # of load on both, once they are up
+SLOWEST_OF_ITS_TIME = 4  # slow answers may stretch it to this part
+OF_ITS_TIME = 10  # a restart lasts at most this fraction of the whole, or there would be too few
 
 
 @dataclass(frozen=True)
 class Duel:
-    """What is to be decided: two scenarios under a load that both have."""
+    """Two scenarios to compare under a load that both have."""
 
     one: Scenario
     other: Scenario
@@ -51,7 +53,7 @@ class Duel:
 
 
 def plan_duels(one: Scenario, other: Scenario, options: RunOptions) -> list[Duel]:
-    """One for each closed loop, with no ramp, that both declare; UsageError if there is none."""
+    """A duel for each closed loop, ramps excepted, that both declare; UsageError if there is none."""
     theirs = {(planned.load.identity, planned.latency_ms) for planned in plan_loads(other, options)}
     common = [planned for planned in plan_loads(one, options) if (planned.load.identity, planned.latency_ms) in theirs]
     duels = [Duel(one, other, planned) for planned in common if not planned.load.is_open and planned.load.spawn_rate is None]
@@ -63,13 +65,13 @@ def plan_duels(one: Scenario, other: Scenario, options: RunOptions) -> list[Duel
 def fight(
     duel: Duel, options: RunOptions, directory: Path, database: Server, seconds: float, seed: int, tell: Tell, within: float = SAME
 ) -> Pair:
-    """What was measured is kept, whatever ends it."""
+    """Measure until the pair is decided; whatever ends it, what was measured is kept."""
     pair = begin_pair(duel, within)
     chance, until = random.Random(f"{seed} {pair.names} {pair.identity} {pair.latency_ms}"), time.monotonic() + seconds
-    length = min(RESTART_SECONDS, seconds / OF_ITS_TIME)
+    length, most = min(RESTART_SECONDS, seconds / OF_ITS_TIME), seconds / SLOWEST_OF_ITS_TIME
     try:
         while time.monotonic() < until or len(pair.restarts) < LOOKS[0]:
-            pair.restarts.append(restart(duel, pair, options, directory, database, length, chance.randrange(2), tell))
+            pair.restarts.append(restart(duel, pair, options, directory, database, (length, most), chance.randrange(2), tell))
             if len(pair.restarts) in LOOKS and judge_pair(pair).is_decided:
                 break
     except Problem as problem:
@@ -94,11 +96,11 @@ def begin_pair(duel: Duel, within: float) -> Pair:
 
 
 def restart(
-    duel: Duel, pair: Pair, options: RunOptions, directory: Path, database: Server, seconds: float, first: int, tell: Tell
+    duel: Duel, pair: Pair, options: RunOptions, directory: Path, database: Server, lasts: tuple[float, float], first: int, tell: Tell
 ) -> Restart:
-    """Both up on the same cores, warmed up one after the other, then asked in turn."""
+    """Start both on the same cores, warm them up one after the other, then ask them in turn."""
     number = len(pair.restarts) + 1
-    tell(f"{' beside '.join(pair.names)}: starting both, for the {number}. time")
+    tell(f"{' beside '.join(pair.names)}: starting both · restart {number}")
     workers = max(scenario.workers for scenario in duel.scenarios)
     pair.pinned = cores.share_out(workers) if options.pin else None
     with cores.only_on(pair.pinned.others if pair.pinned else []), Serving(directory, database) as started:
@@ -108,16 +110,20 @@ def restart(
             sites[side] = started.start(scenario, duel.planned.latency_ms, pair.pinned.server if pair.pinned else [])
             warmed = send_load(sites[side], duel.planned.load.burst(scenario.warm_up), directory, tell, "warming up")
             if warmed.failed:
-                raise Failed(f"{scenario.name} does not answer its warm-up as it should\n{sites[side].server.log_tail()}")
+                raise Failed(f"{scenario.name} does not answer its warm-up correctly\n{sites[side].server.log_tail()}")
         tell(f"{' beside '.join(pair.names)} · restart {number} · {duel.planned.load.describe()}")
-        return ask_in_turn([sites[0], sites[1]], duel.planned.load, seconds, first, directory)
+        found = ask_in_turn([sites[0], sites[1]], duel.planned.load, lasts, first, directory)
+    if not found.slices:
+        answer = found.slice_seconds / ANSWERS_LONG
+        raise Failed(f"answers take {answer:.1f} s under this load, too long to ask both in turn: use more --minutes, or --rounds")
+    return found
 
 
-def ask_in_turn(sites: Sequence[Site], load: Load, seconds: float, first: int, directory: Path) -> Restart:
-    """By a process of its own, which is ended if a server is gone."""
+def ask_in_turn(sites: Sequence[Site], load: Load, lasts: tuple[float, float], first: int, directory: Path) -> Restart:
+    """Let a process of its own ask them; end it if a server has ended."""
     with folders.temporary() as folder:
         path = folder / "slices.json"
-        with Process("the client of both", command_for(sites, load, seconds, first, path), log=directory / "in_turn.log") as client:
+        with Process("the client of both", command_for(sites, load, lasts, first, path), log=directory / "in_turn.log") as client:
             while client.exit_code() is None:
                 for site in sites:
                     site.check()
@@ -130,8 +136,9 @@ def ask_in_turn(sites: Sequence[Site], load: Load, seconds: float, first: int, d
     return msgspec.convert({"first": first, **found}, Restart)
 
 
-def command_for(sites: Sequence[Site], load: Load, seconds: float, first: int, path: Path) -> list[str]:
+def command_for(sites: Sequence[Site], load: Load, lasts: tuple[float, float], first: int, path: Path) -> list[str]:
     urls = [site.url + load.target for site in sites]
     roots = [str(site.server.pid) for site in sites]
-    options = ["--seconds", str(seconds), "--first", str(first), "--json", str(path), "--load", load.identity, "--roots", *roots]
+    seconds, most = map(str, lasts)
+    options = ["--seconds", seconds, "--most", most, "--first", str(first), "--json", str(path), "--load", load.identity, "--roots", *roots]
     return [sys.executable, "-m", "common.running.in_turn", *urls, *options]

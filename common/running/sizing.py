@@ -1,4 +1,4 @@
-"""Which loads does a run send: the default ones or those that were published, as they are written or in the sizes that the user gives?"""
+"""Which loads a run sends: the default or the published ones, as declared or in the user's sizes."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,13 +8,13 @@ from common.client import schedule
 from common.client.load import Load, Sizes, resized
 from common.serving.scenario import Scenario
 
-BURST_SECONDS = 10.0  # of a load without a time, to say how long is left
-START_SECONDS = 3.0  # what a start and a warm-up take, to say how long is left
+BURST_SECONDS = 10.0  # assumed for a load without a time, to say how long is left
+START_SECONDS = 3.0  # assumed for a start and a warm-up, to say how long is left
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a user may lay over a scenario, as it decides figures."""
+    """The user's options that affect metrics."""
 
     sizes: Sizes = field(default_factory=Sizes)
     full: bool = False
@@ -30,7 +30,7 @@ class PlannedLoad:
     latency_ms: int
     least_seconds: float | None
     options: RunOptions
-    published: bool = True  # it is one of those that --full sends
+    published: bool = True  # one of those that --full sends
 
     @cached_property
     def load(self) -> Load:
@@ -38,7 +38,7 @@ class PlannedLoad:
 
     @cached_property
     def changed(self) -> bool:
-        """Is it another load than the declared one, by the user's wish?"""
+        """The user's options made it different from the declared load."""
         return self.load != self.declared
 
     @property
@@ -47,7 +47,7 @@ class PlannedLoad:
 
     @property
     def planned_seconds(self) -> float:
-        """With the start of its server."""
+        """Includes the start of its server."""
         return seconds_of(self.load) + START_SECONDS
 
     @property
@@ -56,14 +56,15 @@ class PlannedLoad:
 
 
 def plan_loads(scenario: Scenario, options: RunOptions) -> list[PlannedLoad]:
-    """Each load at each added latency; with --full those in LOAD_FULL take the place of the others, where there are any."""
+    """Each load at each added latency; with --full, LOAD_FULL and LATENCIES_MS_FULL replace the others where a scenario has them."""
     lines, loads = scenario.load, scenario.loads
+    latencies_ms = scenario.published_latencies_ms if options.full else scenario.latencies_ms
     published = scenario.load_full or scenario.load
     if options.full and scenario.load_full:
         lines, loads = scenario.load_full, scenario.loads_full
     return [
         PlannedLoad(line, load, latency_ms, scenario.least_seconds_of(load), options, published=line in published)
-        for latency_ms in scenario.latencies_ms
+        for latency_ms in latencies_ms
         for line, load in zip(lines, loads, strict=True)
     ]
 

@@ -1,4 +1,4 @@
-"""What the kernel says of processes: CPU by its clocks in nanoseconds; parents, threads and ended children by /proc, else by psutil."""
+"""What the kernel knows of processes: CPU from its nanosecond clocks; parents, threads and ended children from /proc, else from psutil."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psutil
 
 TICKS = os.sysconf("SC_CLK_TCK")
-FEWEST_TICKS = 50  # that a figure may rest on: it is up to two of them off
+FEWEST_TICKS = 50  # for a metric, which may be off by up to two of them
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ COUNTS_TICKS = sys.platform == "linux" and not HAS_CLOCKS
 def cpu_clock(pid: int) -> float:
     """CPU seconds of a process alone; OSError if it is gone."""
     if HAS_CLOCKS:
-        return time.clock_gettime((~pid << 3) | 2)  # all threads, those that have ended too
+        return time.clock_gettime((~pid << 3) | 2)  # all its threads, including ended ones
     try:
         used = psutil.Process(pid).cpu_times()
     except psutil.Error:
@@ -44,7 +44,7 @@ def cpu_clock(pid: int) -> float:
 
 
 def cpu_clocks(pids: Iterable[int]) -> dict[int, float]:
-    """Of those that are not gone."""
+    """The CPU clocks of those that have not ended."""
     found = {}
     for pid in pids:
         try:
@@ -55,7 +55,7 @@ def cpu_clocks(pids: Iterable[int]) -> dict[int, float]:
 
 
 def see(pid: int) -> Seen:
-    """OSError if it is gone."""
+    """Look at one process; OSError if it has ended."""
     if sys.platform != "linux":
         return see_elsewhere(pid)
     file = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
@@ -76,7 +76,7 @@ def see_elsewhere(pid: int) -> Seen:
 
 
 def see_all() -> dict[int, Seen]:
-    """Every process that we may look at."""
+    """Look at every process that we may."""
     found = {}
     for pid in psutil.pids():
         try:
@@ -87,18 +87,18 @@ def see_all() -> dict[int, Seen]:
 
 
 def trees(roots: Iterable[int], everyone: Mapping[int, Seen]) -> list[int]:
-    """The roots that live and all that descends from them."""
+    """The roots that still run, and all their descendants."""
     children: dict[int, list[int]] = {}
     for pid, seen in everyone.items():
         children.setdefault(seen.parent, []).append(pid)
     found = [pid for pid in roots if pid in everyone]
-    for pid in found:  # which grows meanwhile
+    for pid in found:  # it grows meanwhile
         found += children.get(pid, [])
     return list(dict.fromkeys(found))
 
 
 def memory(pid: int) -> int:
-    """In bytes: what it has alone, and of what it shares its part (all of it, where only that is told)."""
+    """In bytes: its own memory and its part of what it shares (all of that, where the system says no more)."""
     if sys.platform != "linux":
         return int(psutil.Process(pid).memory_info().rss)
     try:

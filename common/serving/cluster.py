@@ -15,7 +15,7 @@ from common.serving.places import HOST
 from common.serving.process import Process, how_to_install
 
 SUPERUSER = "postgres"
-LIBPQ = ("PG",)  # so the names of its variables begin
+LIBPQ = ("PG",)  # how the names of its variables begin
 
 
 class Cluster:
@@ -40,13 +40,13 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _reachable(self, folder: Path) -> Path:
-        """The programs where their user may run them: copied if they lie in a home that is closed to others."""
+        """The programs where their user may run them: copied if they are in a home that is closed to others."""
         if not self.user:
             return folder
         shutil.chown(self.folder, self.user)
         if self._run("postgres", [str(folder / "postgres"), "--version"], Path(os.devnull)) == 0:
             return folder
-        package = folder.parents[1]  # a wheel's libraries lie beside it, where its programs look for them
+        package = folder.parents[1]  # a wheel has its libraries beside it, where its programs look for them
         copy = self.folder / "programs" / package.name / folder.parent.name
         shutil.copytree(folder.parent, copy, symlinks=True)
         libraries = package.with_name(f"{package.name}.libs")
@@ -94,7 +94,7 @@ def major_version(program: Path) -> int:
 
 
 def unprivileged_user() -> str:
-    """Whom PostgreSQL runs as, since it refuses to run as root; '' if we are not root."""
+    """The user that PostgreSQL runs as, since it refuses to run as root; '' if we are not root."""
     if os.getuid() != 0:
         return ""
     for name in ("postgres", "nobody"):
@@ -103,4 +103,4 @@ def unprivileged_user() -> str:
         except KeyError:
             continue
         return name
-    raise Failed("PostgreSQL does not run as root, and there is no user 'postgres' or 'nobody' to run it as")
+    raise Failed("PostgreSQL refuses to run as root, and there is no user 'postgres' or 'nobody': be a different user, or set PGHOST")

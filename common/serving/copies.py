@@ -1,4 +1,4 @@
-"""Finds the scenario that is a changed copy of another one and still takes part in its study."""
+"""Finds the model of a scenario that is a changed copy and still takes part in the model's study."""
 
 import ast
 import re
@@ -13,18 +13,18 @@ class Copy:
     name: str
     model: str
     study: str
-    view: str  # that is another than its model's
-    expects: str  # what its answers must hold: its model's answers did
+    view: str  # the one that differs from its model's
+    expects: str  # the text that its answers must still contain, as its model's did
 
     def __str__(self) -> str:
         return (
             f"{self.name}: {self.view} is not that of {self.model}, but it still takes part in study {self.study}{self.expects}: "
-            "give it a STUDY of its own, say in DIFFERS_FROM what differs, or begin with ./run_all.sh --new"
+            "give it its own STUDY, say in DIFFERS_FROM what differs, or start with ./run_all.sh --new"
         )
 
 
 def find_copy(scenario: Scenario) -> Copy | None:
-    """By its launch line, which a copy keeps; of two that are alike, the one that was changed last is the copy."""
+    """Find its model by the launch line, which a copy keeps; of two files alike, the one changed last is the copy."""
     for model in scenarios_of(scenario.study):
         views = views_that_differ(scenario, model) if model.server == scenario.server and not is_declared(scenario, model) else []
         if views and model.path.stat().st_mtime < scenario.path.stat().st_mtime:
@@ -36,7 +36,7 @@ def scenarios_of(study: str) -> list[Scenario]:
     declared = re.compile(rf"^STUDY\b.*{re.escape(study)}", re.MULTILINE)  # the other files need not be parsed
     found = []
     for path in files():
-        with suppress(ScenarioError, OSError, ValueError):  # whoever runs that one is told
+        with suppress(ScenarioError, OSError, ValueError):  # running that one reports it
             if declared.search(path.read_text(encoding="utf-8")) and (scenario := read(path)).study == study:
                 found.append(scenario)
     return found
@@ -53,7 +53,7 @@ def functions_of(scenario: Scenario) -> dict[str, str]:
 
 
 def is_declared(one: Scenario, other: Scenario) -> bool:
-    """One says what sets it apart from the other, or both do from a third: in words of their own, for a copy has its model's."""
+    """One says how it differs from the other, or both how they differ from a third, in different words: a copy has its model's."""
     if other.name in one.differs_from or one.name in other.differs_from:
         return True
     return any(one.differs_from[base] != other.differs_from[base] for base in set(one.differs_from) & set(other.differs_from))

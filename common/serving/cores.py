@@ -1,8 +1,8 @@
-"""Which processor cores a run uses: the server has its own, all else shares the others, where the system allows it.
+"""Which processor cores a run uses: the server has its own and everything else shares the others, if the system allows it.
 
-Cores are given whole: the threads of one core are never on both sides, unless it is the only one. The server has half
-of them; more if it has more processes that work, as long as one is left for all else. On two cores, a server of several
-processes has both, and all share them: it could not show what its second process brings otherwise.
+Cores are given whole: a core's threads are never on both sides, unless it is the only core. The server has half
+of them, or more if it has more worker processes, as long as one is left for everything else. On two cores, a server of several
+processes shares both with everything else: otherwise it could not show what its second process gains.
 """
 
 import os
@@ -22,13 +22,13 @@ def count() -> int:
 
 
 def split() -> tuple[list[int], list[int]]:
-    """For a server of one process: its cores and those of all else; none where they cannot be told apart."""
+    """The cores of a one-process server and those of everything else; both empty where they cannot be set apart."""
     pinned = share_out()
     return (pinned.server, pinned.others) if pinned else ([], [])
 
 
 def share_out(workers: int = 1) -> Pinned | None:
-    """For a server of so many working processes; None where there is a single core or no way to choose."""
+    """For a server with this many worker processes; None on a single core, or where cores cannot be chosen."""
     whole = physical()
     if len(whole) < 2:
         return None
@@ -40,7 +40,7 @@ def share_out(workers: int = 1) -> Pinned | None:
 
 
 def physical() -> list[list[int]]:
-    """What we may use, by cores: the numbers that are threads of one stand together, unless there is only one."""
+    """What we may use, grouped by core: a core's threads stand together, unless there is only one core."""
     cores: dict[str, list[int]] = {}
     for number in AVAILABLE:
         cores.setdefault(siblings(number), []).append(number)
@@ -55,19 +55,19 @@ def siblings(number: int) -> str:
 
 
 def on_any(pid: int) -> None:
-    """Let a process run wherever this program may: what it does from here on is not measured."""
+    """Let a process run wherever this program may: what it does from now on is not measured."""
     if AVAILABLE:
         with suppress(ProcessLookupError):  # it has ended
             os.sched_setaffinity(pid, AVAILABLE)
 
 
 def told_for_afterwards() -> dict[str, str]:
-    """The variable by which a load generator knows where it may run once its load is over: it alone knows when that is."""
+    """The variable that tells a load generator where it may run once its load is over: only it knows when that is."""
     return {AFTERWARDS: ",".join(map(str, AVAILABLE))} if AVAILABLE else {}
 
 
 def run_where_told() -> None:
-    """In a load generator that was started with that variable: what it does from here on is not measured."""
+    """Called in a load generator that got that variable: what it does from now on is not measured."""
     if told := os.environ.get(AFTERWARDS):
         with suppress(OSError):
             os.sched_setaffinity(0, map(int, told.split(",")))
@@ -75,7 +75,7 @@ def run_where_told() -> None:
 
 @contextmanager
 def only_on(cores: list[int]) -> Iterator[None]:
-    """What is started inside runs on these cores; with none, wherever this process runs."""
+    """Processes started inside run on these cores; with none given, wherever this process runs."""
     if not cores:
         yield
         return

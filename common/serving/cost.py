@@ -1,7 +1,7 @@
-"""What a server, and what stands beside it, use: CPU and switches by the kernel's accounting, memory and threads by looking.
+"""What a server and the processes beside it use: CPU and switches by the kernel's accounting, memory and threads by looking.
 
-Looking runs on a core that something else needs: clocks are read at each look; what takes longer (who is there,
-their memory) as seldom as keeps it below a share of a core.
+Looking takes time from a core that something else needs: clocks are read at each look; what takes longer (finding processes,
+their memory) is done seldom enough to stay below a share of a core.
 """
 
 import os
@@ -22,14 +22,14 @@ from common.serving.priority import give_way_as_thread
 
 LOOK_EVERY = 0.25
 SELDOM_ENOUGH = 1.0  # seconds between looks, however long one takes
-LOOKS_OF_A_CORE = 0.008  # where looking takes more, it is done less often
-MOST_OF_A_CORE = 0.0015  # for finding processes, and as much for their memory
+LOOKS_OF_A_CORE = 0.008  # looking may take this much of a core; above it, it is done less often
+MOST_OF_A_CORE = 0.0015  # for finding processes, and as much again for their memory
 SWITCHES = re.compile(r"^(non|)voluntary_ctxt_switches:\s+(\d+)", re.MULTILINE)
 Samples = list[tuple[float, float]]  # (clock, CPU seconds until then)
 
 
 class Seldom:
-    """Lets something be done as often as it takes no more than its share of the time."""
+    """Limits how often something is done, so that it takes no more than its share of the time."""
 
     def __init__(self, share: float) -> None:
         self._share = share
@@ -47,12 +47,12 @@ class Seldom:
 
 
 class Group:
-    """A process and its tree: what they have used, look by look."""
+    """A process tree and the CPU it has used, look by look."""
 
     def __init__(self, root: int) -> None:
         self.root = root
         self.alive: list[int] = []
-        self.ended_children: dict[int, float] = {}  # of those that may have some
+        self.ended_children: dict[int, float] = {}  # by process, where there may be any
         self.together: Samples = []
         self.by_ticks: Samples = []  # the part that is known in whole ticks only
 
@@ -61,7 +61,7 @@ class Group:
         self.ended_children = {pid: everyone[pid].ended_children for pid in self.alive}
 
     def look(self, now: float, clocks: Mapping[int, float]) -> None:
-        """What one that has ended used, its parent knows once it has waited for it."""
+        """A parent knows what an ended child used once it has waited for it."""
         if self.root not in clocks:
             return
         found = [pid for pid in self.alive if pid in clocks]
@@ -72,21 +72,21 @@ class Group:
         self.alive = found
         ended = sum(self.ended_children.get(pid, 0.0) for pid in found)
         total = ended + sum(clocks[pid] for pid in found)
-        if self.together and total < self.together[-1][1]:  # one that ended between its clock and its parent was counted twice
+        if self.together and total < self.together[-1][1]:  # a process that ended between two readings was counted twice
             self.together[-1] = (self.together[-1][0], total)
         self.together.append((now, total))
         self.by_ticks.append((now, total if COUNTS_TICKS else ended))
 
 
 class CostMeter:
-    """Begins when it is made; `look` now and then while the load lasts, `end` after it."""
+    """Starts measuring when created; call `look` now and then during the load, and `end` after it."""
 
     def __init__(self, pid: int, beside: Mapping[str, int] | None = None) -> None:
         self._pid = pid
         self._server, self._us = Group(pid), Group(os.getpid())
         self._beside = {name: Group(root) for name, root in (beside or {}).items()}
         self._groups = [self._server, self._us, *self._beside.values()]
-        self._each: dict[int, Samples] = {}  # of the server's processes, each alone
+        self._each: dict[int, Samples] = {}  # each of the server's processes alone
         self._finding, self._weighing = Seldom(MOST_OF_A_CORE), Seldom(MOST_OF_A_CORE)
         self._memory = self._largest = self._threads = 0  # at their peaks
         self._switches_before = switches(pid)
@@ -116,7 +116,7 @@ class CostMeter:
             group.look(now, clocks)
         for pid in self._server.alive:
             if pid in clocks:
-                samples = self._each.setdefault(pid, [] if last is None else [(last, 0.0)])  # what is new had used nothing by then
+                samples = self._each.setdefault(pid, [] if last is None else [(last, 0.0)])  # a new process had used nothing by then
                 samples.append((now, clocks[pid]))
 
     def _weigh(self) -> None:
@@ -141,7 +141,7 @@ class CostMeter:
         self._switches = (sum(voluntary for voluntary, _ in grown), sum(involuntary for _, involuntary in grown))
 
     def cost_between(self, start: float, end: float) -> Cost | None:
-        """Of the load alone, between two clock times; None if the server was never seen alive."""
+        """The cost between two clock times, for the load alone; None if the server was never seen running."""
         if not self._server.together:
             return None
         used = grown_between(start, end, self._server.together)
@@ -158,15 +158,15 @@ class CostMeter:
         )
 
     def cpu_beside(self, start: float, end: float) -> dict[str, float]:
-        """CPU seconds of each that stands beside the server, in the same time."""
+        """CPU seconds of each process tree beside the server, in the same time."""
         return {name: round(grown_between(start, end, group.together), 6) for name, group in self._beside.items()}
 
     def processes_of(self, names: Iterable[str]) -> list[int]:
-        """All that are in the trees of these that stand beside."""
+        """All processes in the trees of these names beside the server."""
         return [pid for name in names for pid in self._beside[name].alive]
 
     def cpu_on_sides(self, start: float, end: float, all_here: bool) -> tuple[float, float]:
-        """Of all that is ours or works for us: CPU seconds on the server's cores, where all of it is or the server alone, and elsewhere."""
+        """CPU seconds of everything ours: on the server's cores (`all_here`: all of it ran there, else only the server), and elsewhere."""
         server = grown_between(start, end, self._server.together)
         ours = grown_between(start, end, self._us.together)
         ours += sum(grown_between(start, end, group.together) for group in self._beside.values() if group.root not in self._us.alive)
@@ -175,7 +175,7 @@ class CostMeter:
 
 @contextmanager
 def looking(looks: Sequence[Callable[[], None]]) -> Iterator[None]:
-    """Four times a second, less often where that would take too much of a core, in a thread that gives way to whatever wants it."""
+    """Look four times a second, less often if that takes too much of a core, in a thread of low priority."""
     over = threading.Event()
     problems: list[Exception] = []
 
@@ -208,7 +208,7 @@ def grown_between(start: float, end: float, samples: Samples) -> float:
 
 
 def value_at(clock: float, samples: Samples) -> float:
-    """Between two samples, as if it had grown evenly."""
+    """The value at a clock time, as if it grew evenly between samples."""
     before = max((sample for sample in samples if sample[0] <= clock), default=samples[0])
     after = min((sample for sample in samples if sample[0] >= clock), default=samples[-1])
     if after[0] == before[0]:
@@ -217,7 +217,7 @@ def value_at(clock: float, samples: Samples) -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Of a process, its children and those that they have outlived, by the kernel's accounting."""
+    """CPU seconds of a process and its descendants, including ended ones, by the kernel's accounting."""
     group = Group(pid)
     group.find(accounting.see_all())
     group.look(time.time(), accounting.cpu_clocks(group.alive))
@@ -225,7 +225,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def switches(pid: int) -> dict[int, tuple[int, int]]:
-    """Voluntary and involuntary context switches: of each thread where the system tells, else of each process."""
+    """Voluntary and involuntary context switches, by thread where the system says so, else by process."""
     counted = {}
     for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
         threads = list(Path(f"/proc/{process.pid}/task").glob("*"))
@@ -239,6 +239,6 @@ def switches(pid: int) -> dict[int, tuple[int, int]]:
 
 
 def switches_in(status: str) -> tuple[int, int]:
-    """By name, as some kernels write lines of their own after them; 0 where they are left out."""
+    """Read by name, because some kernels add lines of their own after them; 0 where they are missing."""
     counts = {kind: int(count) for kind, count in SWITCHES.findall(status)}
     return counts.get("", 0), counts.get("non", 0)

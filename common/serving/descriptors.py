@@ -1,20 +1,20 @@
-"""Do the file descriptors that a process may have suffice for a load's connections?"""
+"""Makes sure that a process may open enough file descriptors for a load's connections."""
 
 import resource
 from contextlib import suppress
 
 from common.cli import UsageError
 
-FOR_OURSELVES = 32  # of the load generator's
+FOR_OURSELVES = 32  # for the load generator itself
 
 
 def check_descriptors(connections: int) -> None:
-    """UsageError if even the hard limit is too low."""
+    """Raise UsageError if even the hard limit is too low."""
     compare(connections, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
 
 
 def allow_descriptors(connections: int) -> None:
-    """Raise the soft limit as far as is needed: the load generator's alone, for a server would inherit it."""
+    """Raise the soft limit as far as needed, in the load generator alone: a server would inherit it."""
     needed = connections + FOR_OURSELVES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < needed:
@@ -28,5 +28,5 @@ def compare(connections: int, limit: int) -> None:
     needed = connections + FOR_OURSELVES
     if limit != resource.RLIM_INFINITY and limit < needed:
         raise UsageError(
-            f"{connections} requests at once need {needed} file descriptors and the limit is {limit}: lower -c or raise `ulimit -n`"
+            f"{connections} requests at once need {needed} file descriptors, but the limit is {limit}: lower -c or raise `ulimit -n`"
         )

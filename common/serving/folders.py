@@ -13,7 +13,7 @@ PREFIX = "django-sync-or-async-"  # then the process id of the owner
 
 
 def make() -> Path:
-    """The owner's to remove. Its path is short: a unix socket's whole path may have 107 letters."""
+    """A folder that its owner removes. Its path is short, because a unix socket's path may have at most 107 letters."""
     remove_leftovers()
     return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
 
@@ -28,7 +28,7 @@ def temporary() -> Iterator[Path]:
 
 
 def remove_leftovers() -> None:
-    """The folders whose owner is gone."""
+    """Remove the folders whose owner has ended."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
         owner = folder.name.removeprefix(PREFIX).partition("-")[0]
         if owner.isdigit() and not psutil.pid_exists(int(owner)):

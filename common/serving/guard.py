@@ -1,11 +1,11 @@
-"""Runs one command, and ends it with all that it started once nobody holds our stdin.
+"""Runs one command, and ends it and all that it started once the other end of our stdin is closed.
 
     python -I -S common/serving/guard.py SIGNAL GRACE_SECONDS USER PROGRAM ARGUMENT...
 
-Whoever starts a guard keeps the other end of its stdin. However that process ends
+The process that starts a guard keeps the other end of its stdin. However that process ends
 (even by SIGKILL), the kernel closes the pipe, and the guard ends the command's whole
-process group: by the signal, and after the grace by SIGKILL. First line of stdout: the command's process id.
-The command runs as USER; as whoever we are if that is ''.
+process group: with the signal, then after the grace with SIGKILL. The first line of stdout is the command's process id.
+The command runs as USER, or as our own user if that is ''.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ from typing import Any
 
 PR_SET_CHILD_SUBREAPER = 36
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-MOST_DESCRIPTORS = 65_536  # asked for where the system sets no limit
+MOST_DESCRIPTORS = 65_536  # requested where the system sets no limit
 
 
 def group_lives(group: int) -> bool:
@@ -31,7 +31,7 @@ def group_lives(group: int) -> bool:
         os.killpg(group, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # macOS says so of a group of zombies
+    except PermissionError:  # macOS says this about a group of zombies
         return False
     return True
 
@@ -49,13 +49,13 @@ def end_group(group: int, number: int, grace: float, meanwhile: Callable[[], Non
 
 
 def adopt_orphans() -> None:
-    """Where the system can: in a container often nobody else reaps them, and a zombie still counts as one of its group."""
+    """Become the reaper, if the system can: in a container often nothing else reaps, and a zombie still counts in its group."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def reap(wanted: int) -> int:
-    """Whatever of ours ends, until the wanted one has: its exit code."""
+    """Reap every child that ends until the wanted one has; return its exit code."""
     while True:
         ended, status = os.waitpid(-1, 0)
         if ended == wanted:
@@ -75,7 +75,7 @@ def end_with_holder(group: int, number: int, grace: float) -> None:
 
 
 def descriptors() -> int:
-    """As many as the system lets us have: a shell's usual limit is less than one load's connections."""
+    """Allow as many as the system permits: a shell's usual limit is below one load's connections."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
 
@@ -86,7 +86,7 @@ def allow_descriptors() -> None:
 
 
 def identity(user: str) -> dict[str, Any]:
-    """What makes subprocess run a command as this user, who may not enter our folders."""
+    """Arguments that make subprocess run a command as this user, who may not enter our folders."""
     entry = pwd.getpwnam(user)
     somewhere = {"cwd": "/", "env": {**os.environ, "HOME": "/"}}
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [entry.pw_gid], **somewhere}
@@ -107,7 +107,7 @@ def main(number: int, grace: float, user: str, command: list[str]) -> int:
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, preexec_fn=own_signals, **become)
     watcher = threading.Thread(target=end_with_holder, args=(child.pid, number, grace), daemon=True)
     watcher.start()
-    with suppress(BrokenPipeError):  # the holder is gone already: the watcher ends the command
+    with suppress(BrokenPipeError):  # the holder has already ended: the watcher ends the command
         os.write(1, f"{child.pid}\n".encode())
     code = child.returncode = reap(child.pid)
     end_group(child.pid, number, grace, meanwhile=reap_ended)

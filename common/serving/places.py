@@ -1,4 +1,4 @@
-"""Where this project lies, and the address of all that it starts."""
+"""Where this project is, and the address of everything it starts."""
 
 from pathlib import Path
 
@@ -7,5 +7,5 @@ HOST = "127.0.0.1"
 
 
 def short_path(path: Path) -> str:
-    """As a person in the project's folder would type it."""
+    """The path as typed from the project's folder."""
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -1,4 +1,4 @@
-"""Which ports are free, and how many connections the system lets there be."""
+"""Which ports are free, and how many connections the system allows."""
 
 import random
 import socket
@@ -7,11 +7,11 @@ from pathlib import Path
 from common.cli import Failed
 from common.serving.places import HOST
 
-MOST_NEEDED = 0.9  # of the ports: never are all of them free
+MOST_NEEDED = 0.9  # of the ports: they are never all free
 
 
 class Ports:
-    """Free ones for a measured run; by hand, those that the scenario and its services name."""
+    """Picks free ports for a measured run; by hand, those that the scenario and its services name."""
 
     def __init__(self, by_hand: bool, host: str) -> None:
         self._by_hand = by_hand
@@ -22,7 +22,7 @@ class Ports:
         if not self._by_hand:
             return self.free()
         if not is_free(own, self._host):
-            raise Failed(f"{whose}: port {own} is taken by another program; end that one, or change the port")
+            raise Failed(f"{whose}: port {own} is taken by another program; stop it, or change the port")
         return own
 
     def free(self) -> int:
@@ -40,7 +40,7 @@ def is_free(port: int, host: str = HOST) -> bool:
 
 
 def free_port(taken: set[int]) -> int:
-    """Below 32768, where no connection's own port can be."""
+    """A free port below 32768, where connections do not get their own ports."""
     for port in random.sample(range(10_000, 32_000), 2_000):
         if port not in taken and is_free(port):
             taken.add(port)
@@ -61,7 +61,7 @@ def somaxconn() -> int:
 
 
 def time_wait() -> int:
-    """Sockets whose port is not free yet; 0 where the system does not say."""
+    """The sockets whose port is not free yet; 0 where the system does not say."""
     try:
         words = Path("/proc/net/sockstat").read_text().split()
     except OSError:
@@ -70,15 +70,15 @@ def time_wait() -> int:
 
 
 def lacks_ports(needed: int) -> bool:
-    """Would waiting help? What needs more than there are begins with most of them free: the rest come while it goes on."""
+    """Would waiting help? A load that needs more ports than exist starts once most are free: the rest become free meanwhile."""
     ports = ephemeral_ports()
     return time_wait() + min(needed, int(MOST_NEEDED * ports)) > ports
 
 
 def ephemeral_ports() -> int:
-    """How many connections to one address there can be at once."""
+    """How many connections to one address can exist at once."""
     try:
         low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
     except OSError:
-        return 16_384  # the range of IANA, and of macOS
+        return 16_384  # the range that IANA names, and macOS uses
     return high - low + 1

@@ -23,18 +23,18 @@ from common.serving.places import HOST
 from common.serving.ports import free_port
 from common.serving.process import Process, wait_until
 
-OURS = "django_sync_or_async_"  # every database of ours in a server that is not
+OURS = "django_sync_or_async_"  # every database of ours in the user's own server
 LONGEST_NAME = 63  # PostgreSQL's limit
 CONNECT_SECONDS = 5
 STOP_SECONDS = 20.0
 
-# libpq asks our environment for what it is not told, even if that is to be its default; PG* there is about another server.
+# libpq reads whatever it is not given from our environment, even to use a default; PG* there is about a different server.
 NOT_BY_ENVIRONMENT = {option.keyword.decode(): option.compiled.decode() for option in Conninfo.get_defaults() if option.compiled}
 NOT_BY_ENVIRONMENT |= {"hostaddr": HOST, "options": " ", "client_encoding": "UTF8"}
 
 
 class Server(ABC):
-    """What both kinds share: a site gets a fresh copy of its tables, which are made once, as a template."""
+    """What both kinds share: each site gets a fresh copy of its tables, which are made once, as a template."""
 
     name: str  # in messages
     process: Process | None = None  # None: not ours
@@ -53,29 +53,29 @@ class Server(ABC):
 
     @abstractmethod
     def serve(self, max_connections: int, directory: Path) -> None:
-        """Have it up, with as many connections allowed if it is ours to say."""
+        """Make sure it runs and, if it is ours, that it allows this many connections."""
 
     @abstractmethod
     def address(self) -> tuple[str, int]: ...
 
     @abstractmethod
     def variables(self) -> dict[str, str]:
-        """All that libpq needs to find it."""
+        """The variables that libpq needs to find it."""
 
     @abstractmethod
     def arguments(self, database: str | None = None) -> dict[str, Any]:
-        """The same for psycopg, in this process; without a database, to one that is there."""
+        """The same for psycopg in this process; without a database, for one that exists anyway."""
 
     @abstractmethod
     def end_sessions(self, database: str) -> None:
-        """Before the site goes that has them, if they are ours to end."""
+        """End them, if they are ours, before their site ends."""
 
     def outside(self) -> dict[str, int]:
-        """The process that works for us and that we did not start, by its name: none where it is on another machine."""
+        """The process that works for us though we did not start it, by name; empty if it is on a different machine."""
         return {}
 
     def fresh(self, name: str, tables: str) -> dict[str, str]:
-        """A new copy of the tables, in a database for this name; the variables by which libpq finds it."""
+        """Copy the tables into a new database for this name; return the variables by which libpq finds it."""
         template = f"{OURS}{os.getpid()}_{hashlib.sha256(tables.encode()).hexdigest()[:8]}"
         if template not in self._seeded:
             self._create(template, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(template)))
@@ -106,11 +106,11 @@ class Server(ABC):
 
     def _create(self, database: str, statement: sql.Composed) -> None:
         self._made.add(database)
-        self.drop(database)  # what an earlier start, or a failed one, left
+        self.drop(database)  # left by an earlier or failed start
         self.execute(statement)
 
     def _seed(self, template: str, name: str, tables: str) -> None:
-        """In a thread, so that a person sees that it goes on."""
+        """Make the tables in a thread, so that the user sees progress."""
         problems: list[Failed] = []
 
         def work() -> None:
@@ -135,7 +135,7 @@ class Server(ABC):
 
 
 class Private(Server):
-    """One of our own: made when it is first needed, started anew for another number of connections, gone afterwards."""
+    """Our own server: made when first needed, restarted for a different number of connections, removed afterwards."""
 
     name = "PostgreSQL"
 
@@ -173,7 +173,7 @@ class Private(Server):
         return variables
 
     def end_sessions(self, database: str) -> None:
-        """Queries of a load that was cut off would fill the cores for half a minute; to ask for their end, one waits among them."""
+        """End them by signal: queries of a cut-off load would fill the cores for half a minute, and a query to end them would queue too."""
         for session in self._children():
             with suppress(psutil.Error):  # it has ended
                 if database in " ".join(session.cmdline()).split():  # "postgres: USER DATABASE ADDRESS STATE"
@@ -207,7 +207,7 @@ class Private(Server):
 
 
 class UsersOwn(Server):
-    """The one that PGHOST names: it stays as it is, but for databases of ours, which are dropped again."""
+    """The user's own server, named by PGHOST: we only add databases of ours, and drop them again."""
 
     def __init__(self, tell: Tell) -> None:
         super().__init__(tell)
@@ -226,7 +226,7 @@ class UsersOwn(Server):
     def address(self) -> tuple[str, int]:
         host, port = os.environ["PGHOST"], os.environ.get("PGPORT", "5432")
         if host.startswith("/"):
-            raise Failed("added latency needs PostgreSQL over TCP, and PGHOST names a unix socket")
+            raise Failed("added latency needs PostgreSQL over TCP, but PGHOST names a unix socket: set it to a host")
         if not port.isdigit():
             raise Failed(f"PGPORT is not a port: {port!r}")
         return host, int(port)
@@ -241,7 +241,7 @@ class UsersOwn(Server):
         pass
 
     def outside(self) -> dict[str, int]:
-        """The parent of a session's process: the session says which one that is, and where."""
+        """The parent of a session's process, if the session runs on this machine."""
         try:
             with psycopg.connect(**self.arguments()) as connection:
                 info = connection.info

@@ -1,9 +1,9 @@
-"""Who gives way when two want a core.
+"""Which process gives way when two want a core.
 
-What stands beside the server and the load generator share cores. A load generator that waits for its core
+The load generator shares cores with what runs beside the server. If it has to wait for its core, it
 reads answers late and counts that as the server's time: so PostgreSQL, relays, nginx, services and our own
-looking run at a lower priority. The server and the load generator do not: one is measured, the other measures.
-Lowering needs no rights; raising would, so nothing here is ever raised again.
+accounting run at a lower priority. The server and the load generator do not: one is measured, the other measures.
+Lowering a priority needs no rights but raising it does, so nothing here is ever raised again.
 """
 
 import os
@@ -18,33 +18,33 @@ AUTOGROUP = Path("/proc/sys/kernel/sched_autogroup_enabled")
 
 
 def give_way(pid: int) -> None:
-    """A process, and what it starts from now on."""
+    """Lower the priority of a process, and of what it starts from now on."""
     with suppress(OSError):  # it has ended
         os.setpriority(os.PRIO_PROCESS, pid, NICE)
 
 
 def give_way_as_thread() -> None:
-    """The thread that calls it alone, where the system can."""
+    """Lower only the calling thread, where the system can."""
     if sys.platform == "linux":
         give_way(threading.get_native_id())
 
 
 def give_way_as_session(pid: int) -> bool:
-    """Where the system shares cores out among sessions first, priorities count inside of each only: the session's own counts too.
+    """Lower a session too: where the system divides cores among sessions first, priorities only count within one.
 
-    False if the system lets us do that again later only: it takes ten in a second.
+    False if we must try again later: the system accepts only ten a second.
     """
     try:
         Path(f"/proc/{pid}/autogroup").write_text(str(NICE))
     except BlockingIOError:
         return False
-    except OSError:  # there are no such groups, or it has ended
+    except OSError:  # the system has no such groups, or it has ended
         pass
     return True
 
 
 class Sessions:
-    """Each process of PostgreSQL is a session of its own, which begins at the usual priority: `look` now and then, and it gives way."""
+    """Lowers PostgreSQL's processes: each is a session of its own that starts at normal priority, so `look` now and then."""
 
     def __init__(self, processes: Callable[[], Iterable[int]]) -> None:
         self._processes = processes

@@ -1,4 +1,4 @@
-"""Is a server ready? Its load's own request, sent until it is answered as it should be, or is not going to be."""
+"""Finds out whether a server is ready: sends its load's own request until the answer is correct, or stays wrong."""
 
 import http.client
 import socket
@@ -11,15 +11,15 @@ from common.client.outcomes import MISMATCH, OK
 from common.client.request import Request
 from common.serving.process import Process, wait_until
 
-STEADY_SECONDS = 2.0  # of one wrong answer: waiting longer does not make it right
+STEADY_SECONDS = 2.0  # of the same wrong answer: waiting longer will not help
 STARTING = (502, 503, 504)  # what a proxy says while the server behind it starts
 SHOWN_BYTES = 200
 
 
 def wait_until_ok(processes: list[Process], host: str, port: int, load: Load) -> None:
-    """NotReady at once if the answer stays wrong."""
+    """Wait; raise NotReady early if the answer stays wrong."""
     probe = Probe(f"http://{host}:{port}{load.target}", load)
-    wait_until(processes, probe.find_fault, f"answer {probe.asked} on port {port} as it should")
+    wait_until(processes, probe.find_fault, f"answer {probe.asked} on port {port} correctly")
 
 
 class Probe:
@@ -30,10 +30,10 @@ class Probe:
         self._load = load
         self._request = Request(url, replace(load, keep_alive=False))
         self._wrong = ""  # what was wrong with the last answer that came
-        self._since: float | None = None  # so long it has been the last one
+        self._since: float | None = None  # when it first came
 
     def find_fault(self, seconds: float) -> str:
-        """What is wrong with the answer; '' if nothing."""
+        """What is wrong with the answer; '' if nothing is."""
         try:
             status, body = self._ask(seconds)
         except (OSError, http.client.HTTPException) as error:
@@ -61,7 +61,7 @@ class Probe:
 
 
 def read_body(answer: http.client.HTTPResponse, until: float) -> bytes:
-    """A stream that never ends is no answer either."""
+    """The whole answer; a stream that never ends is none."""
     body = bytearray()
     while part := answer.read1(65536):
         body += part
@@ -75,9 +75,9 @@ def read_body(answer: http.client.HTTPResponse, until: float) -> bytes:
 def why_silent(error: Exception) -> str:
     match error:
         case ConnectionRefusedError():
-            return "nobody listens there"
+            return "nothing listens there"
         case TimeoutError():
-            return "it accepts connections, and no whole answer comes"
+            return "it accepts connections but sends no complete answer"
         case ConnectionError():  # RemoteDisconnected is one
             return "it closes the connection without an answer"
         case http.client.IncompleteRead():

@@ -1,4 +1,4 @@
-"""Starts a process, waits until it serves, ends it with all that it started."""
+"""Starts a process, waits until it serves, and ends it with everything it started."""
 
 import os
 import re
@@ -19,12 +19,12 @@ from common.serving.priority import give_way, give_way_as_session
 GUARD = Path(__file__).with_name("guard.py")
 REQUIREMENTS = ROOT / "requirements.txt"
 READY_SECONDS = 30.0
-GRACE_SECONDS = 0.5  # from the first signal to SIGKILL: what a server still works on is of no use
+GRACE_SECONDS = 0.5  # from the first signal to SIGKILL: what a server still works on is of no use to us
 END_SECONDS = 10.0
 LOG_LINES = 12
 DECIDING = (
     *("WEB_CONCURRENCY", "GUNICORN_CMD_ARGS", "UVICORN_", "UWSGI_", "DJANGO_SETTINGS_MODULE"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR"),  # what an HTTP client reads whenever one is made: 0.1 to 20 ms
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),  # every new HTTP client reads them: 0.1 to 20 ms
     *("PYTHONDEVMODE", "PYTHONASYNCIODEBUG", "PYTHONMALLOC", "PYTHONTRACEMALLOC", "PYTHONPROFILEIMPORTTIME"),
 )
 
@@ -41,7 +41,7 @@ def how_to_install(program: str) -> str:
 
 
 def surroundings(without: tuple[str, ...] = (), root: Path = ROOT) -> dict[str, str]:
-    """The environment without what would decide a figure behind the launch line's back, and without names that begin so."""
+    """The environment without variables that would change a metric behind the launch line's back, or that begin with `without`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith((*DECIDING, *without))}
     for name in ("NO_PROXY", "no_proxy"):
         kept[name] = ",".join([HOST, "localhost", *([kept[name]] if kept.get(name) else [])])
@@ -50,7 +50,7 @@ def surroundings(without: tuple[str, ...] = (), root: Path = ROOT) -> dict[str, 
 
 
 def search_path() -> str:
-    """Where programs are looked for: beside our interpreter first."""
+    """Where we look for programs: first beside our interpreter."""
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 
 
@@ -62,7 +62,7 @@ def find_program(name: str) -> str:
 
 
 class Process:
-    """One command under a guard: it never outlives this process, however this process ends."""
+    """One command under a guard, so that it never outlives this process, however this process ends."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Process:
         gives_way: bool = False,
         root: Path = ROOT,
     ) -> None:
-        """`root`: where it runs, and what it imports from first."""
+        """`root`: where it runs, and where it imports from first."""
         self.name = name
         self._root = root
         self.command = command
@@ -118,7 +118,7 @@ class Process:
             if stderr is not None:
                 stderr.close()
         if self._gives_way:
-            give_way(self._guard.pid)  # before it starts the command, which takes an interpreter's start
+            give_way(self._guard.pid)  # in time: the guard's interpreter starts before the command does
         assert self._guard.stdout is not None
         self.pid = int(self._guard.stdout.readline() or 0)
         if self._gives_way:
@@ -163,18 +163,18 @@ class Process:
 
 
 def check(processes: list[Process]) -> None:
-    """Failed if one of them has ended, with its name and the end of its log."""
+    """Raise Failed if one of them has ended, with its name and the end of its log."""
     for process in processes:
         if process.exit_code() is not None:
             raise Failed(f"{process.name} ended with exit code {process.exit_code()} while it was needed\n{process.log_tail()}")
 
 
 def wait_until_listening(processes: list[Process], host: str, port: int) -> None:
-    wait_until(processes, lambda left: "" if listens(host, port) else "nobody listens", f"listen on port {port}")
+    wait_until(processes, lambda left: "" if listens(host, port) else "nothing listens", f"listen on port {port}")
 
 
 def wait_until(processes: list[Process], fault: Callable[[float], str], what: str) -> None:
-    """Until there is no fault, given the seconds that are left; Failed if a process ends first, NotReady if the time does."""
+    """Wait until there is no fault (asked with the seconds left); Failed if a process ends first, NotReady if time runs out."""
     server = processes[0]
     deadline = time.monotonic() + READY_SECONDS
     while True:

@@ -1,8 +1,8 @@
-"""A TCP relay that makes a network path longer: what one side sends arrives later at the other.
+"""A TCP relay that makes a network path longer: what one side sends reaches the other later.
 
     python -m common.serving.relay --listen PORT --to HOST:PORT [--up-ms MS] [--down-ms MS]
 
-`up` is from whoever connects to the relay, `down` is the way back. Opening a connection
+`up` is what the connecting side sends, `down` is the way back. Opening a connection
 costs its round trip too, as three packets on such a path would: SYN up, SYN-ACK down,
 ACK up. Bytes stay in order, their rate is not limited.
 """
@@ -19,11 +19,11 @@ import uvloop
 
 from common.serving.places import HOST
 
-GRAIN = 0.0005  # timers go by milliseconds: aim this much early, to be half a grain off at most
+GRAIN = 0.0005  # timers tick in milliseconds: aim this much early, to be off by half a tick at most
 
 
 class Delay:
-    """Runs what it is given after one fixed time, in order: one timer for all that wait."""
+    """Runs calls after one fixed time, in order, with one timer for all that wait."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         self._loop = loop
@@ -54,12 +54,12 @@ class Delay:
 
 
 class End(asyncio.Protocol):
-    """One of a relayed connection's two sockets: what it receives goes to the other, later."""
+    """One of a relayed connection's two sockets: what it receives goes to the other later."""
 
     other: "End"
 
     def __init__(self, delay: Delay) -> None:
-        self._delay = delay  # of what arrives here
+        self._delay = delay  # for what arrives here
         self._unsent: list[bytes] = []
         self._received_all = self._sent_all = self._ended = False
         self.transport: Any = None
@@ -103,7 +103,7 @@ class End(asyncio.Protocol):
             self.end()
 
     def end(self) -> None:
-        """Nothing more will come from the other."""
+        """The other end will send nothing more."""
         self._sent_all = True
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write_eof()
@@ -144,7 +144,7 @@ class Relay:
 
 
 class Near(End):
-    """The socket that somebody opened to the relay; its far end is opened when the handshake would be over."""
+    """The socket opened to the relay; it opens its far end when the handshake would be over."""
 
     def __init__(self, relay: Relay) -> None:
         super().__init__(relay.up)
@@ -179,7 +179,7 @@ class Near(End):
 class Far(End):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if self._ended:  # the near end has gone meanwhile
+        if self._ended:  # the near end has closed meanwhile
             transport.close()
         self.flush()
 
@@ -200,7 +200,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--listen", type=int, required=True, metavar="PORT")
     parser.add_argument("--to", required=True, metavar="HOST:PORT")
     parser.add_argument("--up-ms", type=float, default=0.0, metavar="MS", help="added to what the connecting side sends")
-    parser.add_argument("--down-ms", type=float, default=0.0, metavar="MS", help="added to what it is sent")
+    parser.add_argument("--down-ms", type=float, default=0.0, metavar="MS", help="added to what it receives")
     options = parser.parse_args(arguments)
     gc.set_threshold(100_000)  # a collection is latency: seldom
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -38,15 +38,16 @@ class Scenario:
     needs: list[str] = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=lambda: dict(DEFAULT_PORTS))
     load_full: list[str] = field(default_factory=list)
-    least_seconds: float | dict[str, float] | None = None  # of all, or by path
+    least_seconds: float | dict[str, float] | None = None  # for all paths, or by path
     nginx: str | None = None
     max_connections: int = 100
     tables: str | None = None
     latencies_ms: list[int] = field(default_factory=lambda: [0])
+    latencies_ms_full: list[int] = field(default_factory=list)  # if there are more with --full
     warm_up: int = 10
     count_in_log: dict[str, str] = field(default_factory=dict)
-    published: list[dict[str, Any]] = field(default_factory=list)  # by its study, in studies/
-    root: Path = ROOT  # of the checkout that it is in
+    published: list[dict[str, Any]] = field(default_factory=list)  # by its study, read from studies/
+    root: Path = ROOT  # of its checkout
     label: str = ""  # what sets it apart from the same file in another checkout
 
     @property
@@ -67,12 +68,16 @@ class Scenario:
         except UsageError as error:
             raise ScenarioError(f"{short_path(self.path)}: load {line!r}: {error}") from None
 
+    @property
+    def published_latencies_ms(self) -> list[int]:
+        return self.latencies_ms_full or self.latencies_ms
+
     def least_seconds_of(self, load: Load) -> float | None:
         return self.least_seconds.get(urlsplit(load.target).path) if isinstance(self.least_seconds, dict) else self.least_seconds
 
     @property
     def workers(self) -> int:
-        """The processes that do the work, by the launch line."""
+        """The number of worker processes, by the launch line."""
         return workers_of(self.server)
 
     @property
@@ -143,6 +148,7 @@ KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {  # in the order in wh
     "MAX_CONNECTIONS": WHOLE,
     "TABLES": TEXT,
     "LATENCIES_MS": ("a list of whole numbers, not empty", is_list_of(int)),
+    "LATENCIES_MS_FULL": ("a list of whole numbers, not empty", is_list_of(int)),
     "WARM_UP": WHOLE,
     "COUNT_IN_LOG": ("a dict that maps names to patterns", is_dict_of_patterns),
 }
@@ -150,7 +156,7 @@ PUBLISHED: tuple[str, Callable[[object], bool]] = "a dict that maps names of sce
 
 
 def read(path: Path, root: Path | None = None) -> Scenario:
-    """Of this checkout, or of another one."""
+    """Read a scenario of this checkout, or of another one."""
     root = root or ROOT
     path = path.parent.resolve() / path.name  # a link is a scenario of its own
     if not path.is_relative_to(root):
@@ -159,7 +165,7 @@ def read(path: Path, root: Path | None = None) -> Scenario:
     question = (ast.get_docstring(tree) or "").partition("\n")[0]
     values = {name.lower(): value for name, value in constants(path, tree).items()}
     scenario = Scenario(path, question, **values, root=root)
-    _ = scenario.loads, scenario.loads_full  # a line at fault is named now
+    _ = scenario.loads, scenario.loads_full  # report a faulty line now
     return replace(scenario, published=published_of(scenario))
 
 
@@ -178,12 +184,12 @@ def constants(path: Path, tree: ast.Module) -> dict[str, Any]:
     if missing:
         raise ScenarioError(f"{short_path(path)}: has no {missing[0]}; every scenario declares {', '.join(REQUIRED)}")
     if "port" not in values.get("PORTS", DEFAULT_PORTS):
-        raise ScenarioError(f"{short_path(path)}: PORTS has no 'port', the one that the server listens on")
+        raise ScenarioError(f"{short_path(path)}: PORTS has no 'port', the port that the server listens on")
     return values
 
 
 def assignments(tree: ast.Module) -> dict[str, ast.Assign]:
-    """The names that a file gives to values, with where it does so."""
+    """The names that a file assigns, each with its statement."""
     return {node.targets[0].id: node for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}
 
 
@@ -199,12 +205,12 @@ def value_of(path: Path, node: ast.Assign, kind: str, fits: Callable[[object], b
 
 
 def study_file(study: str) -> Path:
-    """Where a study's claims and published figures are, if it has any: a study of one's own needs no file."""
+    """The file of a study's claims and published figures; a user's own study needs none."""
     return STUDIES / f"{study.replace('-', '_')}.py"
 
 
 def published_of(scenario: Scenario) -> list[dict[str, Any]]:
-    """What its study published of it: read, as scenarios are, without an import."""
+    """What its study published about it, read without importing it, as scenarios are."""
     path = study_file(scenario.study)
     node = assignments(parse(path)).get("PUBLISHED") if path.is_file() else None
     if node is None:
@@ -212,33 +218,33 @@ def published_of(scenario: Scenario) -> list[dict[str, Any]]:
     published = value_of(path, node, *PUBLISHED)
     rows: list[dict[str, Any]] = published.get(scenario.name, [])
     lists = [figures for row in rows for figures in row.values() if isinstance(figures, list)]
-    latencies = len(scenario.latencies_ms)
+    latencies = len(scenario.published_latencies_ms)
     if any(len(figures) != latencies for figures in lists):
-        wanted = f"{latencies} figures in each list of {scenario.name}: one for each of its LATENCIES_MS"
+        wanted = f"{latencies} figures in each list of {scenario.name}: one for each of its published latencies"
         raise ScenarioError(f"{short_path(path)}:{node.lineno}: PUBLISHED must have {wanted}")
     return rows
 
 
 def workers_of(launch: str) -> int:
-    """As gunicorn, uvicorn, uWSGI and their like are told; without a word of it, one. A number that cannot be read is many."""
-    short = "-p" if any(Path(word).name == "uwsgi" for word in launch.split()) else "-w"  # they mean other things to the other
+    """As the options of gunicorn, uvicorn, uWSGI and the like say; one without them. A number that cannot be read counts as many."""
+    short = "-p" if any(Path(word).name == "uwsgi" for word in launch.split()) else "-w"  # each means something else to the other server
     found = re.findall(rf"(?:^|\s)(?:(?:--workers|--processes)[=\s]+|{short}[=\s]*|WEB_CONCURRENCY=)(\S+)", launch)
     return max((int(word) if word.isdigit() else MANY for word in found), default=1)
 
 
 @cache
 def workers_in(study: str, least: int) -> int:
-    """The most that a scenario of the study has: all its rows run on the same cores."""
+    """The most that any scenario of the study has, because all its rows run on the same cores."""
     found = [least]
     for path in files():
-        with suppress(ScenarioError):  # whoever asks for that one is told
+        with suppress(ScenarioError):  # running that one reports it
             scenario = read(path)
             found += [scenario.workers] if scenario.study == study else []
     return max(found)
 
 
 def scenario_name(path: Path) -> str:
-    """Its path below scenarios/, so that copies in folders of their own stay apart."""
+    """Its path below scenarios/, so that copies in different folders stay apart."""
     return str(path.relative_to(FOLDER).with_suffix("")) if path.is_relative_to(FOLDER) else path.stem
 
 

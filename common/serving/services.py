@@ -1,4 +1,4 @@
-"""What scenarios need beside their server: each by its name in NEEDS."""
+"""The services that scenarios need beside their server, by their names in NEEDS."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A scenario being served: what it needs and its server, up, watched and ended together."""
+"""A scenario being served: its server and everything it needs, started, watched and ended together."""
 
 import sys
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class Site:
     port: int  # where the load goes
     beside: list[Process] = field(default_factory=list)
     pinned: Pinned | None = None
-    outside: dict[str, int] = field(default_factory=dict)  # what works for it and is not ours: process ids, by name
+    outside: dict[str, int] = field(default_factory=dict)  # what works for it but is not ours: process ids by name
 
     @property
     def processes(self) -> list[Process]:
@@ -46,7 +46,7 @@ class Site:
 def serving(
     scenario: Scenario, directory: Path, database: postgres.Server, *, latency_ms: int = 0, pin: bool = True, tell: Tell = silent
 ) -> Iterator[Site]:
-    """A site for a measured run: its server has cores of its own; this process and all else that it starts share the others."""
+    """A site for a measured run: its server has cores of its own; this process and everything else it starts share the others."""
     tell(f"{scenario.name}: starting")
     pinned = cores.share_out(workers_in(scenario.study, scenario.workers)) if pin else None
     with cores.only_on(pinned.others if pinned else []), Serving(directory, database) as started:
@@ -56,7 +56,7 @@ def serving(
 
 
 class Serving:
-    """What sites are started from and end with: services and the database are shared by all that stand on it."""
+    """Starts sites and ends them all together; they share its services and its database."""
 
     def __init__(self, directory: Path, database: postgres.Server, by_hand: bool = False, host: str = HOST) -> None:
         self.services: dict[str, int] = {}
@@ -74,13 +74,13 @@ class Serving:
         self._running.close()
 
     def start(self, scenario: Scenario, latency_ms: int = 0, server_cores: list[int] | None = None) -> Site:
-        """A site that answers as it should."""
+        """Start a site and wait until it answers correctly."""
         site = self.begin(scenario, latency_ms, server_cores)
         wait_until_ready(site)
         return site
 
     def begin(self, scenario: Scenario, latency_ms: int = 0, server_cores: list[int] | None = None) -> Site:
-        """All that the scenario declares, from the back to the front; its server may not answer yet."""
+        """Start everything the scenario declares, from back to front; its server may not answer yet."""
         check_file(scenario)
         command, port, socket = self._fill_in(scenario)
         for program in [command[0], *([nginx.program()] if scenario.nginx is not None else [])]:
@@ -117,7 +117,7 @@ class Serving:
         return [services.start(name, self.services[name], self._directory, self._running)]
 
     def _fill_in(self, scenario: Scenario) -> tuple[list[str], int, str]:
-        """The server's command, the port that is asked, and the socket if there is one."""
+        """The server's command, the port that requests go to, and the socket if there is one."""
         ports = {name: self._ports.pick(port, scenario.name) for name, port in scenario.ports.items()}
         socket = f"{self._folder()}/server.sock" if "{socket}" in scenario.server else ""
         values = {"host": self._bind, "python": sys.executable, "backlog": backlog(), "socket": socket, **ports}
@@ -125,7 +125,7 @@ class Serving:
 
     def _start_server(self, scenario: Scenario, command: list[str], variables: dict[str, str], on: list[int] | None) -> Process:
         log = self._directory / f"{scenario.name}.log"
-        without = LIBPQ if scenario.tables is not None else ()  # it has those of its database
+        without = LIBPQ if scenario.tables is not None else ()  # it gets those of its own database
         return self._running.enter_context(Process(scenario.name, command, variables, log, on=on, without=without, root=scenario.root))
 
     def _start_nginx(self, scenario: Scenario, location: str, port: int, socket: str) -> Process:
@@ -146,20 +146,20 @@ class Serving:
 
 
 def check_file(scenario: Scenario) -> None:
-    """What reading it does not find out, and a run only after half a minute or never."""
+    """Find mistakes that reading it does not show, and that a run would show after half a minute or never."""
     where = "{socket}" if scenario.nginx is not None else "{port}"
     if where not in scenario.server:
-        asks = "nginx passes requests on to that socket" if scenario.nginx is not None else "requests go to a free port that a run picks"
+        asks = "nginx passes requests on to that socket" if scenario.nginx is not None else "each run picks a free port"
         raise ScenarioError(f"{short_path(scenario.path)}: SERVER has no {where}: {asks}, and the server must listen there")
     if "__main__" not in scenario.path.read_text(encoding="utf-8"):
         raise ScenarioError(
-            f"{short_path(scenario.path)}: its last lines are missing, so that `python {short_path(scenario.path)}` does nothing: "
+            f"{short_path(scenario.path)}: its last lines are missing, so `python {short_path(scenario.path)}` does nothing: "
             "copy them from another scenario, from `if __name__` on"
         )
 
 
 def wait_until_ready(site: Site) -> None:
-    """A GET must be answered as it should be; of another method's first load, the warm-up finds out."""
+    """A GET must be answered correctly; the warm-up checks a first load with any other method."""
     first = site.scenario.loads[0]
     if first.method == "GET":
         wait_until_ok(site.processes, site.host, site.port, first)

@@ -1,4 +1,4 @@
-"""The slow API that scenarios call: `/` waits 300 ms, `/<ms>/` waits so long; a random country as JSON."""
+"""The slow API that scenarios call: `/` waits 300 ms, `/<ms>/` that long; both send a random country as JSON."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ COUNTRIES = [json.dumps({"name": line[3:], "code": line[:2]}).encode() for line 
 
 
 def wait_ms(path: str) -> int | None:
-    """How long the path wants us to wait; None if there is no such path."""
+    """How long this path waits; None if there is no such path."""
     word = path.strip("/")
     if not word:
         return DEFAULT_MS

@@ -1,4 +1,4 @@
-"""Writes a scenario of one's own from another one, with nothing in it that is true of the other alone."""
+"""Writes a user's own scenario from another one, with nothing in it that is true of the other alone."""
 
 import ast
 import keyword
@@ -12,25 +12,25 @@ from common.client.options import parse_line
 from common.serving.places import short_path
 from common.serving.scenario import FOLDER, Scenario, ScenarioError, assignments, parse, read, study_file
 
-OF_A_STUDY = ("LOAD_FULL", "LEAST_SECONDS")  # as what a right answer holds: scenarios are compared under the same loads
+OF_A_STUDY = ("LOAD_FULL", "LEAST_SECONDS")  # dropped with --expect: within a study, scenarios keep the same loads
 EXPECT = re.compile(r"""--expect[= ]('[^']*'|\\?"[^"\\]*\\?"|[^\s'"\\]+) """)
-ABOUT_LOAD = "# any 2xx answer counts as right until a line says what is: --expect 'words of the page'\n"
+ABOUT_LOAD = "# any 2xx answer counts as correct until a line has --expect 'words of the page'\n"
 
-Edits = dict[tuple[int, int], str]  # lines of the source, from and up to, and what takes their place
+Edits = dict[tuple[int, int], str]  # lines of the source, from and up to, and their replacement
 
 
 def write_new(name: str, like: Scenario) -> Scenario:
     path = check_name(name)
-    study = name if study_file(like.study).is_file() else like.study  # a reader's own study is there to be compared in
+    study = name if study_file(like.study).is_file() else like.study  # within a user's own study, scenarios are compared
     if study == name and study_file(study).is_file():
-        raise UsageError(f"--new {name}: {short_path(study_file(study))} is of another study; choose another name")
+        raise UsageError(f"--new {name}: {short_path(study_file(study))} belongs to a different study; choose a different name")
     source = make_source(path.stem, study, like)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(source)
     except FileExistsError:
-        raise UsageError(f"--new {name}: there is a {short_path(path)} already; choose another name, or remove it") from None
+        raise UsageError(f"--new {name}: {short_path(path)} already exists; choose a different name, or remove it") from None
     except OSError as error:
         raise UsageError(f"--new {name}: cannot write {short_path(path)}: {error.strerror}") from None
     return read(path)
@@ -40,18 +40,18 @@ def check_name(name: str) -> Path:
     parts = name.split("/")
     for part in parts:
         if not part.isidentifier() or keyword.iskeyword(part) or part.startswith("__"):
-            raise UsageError(f"--new {name}: {part!r} is no name of a Python module; use letters, digits and _")
+            raise UsageError(f"--new {name}: {part!r} cannot name a Python module; use letters, digits and _")
         if find_spec(part) is not None:
-            raise UsageError(f"--new {name}: Python imports another {part!r}, which this one would hide; choose another name")
+            raise UsageError(f"--new {name}: Python already has a module {part!r}, which this file would hide; choose a different name")
     return FOLDER.joinpath(*parts).with_suffix(".py")
 
 
 def make_source(name: str, study: str, like: Scenario) -> str:
-    """Letter for letter that of the other, but for what stands in the edits."""
+    """The other's source, letter for letter except for the edits."""
     tree, lines = parse(like.path), like.path.read_text(encoding="utf-8").splitlines(keepends=True)
     declared = assignments(tree)
     edits: Edits = {lines_of(tree.body[0]): docstring(name, like)} if like.question else {(0, 0): docstring(name, like)}
-    dropped = ["DIFFERS_FROM", *(["PORTS"] if set(like.ports) == {"port"} else [])]  # further ones have their names in SERVER
+    dropped = ["DIFFERS_FROM", *(["PORTS"] if set(like.ports) == {"port"} else [])]  # SERVER uses the names of any others
     if study != like.study:
         first, end = lines_of(declared["LOAD"])
         edits[first, end] = ABOUT_LOAD + without_expect("".join(lines[first:end]), like)
@@ -64,7 +64,7 @@ def make_source(name: str, study: str, like: Scenario) -> str:
 
 
 def docstring(name: str, like: Scenario) -> str:
-    return f'"""How fast is {name}?\n\nMade from {like.name}: put your view in place of its own, and ask here what you want to know.\n"""\n'
+    return f'"""How fast is {name}?\n\nMade from {like.name}: replace its view with yours, and put your own question here.\n"""\n'
 
 
 def lines_of(node: ast.stmt) -> tuple[int, int]:
@@ -72,7 +72,7 @@ def lines_of(node: ast.stmt) -> tuple[int, int]:
 
 
 def with_comments(span: tuple[int, int], lines: list[str]) -> tuple[int, int]:
-    """And the comments right above, which are about it."""
+    """Include the comments right above, which are about it."""
     first, end = span
     while first and lines[first - 1].startswith("#"):
         first -= 1
@@ -80,7 +80,7 @@ def with_comments(span: tuple[int, int], lines: list[str]) -> tuple[int, int]:
 
 
 def without_expect(source: str, like: Scenario) -> str:
-    """The constant letter for letter, but for what the other's answers hold."""
+    """The constant, letter for letter except for its --expect words."""
     cut = EXPECT.sub("", source)
     try:
         loads = [parse_line(line) for line in ast.literal_eval(cut.partition("=")[2].strip())]

@@ -1,4 +1,4 @@
-"""Requests answered per second, beside the ideal: the middle of each scenario's runs with its interval, every run faint."""
+"""The chart of requests answered per second, beside the ideal: each scenario's middle with its interval, every run faint."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,9 +16,9 @@ from common.results.words import judge_control, write_bottlenecks, write_estimat
 def chart_comparison(compared: LoadComparison, looks: Mapping[str, Look]) -> Chart:
     datasets = collect_rates(compared)
     marks = (
-        "The middle of the runs with its 95 % interval, each run faint"
+        "The middle of the runs with its 95% interval; single runs are faint"
         if datasets["intervals"]
-        else "One mark for each scenario; no intervals, for that the runs are too few"
+        else "One mark for each scenario; there are too few runs for intervals"
     )
     rates = say_of_each(compared, lambda row: write_estimate(row.estimates["req/s"]))
     ideal = f" The ideal is {write_number(compared.ideal)}." if compared.ideal else ""
@@ -26,7 +26,7 @@ def chart_comparison(compared: LoadComparison, looks: Mapping[str, Look]) -> Cha
     return Chart(
         kind="comparison",
         title="Requests answered per second",
-        note=f"{marks}{'; dashed, the ideal for this load' if compared.ideal else ''}.",
+        note=f"{marks}{'; dashed: the ideal for this load' if compared.ideal else ''}.",
         alternative=f"Requests per second: {rates}.{ideal} {controls}".strip(),
         spec=drawing.fill(draw_comparison, datasets, looks, [row.scenario for row in compared.drawn]),
         wide=True,
@@ -65,7 +65,7 @@ def row_of(name: str, scenario: str, samples: Sequence[Sample]) -> dict[str, Any
 
 
 def dots_of(name: str, scenario: str, samples: Sequence[Sample]) -> Rows:
-    """Of a single run the mark is enough."""
+    """Points for single runs; if there is only one, the mark is enough."""
     return [{"row": name, "scenario": scenario, "rate": sample.per_second} for sample in samples] if len(samples) > 1 else []
 
 

@@ -1,4 +1,4 @@
-"""What the page says: its studies, their loads, and where it was measured, for Django's templates to read by attribute."""
+"""The page's contents: its studies, their loads, and where they were measured, for Django's templates to read by attribute."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,10 +49,10 @@ from common.results.words import (
     write_number,
 )
 
-HEADS = {ONE_CORE: "one core, req/s", "MB": "peak MB", TO_BASELINE: "to the baseline"}  # a page has room for more words
-BRIEF_HEADS = ("req/s", "p99 ms", LIMITED_BY)  # what a phone has room for
+HEADS = {ONE_CORE: "one core, req/s", "MB": "peak MB", TO_BASELINE: "to the baseline"}  # the page has room for more words
+BRIEF_HEADS = ("req/s", "p99 ms", LIMITED_BY)  # a phone has room for these
 VERDICTS = {REPRODUCED: "yes", NOT_REPRODUCED: "no"}  # others are open
-THINNED = f"For drawing only, points are thinned: {latencies.THINNED}; {queue.THINNED}; {timeline.THINNED}. Figures are of all requests."
+THINNED = f"Points are thinned for drawing only: {latencies.THINNED}; {queue.THINNED}; {timeline.THINNED}. Numbers are of all requests."
 
 NO_BREAK = "\u00a0"
 Value = TypeVar("Value")
@@ -63,17 +63,17 @@ class TableRow:
     scenario: str
     look: Look
     marks: str = ""
-    cells: Sequence[tuple[str, Cell]] = ()  # with the class of their column
+    cells: Sequence[tuple[str, Cell]] = ()  # each with the class of its column
 
     @property
     def name(self) -> SafeString:
-        """It may break behind an underscore, never before its marks."""
+        """The name, which may break after an underscore but never before its marks."""
         return mark_safe(NO_BREAK.join([escape(self.scenario).replace("_", "_<wbr>"), *self.marks]))
 
 
 @dataclass(frozen=True)
 class RunRow:
-    """Of the table of every run."""
+    """A row in the table of every run."""
 
     scenario: str
     round: int
@@ -88,7 +88,7 @@ class LoadSection:
     answer: Answer
     remedy: str
     baseline: str
-    heads: Sequence[tuple[str, str]]  # of the columns, with their class
+    heads: Sequence[tuple[str, str]]  # column heads with their class
     rows: Sequence[TableRow]
     client_bound: Sequence[str]
     doubts: Sequence[str]
@@ -102,7 +102,7 @@ class LoadSection:
 
 @dataclass(frozen=True)
 class Diff:
-    """What sets a scenario apart from another, line by line."""
+    """What sets one scenario apart from another, line by line."""
 
     scenario: str
     base: str
@@ -112,7 +112,7 @@ class Diff:
 
 @dataclass(frozen=True)
 class Absent:
-    """What was not measured, or not to its end."""
+    """What was not measured, or not completely."""
 
     scenario: str
     status: str
@@ -121,11 +121,11 @@ class Absent:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Scenarios that share why they were not measured."""
+    """Scenarios that were not measured for the same reason."""
 
     scenarios: str
     what: str
-    reason: str  # its first line: the whole of it stands with the study
+    reason: str  # its first line; the study's section has all of it
     anchor: str
 
 
@@ -134,22 +134,22 @@ class StudySection:
     name: str
     anchor: str
     answer: Answer
-    farthest: str  # the one change that tells most
+    farthest: str  # the change with the largest effect
     verdicts: str
-    overview: Chart | None  # None: there are not several loads to look at
+    overview: Chart | None  # None: there is only one load
     key: Sequence[TableRow]  # of the overview
     loads: Sequence[LoadSection]
-    ratios: Sequence[str]  # the metrics that one change at a time is told in
+    ratios: Sequence[str]  # the metrics shown for one change at a time
     changes: Sequence[tuple[Change, str, Sequence[Cell]]]  # with the scenario's name and its marks
     diffs: Sequence[Diff]
-    published: Sequence[tuple[PublishedMetric, str, str]]  # with what was published and what was measured, as written
+    published: Sequence[tuple[PublishedMetric, str, str]]  # with the published and the measured value as text
     claims: Sequence[tuple[Claim, str]]  # with the class of its verdict
     run_count: int
     absent: Sequence[Absent]
 
     @property
     def charts(self) -> Iterator[tuple[int, Chart]]:
-        """With the number of the load that each is of; 0: of all."""
+        """Each chart with the number of its load; 0 for all loads."""
         if self.overview:
             yield 0, self.overview
         for number, load in enumerate(self.loads, 1):
@@ -232,7 +232,7 @@ def fill_study(name: str, runs: Sequence[ScenarioRun], judged: Judgement) -> Stu
 
 
 def fill_load(compared: LoadComparison, looks: Mapping[str, Look], alone: bool) -> LoadSection:
-    """Alone: it is the only one of its study."""
+    """`alone`: it is the only load of its study."""
     heads = columns_of(compared)
     return LoadSection(
         title=compared.load_in_words,
@@ -257,7 +257,7 @@ def fill_load(compared: LoadComparison, looks: Mapping[str, Look], alone: bool) 
 
 
 def columns_of(compared: LoadComparison) -> list[str]:
-    """The heads of those that say something of one row at least."""
+    """The heads of columns that say something about at least one row."""
     rows = [write_cells(row, compared.baseline) for row in compared.rows]
     says_nothing = {CUT_OFF: {"0"}, TO_BASELINE: {"1"}}
 
@@ -280,7 +280,7 @@ def fill_rows(compared: LoadComparison, looks: Mapping[str, Look], heads: Sequen
 
 
 def chart_details(compared: LoadComparison, looks: Mapping[str, Look]) -> Iterator[Chart]:
-    """What stands below the table."""
+    """The notes below the table."""
     load = compared.load.sent.load
     yield chart_latencies(compared, looks)
     if load.spawn_rate is not None:
@@ -303,7 +303,7 @@ def fill_runs(compared: LoadComparison) -> list[RunRow]:
 
 
 def fill_left_out(study: str, runs: Sequence[ScenarioRun]) -> list[LeftOut]:
-    """Of each way in which scenarios ended too early one line; where that was in some rounds only, in how many."""
+    """One line for each way that scenarios ended early, with the number of rounds if not all."""
     rounds = Counter(run.scenario for run in runs)
     ended = Counter((run.status, run.reason.partition("\n")[0], run.scenario) for run in runs if run.status != "ok")
     scenarios: dict[tuple[str, str], list[str]] = {}
@@ -314,11 +314,11 @@ def fill_left_out(study: str, runs: Sequence[ScenarioRun]) -> list[LeftOut]:
 
 
 def say_farthest(changes: Sequence[Change]) -> str:
-    """The one change that requests per second tell most of."""
+    """The change with the largest effect on requests per second."""
     for change in changes:
         if not change.verdict and (ratio := change.ratios["req/s"]):
             factor = write_number(ratio.middle)
-            return f"The farthest apart: {factor}x by {change.what} ({change.scenario} against {change.base}, {change.load})."
+            return f"The largest difference: {factor}x by {change.what} ({change.scenario} against {change.base}, {change.load})."
     return ""
 
 
@@ -331,13 +331,13 @@ def fill_diffs(changes: Iterable[Change], sources: Mapping[str, str]) -> list[Di
 
 
 def fill_sources(runs: Iterable[ScenarioRun]) -> list[Source]:
-    """One of each scenario."""
+    """One run of each scenario."""
     last = {run.scenario: run for run in runs}
     return [Source(name, run.question, run.launch, highlighted(run.source, PythonLexer())) for name, run in sorted(last.items())]
 
 
 def highlighted(code: str, lexer: Lexer) -> SafeString:
-    """As HTML: pygments escapes what it highlights."""
+    """Source as HTML; pygments escapes what it highlights."""
     return mark_safe(highlight(code, lexer, HtmlFormatter(nowrap=True)))
 
 

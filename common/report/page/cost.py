@@ -1,4 +1,4 @@
-"""What throughput cost: CPU per request, beside the line where one core is full, and memory."""
+"""The chart of what throughput cost: CPU per request, with the line where one core is full, and memory."""
 
 from collections.abc import Mapping
 
@@ -13,8 +13,8 @@ from common.results.comparison import LoadComparison
 from common.results.words import write_estimate
 
 NOTE = (
-    "Server and all its children; with <=, an upper bound: work without an answer is in it. "
-    "On the dashed line, CPU per request times requests per second fill one core."
+    "The server and all its children. <= marks an upper bound, which includes work without an answer. "
+    "On the dashed line, CPU per request times requests per second fills one core."
 )
 
 
@@ -42,7 +42,7 @@ def collect_costs(compared: LoadComparison) -> Datasets:
 
 
 def line_of_a_full_core(rows: Rows) -> Rows:
-    """Where CPU per request times requests per second are one core, as far as the marks reach."""
+    """The line where CPU per request times requests per second makes one core, as far as the marks reach."""
     rates = [row["rate"] for row in rows]
     highest = 1.3 * max((row["cpu_high"] or row["cpu"] for row in rows), default=0)
     steps: list[float] = np.linspace(min(rates) / 2, max(rates) * 1.1, 60).tolist() if rates else []

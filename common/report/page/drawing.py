@@ -1,7 +1,7 @@
-"""What all charts share: how altair draws them, and how a load's rows come into a drawing.
+"""What all charts share: how altair draws them, and how a load's rows get into a drawing.
 
-altair takes its time, so it makes the drawing of each kind of chart once, with blanks in it,
-which each load fills in: `"domain": ["SCENARIOS"]` becomes `"domain": ["gunicorn_sync", "uvicorn_asgi"]`.
+altair is slow, so it draws each kind of chart once, with blanks
+that each load fills in: `"domain": ["SCENARIOS"]` becomes `"domain": ["gunicorn_sync", "uvicorn_asgi"]`.
 """
 
 import json
@@ -20,7 +20,7 @@ STEP = 190  # height of a chart of curves or points
 
 Rows = list[dict[str, Any]]
 Datasets = dict[str, Rows]
-Drawn = Any  # altair's own types say little, at length
+Drawn = Any  # altair's own types are long and say little
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Chart:
     kind: str
     title: str
     note: str
-    alternative: str  # what a reader is told who does not see it
+    alternative: str  # the text for readers who cannot see it
     spec: dict[str, Any]  # Vega-Lite, with its data
     wide: bool = False
 
 
 def fill(draw: Callable[[], Drawn], datasets: Datasets, looks: Mapping[str, Look], order: Sequence[str], **more: Any) -> dict[str, Any]:
-    """The drawing with these rows, scenarios in this order, and what else it has blanks for."""
+    """Fill a drawing's blanks with these rows, the scenarios in this order, and other values."""
     filled_in = {
         "SCENARIOS": list(order),
         "COLOURS": [looks[scenario].colour for scenario in order],
@@ -93,7 +93,7 @@ COLOUR_WITHOUT_LEGEND = alt.Color("scenario:N", legend=None, scale=COLOURS)
 SHAPE_WITHOUT_LEGEND = alt.Shape("scenario:N", legend=None, scale=SHAPES)
 RATE = alt.X("rate:Q", title="requests answered per second", scale=alt.Scale(zero=True, nice=True))
 SCENARIO = alt.Tooltip("scenario:N")
-ROW_OF_EACH = alt.Y("row:N", axis=None, sort=None)  # in the order of the data; its name stands above its marks, where a phone has room too
+ROW_OF_EACH = alt.Y("row:N", axis=None, sort=None)  # in the order of the data; names stand above the marks, so a phone has room too
 WIDE: dict[str, Any] = {"autosize": alt.AutoSizeParams(type="fit-x", contains="padding"), "width": 680}
 
 
@@ -102,7 +102,7 @@ def rows_of(dataset: str) -> Drawn:
 
 
 def name_rows(right: str) -> list[Drawn]:
-    """What is written above each row's marks, its name and this field, with a halo where a line would cross it."""
+    """The text above each row's marks: its name and this field, with a halo where a line would cross it."""
     text: dict[str, Any] = {"fontSize": 12, "dy": -13, "baseline": "middle"}
     halo: dict[str, Any] = {"color": "var(--page)", "stroke": "var(--page)", "strokeWidth": 5, "strokeJoin": "round"}
     rows = rows_of("rows").encode(y=ROW_OF_EACH)

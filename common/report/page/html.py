@@ -1,4 +1,4 @@
-"""The page that shows results: one file, no network."""
+"""Writes the page that shows results: one file, no network."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ def save(directory: Path, runs: Sequence[ScenarioRun], judged: Mapping[str, Judg
 
 
 def html(runs: Sequence[ScenarioRun], judged: Mapping[str, Judgement]) -> str:
-    """By Django's own templates, with an engine of our own: nothing of Django is configured, so a site's settings are no part of it."""
+    """The page, by Django's templates with our own engine: Django is not configured, so a site's settings do not matter."""
     from django.template import Context, Engine
     from django.utils.safestring import mark_safe
 
@@ -52,16 +52,16 @@ def part(name: str) -> str:
 
 @cache
 def charts_library() -> str:
-    """Vega and what it needs, once for all charts, as vl-convert carries it."""
+    """Vega and its dependencies, once for all charts, from vl-convert."""
     import vl_convert
 
     library: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]
-    # what would end or disturb a <script> element, wherever it stands in the library's strings
+    # escape whatever would end or disturb a <script> element in the library's strings
     return re.sub(r"<(?=/script|!--|script)", r"\\x3C", library.replace("\r", ""))
 
 
 def policy(styles: Sequence[str], scripts: Sequence[str]) -> str:
-    """Only what stands in this file, by its hash, and nothing from outside.
+    """Allow only the scripts and styles in this file, by their hashes, and nothing from outside.
 
     There is no 'unsafe-eval': vega compiles its expressions with eval unless it is given an
     interpreter for them, which page.js does. A name in the results that were code would stay text.

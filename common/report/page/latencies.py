@@ -1,4 +1,4 @@
-"""Response times: the share of answers that had come after so many ms, on a log scale."""
+"""The chart of response times: the share of answers within a time, on a log scale."""
 
 from collections.abc import Mapping
 
@@ -14,25 +14,25 @@ from common.report.page.rows import say_of_each
 from common.results.comparison import LoadComparison
 from common.results.words import write_estimate
 
-PERCENTS = (*range(100), 99.5, 99.9, 100)  # of a curve
+PERCENTS = (*range(100), 99.5, 99.9, 100)  # the points of a curve
 MARKED = (50, 95, 99)
-THINNED = "a curve of latencies has every whole percentile, 99.5, 99.9 and the longest"
+THINNED = "a curve of response times has every whole percentile, 99.5, 99.9 and the longest"
 
 
 def chart_latencies(compared: LoadComparison, looks: Mapping[str, Look]) -> Chart:
     said = say_of_each(compared, lambda row: " and ".join(write_estimate(row.estimates[name]) for name in ("p50 ms", "p99 ms")))
-    cut_off = " Requests that were cut off are not in it: the table counts them." if any(row.cut_off for row in compared.drawn) else ""
+    cut_off = " Cut-off requests are left out here; the table counts them." if any(row.cut_off for row in compared.drawn) else ""
     return Chart(
         kind="latencies",
         title="Response times",
-        note=f"The share of answers that had come within a time; marked: p50, p95, p99. All runs that count, together.{cut_off}",
+        note=f"The share of answers within a time; marks at p50, p95 and p99. All runs that count, together.{cut_off}",
         alternative=f"Response times, p50 and p99 in ms: {said}.",
         spec=drawing.fill(draw_latencies, collect_latencies(compared), looks, [row.scenario for row in compared.drawn]),
     )
 
 
 def collect_latencies(compared: LoadComparison) -> Datasets:
-    """Of the answers of all runs that count, together."""
+    """Curves and marks of the answers of all runs that count, together."""
     curves: Rows = []
     marks: Rows = []
     for row in compared.drawn:
@@ -47,12 +47,12 @@ def collect_latencies(compared: LoadComparison) -> Datasets:
 
 
 def time_at(percent: float, latencies: Column) -> float:
-    """Above 0, which a log scale has no place for."""
+    """The time at a percentile, above 0 because of the log scale."""
     return max(round(float(percentiles.percentile(latencies, percent)), 3), 0.001)
 
 
 def percent_within(ms: float, latencies: Column) -> float:
-    """On the curve: of few answers, the share that had come by then is above the percentile."""
+    """The mark's place on the curve: with few answers, the share within a time exceeds the percentile."""
     return round(100 * float(np.searchsorted(latencies, ms, side="right")) / len(latencies), 2)
 
 

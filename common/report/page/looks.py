@@ -1,12 +1,12 @@
-"""How each scenario looks in every chart, table and key: colours are CSS variables, so that one drawing serves light, dark and paper.
+"""How each scenario looks in every chart, table and key: colours are CSS variables, so one drawing serves light, dark and paper.
 
-Beside its colour each has a shape and a dash, for those who cannot tell the colours apart.
+Each also has a shape and a dash, for readers who cannot tell the colours apart.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Okabe and Ito's, darkened and lightened until each stands out from its background (a test holds them to it)
+# Okabe and Ito's, darkened or lightened until each stands out from its background (a test checks that)
 LIGHT = ("#035EA3", "#BB4003", "#01875B", "#B6548A", "#C2880E", "#3F96DA", "#21252C")
 DARK = ("#3F83E0", "#E87B3A", "#17A673", "#D873A6", "#F7BA3A", "#5CC8FA", "#ECE6EE")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down")
@@ -32,7 +32,7 @@ class Look:
 
 
 def assign_looks(scenarios: Sequence[str]) -> dict[str, Look]:
-    """Of a study's scenarios, by their places."""
+    """The looks of a study's scenarios, by their places."""
     return {
         scenario: Look(place % len(LIGHT), SHAPES[place % len(SHAPES)], DASHES[place % len(DASHES)])
         for place, scenario in enumerate(scenarios)

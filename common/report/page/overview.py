@@ -1,4 +1,4 @@
-"""All loads of a study at a glance: how many times what the baseline serves each of the others does."""
+"""The chart of all loads of a study: each scenario's rate relative to the baseline's."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,20 +19,20 @@ def chart_overview(comparisons: Sequence[LoadComparison], looks: Mapping[str, Lo
     return Chart(
         kind="overview",
         title="All loads at a glance",
-        note=f"Requests per second over what {baselines} serves: right of the line more, left of it less.",
-        alternative=f"Requests per second to the baseline's: {ratios}.",
+        note=f"Requests per second relative to {baselines}: more to the right of the line, less to the left.",
+        alternative=f"Requests per second relative to the baseline's: {ratios}.",
         spec=drawing.fill(draw_overview, datasets, looks, scenarios_with_ratio(comparisons)),
         wide=True,
     )
 
 
 def scenarios_with_ratio(comparisons: Sequence[LoadComparison]) -> list[str]:
-    """Those that are drawn: what answered nothing has no ratio, nor has the baseline."""
+    """The rows to draw; the baseline, and rows that answered nothing, have no ratio."""
     return sorted({row.scenario for compared in comparisons for row in compared.rows if row.to_baseline})
 
 
 def collect_ratios(comparisons: Sequence[LoadComparison]) -> Datasets:
-    """A row for each load, in it each scenario's rate over the baseline's."""
+    """A row for each load, with each scenario's rate relative to the baseline's."""
     rows: Rows = []
     ratios: Rows = []
     for load, compared in zip(brief([compared.parts for compared in comparisons]), comparisons, strict=True):

@@ -1,4 +1,4 @@
-"""The charts of a page as files, for a README or slides."""
+"""Saves a page's charts as files, for a README or slides."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def save(folder: Path, kind: str, runs: Sequence[ScenarioRun]) -> Iterator[Path]
 
 
 def drawings(runs: Sequence[ScenarioRun]) -> Iterator[tuple[str, str]]:
-    """Names and specifications, on white paper: a file knows no variables of a page."""
+    """Names and specifications on white paper, because files have no CSS variables."""
     for study in fill_page(runs, judged={}).studies:
         for load, chart in study.charts:
             yield "-".join([slug(study.name), *([str(load)] if load else []), chart.kind]), on_paper(chart.spec)

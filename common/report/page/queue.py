@@ -1,4 +1,4 @@
-"""Response time by place in the queue: a staircase where one waits for the other, a plateau where none does."""
+"""The chart of response time by place in the queue: a staircase if requests wait for one another, else a plateau."""
 
 from collections.abc import Mapping
 
@@ -27,7 +27,7 @@ def chart_queue(compared: LoadComparison, looks: Mapping[str, Look]) -> Chart:
     return Chart(
         kind="queue",
         title="Response time by place in the queue",
-        note=f"A staircase: one waits for the other. A plateau: all wait together. {say_which_sample(compared)}".strip(),
+        note=f"A staircase: requests wait for one another. A plateau: all wait together. {say_which_sample(compared)}".strip(),
         alternative=f"{say_of_each(compared, first_and_last)}.",
         spec=drawing.fill(draw_queue, datasets, looks, [row.scenario for row in compared.drawn]),
     )
@@ -42,12 +42,12 @@ def collect_places(compared: LoadComparison) -> Datasets:
 
 
 def in_order_of_ends(requests: Requests) -> Column:
-    """Response times in ms, of successes."""
+    """The response times of successes, in ms."""
     return requests.latency_ms[requests.ok][np.argsort(requests.end[requests.ok], kind="stable")]
 
 
 def spread(count: int) -> list[int]:
-    """Places from the first to the last of so many."""
+    """Evenly spaced places, including the first and the last."""
     if count <= MOST_PLACES:
         return list(range(count))
     return [int(place) for place in np.linspace(0, count - 1, MOST_PLACES).round()]

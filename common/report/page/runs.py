@@ -1,4 +1,4 @@
-"""Every run of a load: another shape where it does not count."""
+"""The chart of every run of a load; runs that do not count have a different shape."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,18 +13,18 @@ from common.results.record import CLIENT_BOUND, FAILED
 from common.results.words import TOO_SHORT
 
 COUNTED, DISTURBED, LEFT_OUT = "counted", "counted, disturbed", "disturbed, left out"
-SHAPES = {  # of all states of a run
+SHAPES = {  # for all states of a run
     COUNTED: "circle",
     DISTURBED: "square",
     LEFT_OUT: "cross",
     CLIENT_BOUND: "triangle-right",
     FAILED: "diamond",
 }
-BRIEF = {FAILED: "failed"}  # behind a number
+BRIEF = {FAILED: "failed"}  # used after a number
 
 
 def chart_runs(compared: LoadComparison, looks: Mapping[str, Look], alone: bool) -> Chart:
-    """Alone: of the only load of its study."""
+    """`alone`: it is the only load of its study."""
     datasets = collect_runs(compared)
     said = ", ".join(f"{row['row']}: {row['counted']}" for row in datasets["rows"])
     return Chart(
@@ -38,7 +38,7 @@ def chart_runs(compared: LoadComparison, looks: Mapping[str, Look], alone: bool)
 
 
 def collect_runs(compared: LoadComparison) -> Datasets:
-    """Of the scenarios that are compared, best first; then of the others."""
+    """Rows of the compared scenarios, best first, then of the others."""
     order = [row.scenario for row in compared.rows]
     order += [scenario for scenario in compared.scenarios if scenario not in order]
     rows: Rows = []
@@ -73,7 +73,7 @@ def state_of(compared: LoadComparison, sample: Sample) -> str:
 
 
 def explain_state(compared: LoadComparison, sample: Sample) -> str:
-    """What a reader is told of a run."""
+    """The state of a run in words."""
     state = state_of(compared, sample)
     if state == FAILED:
         return f"{FAILED}: {sample.load.fault}"

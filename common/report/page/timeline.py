@@ -1,4 +1,4 @@
-"""A ramp, second by second: its users, what was answered and what failed, how long answers took."""
+"""The chart of a ramp, second by second: users, answers, failures and response times."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from common.results.comparison import LoadComparison, Row
 from common.results.timeline import slice_load
 from common.results.words import write_number
 
-MOST_POINTS = 90  # of a longer ramp, two or more seconds are one point
+MOST_POINTS = 90  # in a longer ramp, two or more seconds share a point
 THINNED = f"a timeline at most {MOST_POINTS} points"
 
 

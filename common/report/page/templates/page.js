@@ -1,4 +1,4 @@
-// Draws the charts, sorts the tables, turns the lights on and off. Nothing is fetched.
+// Draws the charts, sorts the tables, switches between light and dark. Fetches nothing.
 (() => {
   "use strict";
   const PAPER = 680;
@@ -63,7 +63,7 @@
     const mine = ++turn;
     for (const drawing of document.querySelectorAll("[data-chart]")) {
       if (mine !== turn) return;  // the window has another size again
-      try { await draw(drawing); } catch (error) { console.error(error); drawing.textContent = "This chart could not be drawn; the table has its figures."; }
+      try { await draw(drawing); } catch (error) { console.error(error); drawing.textContent = "This chart could not be drawn; the table has its numbers."; }
       // at first without a pause: the page has loaded only when all are drawn, so that paper and pictures show them all
       if (document.readyState === "complete") await new Promise((resolve) => setTimeout(resolve));
     }
