@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import resource
+import shlex
 import signal
 import stat
 import subprocess
@@ -487,7 +488,7 @@ def test_a_file_that_cannot_be_read_is_named(name, said, odd):
 
 
 def test_a_link_is_a_scenario_of_its_own_and_nobody_need_read_to_the_end(odd):
-    line = f"{sys.executable} -m common.suite a_link tiny bom -n 6 | head -1"
+    line = f"{shlex.quote(sys.executable)} -m common.suite a_link tiny bom -n 6 | head -1"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", line],
         cwd=odd,

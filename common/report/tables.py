@@ -37,6 +37,7 @@ from common.results.words import (
 )
 
 WITH_INTERVAL = (TO_BASELINE,)  # other columns show only the middle: the page has all intervals
+MOST_CHANGES = 3  # of a study, in the terminal
 LEAST_ROOM = 12  # for "limited by", which wraps
 GOES_FIRST = (OF_IDEAL, "MB", "p50 ms")  # if a line has no room for all
 
@@ -49,7 +50,7 @@ def draw_study(
     comparisons = compare_loads(runs)
     for comparison in comparisons:
         yield draw_comparison(comparison, width, with_study=False)
-    tables: list[RenderableType | None] = [draw_changes(study, runs)]
+    tables: list[RenderableType | None] = [draw_changes(study, runs, None if verbose else MOST_CHANGES)]
     if verbose:
         tables += [draw_published(study, runs), draw_claims(study, judgement.claims)]
     yield from (table for table in tables if table is not None)
@@ -162,14 +163,15 @@ def draw_published(study: str, runs: Iterable[ScenarioRun]) -> Table | None:
     return table if table.rows else None
 
 
-def draw_changes(study: str, runs: Iterable[ScenarioRun]) -> Group | None:
-    """Each scenario's ratios to the one that it differs from in one thing: what that is, then a line for each load."""
+def draw_changes(study: str, runs: Iterable[ScenarioRun], most: int | None = None) -> Group | None:
+    """Each scenario's ratios to the one that it differs from in one thing, the largest first: what that is, then a line for each load."""
     changes = [change for change in changes_of_study(study, runs) if any(change.ratios.values())]
     if not changes:
         return None
     room = max(len(change.load) for change in changes)
     parts: list[RenderableType] = [Text(f"{study} · one change at a time", style="bold")]
-    for scenario, base, what in dict.fromkeys((change.scenario, change.base, change.what) for change in changes):
+    pairs = list(dict.fromkeys((change.scenario, change.base, change.what) for change in changes))
+    for scenario, base, what in pairs[:most]:
         these = [change for change in changes if (change.scenario, change.base) == (scenario, base)]
         table = Table(pad_edge=False, box=None, show_header=False)
         table.add_column(min_width=room, no_wrap=True)
@@ -179,6 +181,8 @@ def draw_changes(study: str, runs: Iterable[ScenarioRun]) -> Group | None:
             ratios = [f"{name.partition(' ')[0]} {write_estimate(change.ratios[name], 'x')}" for name in RATIOS]
             table.add_row(change.load, *ratios, f"{change.marks} {change.verdict}".strip())
         parts += [Text(f"{scenario} against {base}: {what}"), Padding(table, (0, 0, 0, 2))]
+    if left := len(pairs[most:]) if most else 0:
+        parts.append(Text(f"{left} more with -v and on the page", style="dim"))
     return Group(*parts, Text())
 
 
