@@ -163,7 +163,7 @@ def tell_samples(comparisons: Sequence[LoadComparison]) -> str:
     numbers = sorted({len(row.samples) for row in rows})
     if numbers == [1]:
         noisy = sum(map(count_disturbed, comparisons))
-        beside = f", and {noisy} of the runs were disturbed" if noisy else ""
+        beside = f", and {noisy} of the runs {'was' if noisy == 1 else 'were'} disturbed" if noisy else ""
         return f"One run each: no interval can be given{beside}."
     each = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
     if not any(has_intervals(comparison) for comparison in comparisons):
