@@ -112,7 +112,7 @@ def test_a_slice_is_several_answers_long():
 KEPT = ("-n 20 -c 2", "-n 20 -c 4 -k")
 PLAIN = changed(KEPT)
 SLOWER = changed(KEPT, ("    asked += 1\n", "    asked += 1\n    sum(range(50_000))\n"))
-SHORT = ("--side-by-side", "--minutes", "0.1")
+SHORT = ("--side-by-side", "--minutes", "0.4")
 
 
 def test_a_slower_one_is_found(tmp_path):
@@ -131,11 +131,11 @@ def test_a_slower_one_is_found(tmp_path):
 
 def test_a_change_for_the_worse_ends_with_1(tmp_path):
     before, after = (copy_tree(tmp_path / name, {"site": source}) for name, source in (("before", PLAIN), ("after", SLOWER)))
-    program = run(after, "-m", "common.suite", "site", "--against", str(before), "--minutes", "0.1")
+    program = run(after, "-m", "common.suite", "site", "--against", str(before), "--minutes", "0.4")
     assert program.process.returncode == 1, program.stderr
     assert "site costs " in program.stdout
     assert " more CPU per request than before-site, between " in program.stdout
-    program = run(before, "-m", "common.suite", "site", "--against", str(after), "--minutes", "0.1")
+    program = run(before, "-m", "common.suite", "site", "--against", str(after), "--minutes", "0.4")
     assert program.process.returncode == 0, program.stderr
     assert " less CPU per request than before-site, between " in program.stdout
 
