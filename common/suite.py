@@ -80,7 +80,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=count, default=1, metavar="R", help="run each R times, in random order, for intervals (default 1)")
     parser.add_argument("--resume", type=Path, metavar="DIR", help="resume a stopped run: its directory in results/")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the random order; every record holds it")
-    parser.add_argument("-v", dest="verbose", action="store_true", help="print each load's ab summary, published figures and claims")
+    parser.add_argument(
+        "-v", dest="verbose", action="store_true", help="print each load's ab summary, all changes, published figures and claims"
+    )
     parser.add_argument("-q", dest="quiet", action="store_true", help="no progress and no line per load: print only the tables and answers")
     parser.add_argument("--baseline", metavar="NAME", help="compare the other scenarios of its study with this one")
     parser.add_argument("--side-by-side", action="store_true", help="ask the first and each of the others in turn: compare their CPU")
@@ -287,7 +289,7 @@ def show_tables(runs: Sequence[ScenarioRun], rounds: int, verbose: bool) -> None
     judged = judge(measured)
     console.print()
     for study, judgement in judged.items():
-        for part in tables.draw_study(study, [run for run in measured if run.study == study], judgement, WIDTH, verbose):
+        for part in tables.draw_study(study, [run for run in measured if run.study == study], judgement, WIDTH, len(judged) == 1, verbose):
             console.print(part)
     console.print(describe_environment(measured[0].environment), style="dim")
     if rounds == 1:

@@ -136,21 +136,6 @@ def test_the_table_names_both_and_what_differs():
     assert draw_changes("tests", [one_second("alone", 3)]) is None
 
 
-def test_the_terminal_shows_the_largest_changes_and_says_how_many_more_there_are():
-    others = [
-        replace(run, scenario=name, differs_from={"base": name})
-        for name in ("b", "c", "d")
-        for run in make_runs(20, 30)
-        if run.differs_from
-    ]
-    console = Console(file=io.StringIO(), width=140)
-    console.print(draw_changes("tests", [*make_runs(20, 80), *others], most=3))
-    lines = console.file.getvalue().splitlines()
-    assert next(line for line in lines if " against " in line) == "other against base: a thing"
-    assert len([line for line in lines if " against " in line]) == 3
-    assert "1 more with -v and on the page" in lines
-
-
 def test_lines_that_differ_are_shown():
     assert diff_sources("a\nb\nc\nd\n", "a\nB\nc\nd\n").splitlines() == ["@@ -1,3 +1,3 @@", " a", "-b", "+B", " c"]
     assert diff_sources("same\n", "same\n") == ""

@@ -37,20 +37,20 @@ from common.results.words import (
 )
 
 WITH_INTERVAL = (TO_BASELINE,)  # other columns show only the middle: the page has all intervals
-MOST_CHANGES = 3  # of a study, in the terminal
 LEAST_ROOM = 12  # for "limited by", which wraps
 GOES_FIRST = (OF_IDEAL, "MB", "p50 ms")  # if a line has no room for all
 
 
 def draw_study(
-    study: str, runs: Sequence[ScenarioRun], judgement: Judgement, width: int, verbose: bool = False
+    study: str, runs: Sequence[ScenarioRun], judgement: Judgement, width: int, alone: bool = True, verbose: bool = False
 ) -> Iterator[RenderableType]:
-    """Draw each of a study's loads, then what follows from them."""
-    yield Rule(Text(study, style="bold"), align="left", style="dim")
+    """Draw each of a study's loads, then what follows from them: for a study alone its changes, else as much as is asked for."""
     comparisons = compare_loads(runs)
+    setting = f" · {describe_setting(comparisons[0])}" if comparisons else ""  # all its loads run on the same cores
+    yield Rule(Text.assemble((study, "bold"), (setting, "dim")), align="left", style="dim")
     for comparison in comparisons:
         yield draw_comparison(comparison, width, with_study=False)
-    tables: list[RenderableType | None] = [draw_changes(study, runs, None if verbose else MOST_CHANGES)]
+    tables: list[RenderableType | None] = [draw_changes(study, runs) if alone or verbose else None]
     if verbose:
         tables += [draw_published(study, runs), draw_claims(study, judgement.claims)]
     yield from (table for table in tables if table is not None)
@@ -58,8 +58,10 @@ def draw_study(
 
 def draw_comparison(comparison: LoadComparison, width: int, with_study: bool = True) -> Group:
     """The table, best first, then the doubts."""
-    title = comparison.title if with_study else comparison.load_in_words
-    head = [Text.assemble((title, "bold"), (f"  {describe_setting(comparison)}", "dim"))]
+    if with_study:
+        head = [Text.assemble((comparison.title, "bold"), (f"  {describe_setting(comparison)}", "dim"))]
+    else:
+        head = [Text(comparison.load_in_words, style="bold")]
     answer = answer_load(comparison)
     table = draw_rows(comparison, width) if comparison.rows else None
     doubts = [] if comparison.ranked else [answer.said]
@@ -163,7 +165,7 @@ def draw_published(study: str, runs: Iterable[ScenarioRun]) -> Table | None:
     return table if table.rows else None
 
 
-def draw_changes(study: str, runs: Iterable[ScenarioRun], most: int | None = None) -> Group | None:
+def draw_changes(study: str, runs: Iterable[ScenarioRun]) -> Group | None:
     """Each scenario's ratios to the one that it differs from in one thing, the largest first: what that is, then a line for each load."""
     changes = [change for change in changes_of_study(study, runs) if any(change.ratios.values())]
     if not changes:
@@ -171,7 +173,7 @@ def draw_changes(study: str, runs: Iterable[ScenarioRun], most: int | None = Non
     room = max(len(change.load) for change in changes)
     parts: list[RenderableType] = [Text(f"{study} · one change at a time", style="bold")]
     pairs = list(dict.fromkeys((change.scenario, change.base, change.what) for change in changes))
-    for scenario, base, what in pairs[:most]:
+    for scenario, base, what in pairs:
         these = [change for change in changes if (change.scenario, change.base) == (scenario, base)]
         table = Table(pad_edge=False, box=None, show_header=False)
         table.add_column(min_width=room, no_wrap=True)
@@ -181,8 +183,6 @@ def draw_changes(study: str, runs: Iterable[ScenarioRun], most: int | None = Non
             ratios = [f"{name.partition(' ')[0]} {write_estimate(change.ratios[name], 'x')}" for name in RATIOS]
             table.add_row(change.load, *ratios, f"{change.marks} {change.verdict}".strip())
         parts += [Text(f"{scenario} against {base}: {what}"), Padding(table, (0, 0, 0, 2))]
-    if left := len(pairs[most:]) if most else 0:
-        parts.append(Text(f"{left} more with -v and on the page", style="dim"))
     return Group(*parts, Text())
 
 
