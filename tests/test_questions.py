@@ -13,6 +13,7 @@ from studies import module_of
 from tests.made_up import make_measured, make_run, make_sent, make_steady
 from tests.test_claims import STUDIES
 from tests.test_suite import one_second
+from tests.tracked import tracked_scenarios
 
 QUESTION = Question(
     "b",
@@ -71,7 +72,7 @@ def test_what_was_not_measured_is_not_said():
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_a_study_asks_of_scenarios_and_loads_that_there_are(study):
-    declared = {path.stem: scenario.read(path) for path in scenario.files()}
+    declared = {name: scenario.read(path) for name, path in tracked_scenarios().items()}
     questions = module_of(study).QUESTIONS
     assert questions
     for question in questions:
