@@ -2,8 +2,9 @@
 
 from common.client.load import Load
 from common.client.options import parse_line
-from common.results.intervals import Estimate, can_hide
+from common.results.intervals import can_hide
 from common.results.pairs import FAIR, MOST_FAILED, Pair, SideBySide, judge_pair
+from common.results.questions import inverse
 from common.results.words import describe_pinning, write_estimate, write_number, write_share
 
 
@@ -58,8 +59,3 @@ def say(pair: Pair, found: SideBySide) -> str:
 
 def percent(share: float) -> str:
     return f"{share * 100:.1f}%"
-
-
-def inverse(ratio: Estimate) -> Estimate:
-    low, high = (None if bound is None else 1 / bound for bound in (ratio.high, ratio.low))
-    return Estimate(1 / ratio.middle, low, high, ratio.runs)
