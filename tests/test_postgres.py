@@ -295,7 +295,7 @@ def test_what_a_load_that_was_cut_off_leaves_running_is_not_its_cost(tree):
     if not others:
         pytest.skip("a single core")
     program = alone(tree, "lasts")
-    assert program.process.returncode == 1, "nothing was answered"
+    assert program.process.returncode in (0, 1), program.stderr  # a fast machine has answered some of them
     [load] = records(tree)["lasts"]["loads"]
     assert load["sent"]["stopped"] == "cut off"
     used, seconds = load["cpu_seconds_beside"]["postgres"], load["sent"]["seconds"]
