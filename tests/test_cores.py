@@ -6,7 +6,7 @@ from common.results import files
 from common.results.facts import Pinned
 from common.results.record import ScenarioRun
 from common.serving import cores
-from common.serving.scenario import MANY, workers_of
+from common.serving.shape import MANY
 from tests.processes import TINY, changed, copy_tree, run
 
 NO_SIBLINGS: dict[int, str] = {}
@@ -39,25 +39,6 @@ def test_cores_are_shared_out_whole(monkeypatch, tmp_path, available, siblings, 
         (folder / "thread_siblings_list").write_text(f"{of_one_core}\n")
     found = cores.share_out(workers)
     assert found == (None if server is None else Pinned(server, others, shared=server == others))
-
-
-@pytest.mark.parametrize(
-    ("launch", "workers"),
-    [
-        ("gunicorn {app} --worker-class gthread --workers 2 --threads 4 --worker-connections 100", 2),
-        ("gunicorn -w 4 {app}", 4),
-        ("gunicorn -w4 {app}", 4),
-        ("uvicorn {app} --workers=3", 3),
-        ("{python} -m uvicorn {app}", 1),
-        ("env WEB_CONCURRENCY=3 gunicorn {app}", 3),
-        ("daphne -p 8000 {app}", 1),
-        ("uwsgi --http {host}:{port} --processes 3 -w module", 3),
-        ("uwsgi -p 2 --module {app}", 2),
-        ("uwsgi --processes %k", MANY),
-    ],
-)
-def test_the_launch_line_says_how_many_work(launch, workers):
-    assert workers_of(launch) == workers
 
 
 BUSY = changed(

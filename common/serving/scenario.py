@@ -15,10 +15,10 @@ from common.cli import UsageError
 from common.client.load import Load
 from common.client.options import parse_line
 from common.serving.places import ROOT, short_path
+from common.serving.shape import shape_of
 
 FOLDER, STUDIES = ROOT / "scenarios", ROOT / "studies"
 DEFAULT_PORTS = {"port": 8000}
-MANY = 1000  # processes: more than there are cores
 
 
 class ScenarioError(UsageError):
@@ -78,7 +78,7 @@ class Scenario:
     @property
     def workers(self) -> int:
         """The number of worker processes, by the launch line."""
-        return workers_of(self.server)
+        return shape_of(self.server).processes
 
     @property
     def module(self) -> str:
@@ -223,13 +223,6 @@ def published_of(scenario: Scenario) -> list[dict[str, Any]]:
         wanted = f"{latencies} figures in each list of {scenario.name}: one for each of its published latencies"
         raise ScenarioError(f"{short_path(path)}:{node.lineno}: PUBLISHED must have {wanted}")
     return rows
-
-
-def workers_of(launch: str) -> int:
-    """As the options of gunicorn, uvicorn, uWSGI and the like say; one without them. A number that cannot be read counts as many."""
-    short = "-p" if any(Path(word).name == "uwsgi" for word in launch.split()) else "-w"  # each means something else to the other server
-    found = re.findall(rf"(?:^|\s)(?:(?:--workers|--processes)[=\s]+|{short}[=\s]*|WEB_CONCURRENCY=)(\S+)", launch)
-    return max((int(word) if word.isdigit() else MANY for word in found), default=1)
 
 
 @cache
