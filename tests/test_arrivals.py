@@ -17,6 +17,7 @@ from common.client.load import Sizes
 from common.client.options import parse_line
 from common.client.outcomes import OUTCOMES, failures
 from common.client.percentiles import percentile
+from common.client.schedule import due_times
 from common.report import ab
 from common.results.bottleneck import find_bottleneck
 from common.results.metrics import Metrics
@@ -100,6 +101,12 @@ def test_a_connection_that_the_server_closed_meanwhile_is_not_used(server, fire)
 
 def test_refused(fire):
     assert fire("--rate", 100, "-n", 10, "http://127.0.0.1:1/").outcomes == {"refused": 10}
+
+
+def test_requests_start_at_random_moments(server, fire):
+    done = fire("--rate", 50, "-n", 40, "--poisson", server.url("/ok"))
+    assert (done.code, done.outcomes) == (0, {"ok": 40})
+    assert sorted(done.record["requests"]["due"]) == [round(due * 1e6) for due in due_times(((0.8, 50.0),), poisson=True)]
 
 
 def test_the_grace_ends_what_the_schedule_began(server, fire):
@@ -267,6 +274,7 @@ WRONG = [
     ["--stages", "10s@50,"],
     ["--stages", ""],
     ["--grace", "1"],
+    ["--poisson"],
     ["-t", "1", "--grace", "1"],
 ]
 

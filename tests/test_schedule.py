@@ -1,5 +1,6 @@
 """Is every request of an open loop due when its stages say?"""
 
+import statistics
 from itertools import pairwise
 
 import pytest
@@ -28,6 +29,25 @@ def test_every_stage_has_its_own(stages):
         assert all(later - earlier == pytest.approx(1 / rate) for earlier, later in pairwise(mine))
         begin += seconds
     assert rest == []
+
+
+@given(STAGES)
+def test_random_moments_lie_in_the_stages_that_they_belong_to(stages):
+    times = list(schedule.due_times(stages, poisson=True))
+    assert times == list(schedule.due_times(stages, poisson=True))
+    assert times == sorted(times)
+    ends = [schedule.length(stages[: place + 1]) for place in range(len(stages))]
+    counts = [schedule.count(stages[: place + 1]) for place in range(len(stages))]
+    assert all(times[count - 1] <= end * (1 + 1e-9) for end, count in zip(ends, counts, strict=True))
+    assert len(times) == counts[-1]
+
+
+def test_random_moments_are_those_of_a_poisson_process():
+    """The gaps between them spread as widely as they are long."""
+    times = list(schedule.due_times(((100.0, 50.0),), poisson=True))
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert statistics.mean(gaps) == pytest.approx(1 / 50, rel=0.02)
+    assert statistics.stdev(gaps) == pytest.approx(1 / 50, rel=0.05)
 
 
 @given(STAGES)

@@ -1,5 +1,7 @@
 """Is the shape of a server read from its launch line, and rewritten in it, as the server itself understands the line?"""
 
+import re
+
 import pytest
 
 from common.serving.scenario import files, read
@@ -105,10 +107,13 @@ def test_each_scenario_can_have_another_shape(path):
     server = read(path).server
     before = shape_of(server)
     threads = None if before.kind == LOOP else 7
+    if before.program in ("daphne", "waitress"):
+        with pytest.raises(ShapeError, match="has one process"):
+            with_shape(server, 3, threads)
+        return
     rewritten = with_shape(server, 3, threads)
     after = shape_of(rewritten)
     assert (after.program, after.processes, after.threads) == (before.program, 3, threads)
     changed = {word for word in WORD.findall(rewritten)} ^ {word for word in WORD.findall(server)}
-    numbers = {"1", "2", "3", "7", "100", "300", "500", "--workers", "--processes", "--threads", "sync", "gthread"}
-    assert changed <= numbers
+    assert all(re.fullmatch(r"(--?[a-z-]+)?=?(\d+)?|sync|gthread", word) for word in changed)
     assert with_shape(with_shape(rewritten, before.processes), 3) == rewritten

@@ -22,6 +22,7 @@ class Load:
     rate: float | None = None  # an open loop: requests due per second
     stages: Stages = ()  # an open loop whose rate changes
     grace: float | None = None  # an open loop: cut off this many seconds after the last was due; None: wait for all
+    poisson: bool = False  # an open loop: due at random moments, as from users who know nothing of each other; False: evenly
     keep_alive: bool = False  # connections serve more than one request
     timeout: float = DEFAULT_TIMEOUT  # seconds after which a request is given up
     method: str = "GET"  # the HTTP method
@@ -57,7 +58,9 @@ class Load:
 
     def burst(self, requests: int) -> "Load":
         """The same request this many times, all at once."""
-        return replace(self, requests=requests, concurrency=requests, seconds=None, spawn_rate=None, rate=None, stages=(), grace=None)
+        return replace(
+            self, requests=requests, concurrency=requests, seconds=None, spawn_rate=None, rate=None, stages=(), grace=None, poisson=False
+        )
 
     def describe(self) -> str:
         return ", ".join(self.parts)
@@ -68,6 +71,7 @@ class Load:
         words = [f"{self.method} {urlsplit(self.target).path or self.target}"]
         if self.is_open:
             words += [f"{rate:g} per second for {seconds:g} s" for seconds, rate in self.schedule]
+            words += ["at random moments"] if self.poisson else []
             words.append(f"at most {self.concurrency:,} in flight")
         elif self.spawn_rate is not None:
             words += [f"{self.concurrency:,} users", f"{self.spawn_rate:g} arriving per second", f"{self.seconds:g} s"]
@@ -96,6 +100,7 @@ class Load:
         words += ["--rate", exact(self.rate)] if self.rate is not None else []
         words += ["--stages", schedule.words(self.stages)] if self.stages else []
         words += ["--grace", exact(self.grace)] if self.grace is not None else []
+        words += ["--poisson"] if self.poisson else []
         words += ["-k"] if self.keep_alive else []
         words += ["-p", self.body_file] if self.body_file is not None else []
         words += [f"-d{self.form}"] if self.form is not None else []

@@ -1,4 +1,4 @@
-"""The open loop: requests start on schedule, whatever the server does (constant arrival, as in wrk2, vegeta and k6).
+"""The open loop: requests start on schedule, whatever the server does (evenly, as in wrk2, vegeta and k6, or as by chance).
 
 A request that is due while the most allowed are in flight is never sent: its outcome is
 `unsent`. None waits for its turn, so a late start is always the client's fault; and
@@ -33,7 +33,7 @@ class OpenLoop:
         self._idle: list[User] = []
         self._ending = False
         self._total = schedule.count(load.schedule)
-        self._moments = schedule.due_times(load.schedule)
+        self._moments = schedule.due_times(load.schedule, load.poisson)
         self._next = next(self._moments, None)
 
     def begin(self, zero: float) -> None:

@@ -142,6 +142,9 @@ def add_load_options(parser: argparse.ArgumentParser) -> None:
         help="cut an open loop off S seconds after its last request was due (default: wait for all)",
     )
     parser.add_argument(
+        "--poisson", action="store_true", help="requests of an open loop are due at random moments, as from independent users, not evenly"
+    )
+    parser.add_argument(
         "-s",
         dest="timeout",
         type=positive,
@@ -193,6 +196,8 @@ def load_from(options: argparse.Namespace, target: str) -> Load:
         check_open(options)
     elif options.grace is not None:
         raise UsageError("--grace needs --rate or --stages")
+    elif options.poisson:
+        raise UsageError("--poisson needs --rate or --stages")
     requests = options.requests if options.seconds is not None or is_open else options.requests or 1
     concurrency = options.users if ramp else options.concurrency or (min(DEFAULT_CAP, requests or DEFAULT_CAP) if is_open else 1)
     check_sizes(requests, concurrency)
@@ -205,6 +210,7 @@ def load_from(options: argparse.Namespace, target: str) -> Load:
         rate=options.rate,
         stages=options.stages or (),
         grace=options.grace,
+        poisson=options.poisson,
         keep_alive=options.keep_alive,
         timeout=options.timeout,
         method=options.method or ("GET" if options.body_file is None and options.form is None else "POST"),

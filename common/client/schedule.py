@@ -1,6 +1,7 @@
 """When each request of an open loop is due: pure arithmetic over stages of constant rate."""
 
 import math
+import random
 from collections.abc import Iterable, Iterator
 
 LEAST_RATE = 1e-6  # a second: one in 11 days
@@ -47,12 +48,18 @@ def count(stages: Stages) -> int:
     return sum(due_in(seconds, rate) for seconds, rate in stages)
 
 
-def due_times(stages: Stages) -> Iterator[float]:
-    """Seconds after the start, each computed afresh so that errors do not add up."""
-    begin = 0.0
+def due_times(stages: Stages, poisson: bool = False) -> Iterator[float]:
+    """Seconds after the start, each computed afresh so that errors do not add up.
+
+    Of a Poisson process of known number, the moments are independent and evenly likely: the same ones every time.
+    """
+    begin, chance = 0.0, random.Random(1)
     for seconds, rate in stages:
-        for number in range(due_in(seconds, rate)):
-            yield begin + number / rate
+        number = due_in(seconds, rate)
+        if poisson:
+            yield from sorted(begin + chance.random() * seconds for _ in range(number))
+        else:
+            yield from (begin + place / rate for place in range(number))
         begin += seconds
 
 
