@@ -1,6 +1,6 @@
 """A scenario's load, sent by Locust to any URL: locust -f common/locustfile.py --host http://HOST:PORT
 
-Adds --path, --expect and --form to Locust's options. Runs on many machines with
+Adds --path, --expect, --expect-status and --form to Locust's options. Runs on many machines with
 Locust's --master, --worker and --processes.
 """
 
@@ -14,6 +14,7 @@ from locust import FastHttpUser, events, task
 def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--path", default="/", help="what every user requests")
     parser.add_argument("--expect", default="", help="an answer without this text is a failure")
+    parser.add_argument("--expect-status", type=int, help="an answer with any other status is a failure; redirects are not followed")
     parser.add_argument("--form", default="", help="POST this form (a=b&c=d) instead of sending a GET")
 
 
@@ -27,6 +28,13 @@ class Visitor(FastHttpUser):
         options: Any = self.environment.parsed_options
         headers = {"Content-Type": "application/x-www-form-urlencoded"} if options.form else {}
         method, body = ("POST", options.form) if options.form else ("GET", None)
-        with self.client.request(method, options.path, data=body, headers=headers, catch_response=True) as response:
-            if response.status_code and 200 <= response.status_code < 300 and options.expect not in (response.text or ""):
+        wanted = options.expect_status
+        with self.client.request(
+            method, options.path, data=body, headers=headers, allow_redirects=wanted is None, catch_response=True
+        ) as response:
+            if wanted is not None and response.status_code != wanted:
+                response.failure(f"status {response.status_code}, not {wanted}")
+            elif (wanted is not None or 200 <= response.status_code < 300) and options.expect not in (response.text or ""):
                 response.failure("the answer lacks the expected text")
+            elif wanted is not None:
+                response.success()  # also a 404

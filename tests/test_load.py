@@ -34,6 +34,7 @@ def as_loadgen_reads(load):
         "-m POST -T application/json /",
         "-d 'a=1&b=2' /",
         "--expect '' /",
+        "-d 'a=1' --expect-status 302 /",
     ],
 )
 def test_a_line_survives_the_way_to_the_load_generator(line):
@@ -78,6 +79,7 @@ def loads(draw):
         headers=tuple(draw(st.lists(st.tuples(NAMES, WORDS), max_size=3))),
         content_type=draw(st.sampled_from(["text/plain", "application/json; charset=utf-8"])),
         expect=draw(st.none() | WORDS),
+        expect_status=draw(st.none() | st.integers(200, 599)),
     )
 
 

@@ -279,6 +279,26 @@ def test_expect(path, outcome, server, fire):
     assert done.outcomes == {outcome: 3}
 
 
+@pytest.mark.parametrize(
+    ("path", "more", "outcome", "code"),
+    [
+        ("/redirect", [], "ok", 0),
+        ("/ok", [], "non-2xx", 1),
+        ("/500", [], "non-2xx", 1),
+        ("/redirect", ["--expect", "a page"], "body mismatch", 1),
+    ],
+)
+def test_expect_status(path, more, outcome, code, server, fire):
+    done = fire("-n", 3, "-k", "--expect-status", 302, *more, server.url(path))
+    assert (done.outcomes, done.code, done.record["load"]["expect_status"]) == ({outcome: 3}, code, 302)
+
+
+@pytest.mark.parametrize("word", ["199", "600", "3xx"])
+def test_what_is_no_status_is_refused(word, fire):
+    done = fire("--expect-status", word, "http://127.0.0.1/")
+    assert (done.code, done.stderr) == (2, f"loadgen: argument --expect-status: '{word}' is not the status of an answer: 200 to 599\n")
+
+
 def test_percentiles_as_csv(server, fire, tmp_path):
     done = fire("-n", 5, "-e", tmp_path / "p.csv", server.url("/ok"))
     assert done.code == 0

@@ -24,6 +24,11 @@ from common.running import by_locust
 from common.serving.ports import free_port
 from tests.processes import ROOT, TINY, Program, changed, copy_tree, get, one_line, run
 
+MOVED = changed(
+    ('"status": 200', '"status": 302'),
+    ("--expect ok", "--expect-status 302"),
+    ('(b"content-length"', '(b"location", b"/x"), (b"content-length"'),
+)
 FORM = changed(('"body": b"ok"', '"body": b"ok" if scope["method"] == "POST" else b"no"'), ("--expect ok", "-d 'a=1&b=2' --expect ok"))
 RAMP = changed(('["-n 20 -c 2 --expect ok /"]', '["-n 20 -c 2 --expect ok /", "--users 4 --spawn-rate 8 -t 2 --expect ok /ramp/"]'))
 
@@ -34,7 +39,9 @@ TWO = changed(('["-n 20 -c 2 --expect ok /"]', '["-c 40 -t 1 --expect ok /", "-n
 def tree(tmp_path_factory):
     # answered rightly until the tenth time: what waits for it to be up is content
     wrong = changed(('"body": b"ok"', '"body": b"ok" if asked < 10 else b"no"'))
-    return copy_tree(tmp_path_factory.mktemp("project"), {"tiny": TINY, "wrong": wrong, "form": FORM, "ramp": RAMP, "two": TWO})
+    return copy_tree(
+        tmp_path_factory.mktemp("project"), {"tiny": TINY, "wrong": wrong, "form": FORM, "moved": MOVED, "ramp": RAMP, "two": TWO}
+    )
 
 
 def statistics(tree: Path, name: str) -> dict[str, str]:
@@ -61,7 +68,7 @@ def test_wrong_answers_make_it_fail(tree):
     assert "the answer lacks the expected text" in program.stdout + program.stderr
 
 
-@pytest.mark.parametrize("name", ["ramp", "form"])
+@pytest.mark.parametrize("name", ["ramp", "form", "moved"])
 def test_the_declared_load_is_sent(tree, name):
     program = run(tree, f"scenarios/{name}.py", "--locust", "--run-time", "2s")
     assert program.process.returncode == 0, program.stderr

@@ -31,6 +31,7 @@ class Load:
     form: str | None = None  # this text is the body
     content_type: str = DEFAULT_CONTENT_TYPE  # of the body
     expect: str | None = None  # an answer without this text is a failure
+    expect_status: int | None = None  # an answer with any other status is a failure; None: any but a 2xx
 
     def __post_init__(self) -> None:
         numbers = (self.requests, self.concurrency, self.seconds, self.spawn_rate, self.rate, self.grace, self.timeout)
@@ -106,7 +107,8 @@ class Load:
         words += [f"-d{self.form}"] if self.form is not None else []
         words += ["-T", self.content_type] if self.content_type != DEFAULT_CONTENT_TYPE else []
         words += [f"-H{name}: {value}" for name, value in self.headers]
-        return [*words, f"--expect={self.expect}"] if self.expect is not None else words
+        words += [f"--expect={self.expect}"] if self.expect is not None else []
+        return [*words, "--expect-status", str(self.expect_status)] if self.expect_status is not None else words
 
 
 def exact(number: float) -> str:

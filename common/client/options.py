@@ -55,6 +55,7 @@ def share(text: str) -> float:
 
 
 count = at_least(1, int, "a whole number of 1 or more")
+status = at_least(200, int, "the status of an answer: 200 to 599", 599)
 positive = at_least(0, float, "a number above 0")
 rate = at_least(
     schedule.LEAST_RATE,
@@ -167,6 +168,9 @@ def add_load_options(parser: argparse.ArgumentParser) -> None:
         "-H", dest="headers", type=header, action="append", default=[], metavar="'NAME: VALUE'", help="add this request header (repeatable)"
     )
     parser.add_argument("--expect", type=unicode, metavar="TEXT", help="an answer without this text is a failure")
+    parser.add_argument(
+        "--expect-status", type=status, metavar="STATUS", help="an answer with any other status is a failure (default: any but a 2xx)"
+    )
 
 
 def check_open(options: argparse.Namespace) -> None:
@@ -221,6 +225,7 @@ def load_from(options: argparse.Namespace, target: str) -> Load:
         if options.form is not None and options.content_type == DEFAULT_CONTENT_TYPE
         else options.content_type,
         expect=options.expect,
+        expect_status=options.expect_status,
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 # Every request has one of these, so their counts sum to the requests sent.
 OUTCOMES = (
     "ok",
-    "non-2xx",
+    "non-2xx",  # or not the status that the load expects
     "body mismatch",
     "refused",  # nothing listens there
     "unreachable",  # any other failure to connect, TLS included

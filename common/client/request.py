@@ -11,6 +11,8 @@ from common.cli import UsageError
 from common.client.load import Load
 from common.client.outcomes import MISMATCH, NON_2XX, OK
 
+SUCCESSES = frozenset(range(200, 300))  # a set is looked up faster than a range
+
 
 def check_can_be_sent(url: str) -> None:
     """A URL, or the path of one."""
@@ -38,6 +40,7 @@ class Request:
         self.head_only = load.method == "HEAD"  # its answers state a body length but have no body
         self.keep_alive = load.keep_alive
         self.expect = load.expect.encode(errors="surrogateescape") if load.expect is not None else None
+        self.statuses = SUCCESSES if load.expect_status is None else frozenset((load.expect_status,))
         self.body = Path(load.body_file).read_bytes() if load.body_file is not None else (load.form or "").encode()
         self.bytes = self._prepare(parts.netloc, load)
         self.tls: ssl.SSLContext | None = None
@@ -50,7 +53,7 @@ class Request:
 
     def judge(self, status: int, body: bytes) -> int:
         """The outcome of a complete answer."""
-        if not 200 <= status < 300:
+        if status not in self.statuses:
             return NON_2XX
         return OK if self.expect is None or self.expect in body else MISMATCH
 

@@ -48,6 +48,7 @@ def locust_command(load: Load, url: str, directory: Path, web: bool) -> list[str
     words += ["--users", str(load.concurrency), "--spawn-rate", f"{load.spawn_rate or load.concurrency:g}"]
     words += ["--run-time", f"{load.seconds or BURST_SECONDS:g}s"]
     words += ["--expect", load.expect] if load.expect else []
+    words += ["--expect-status", str(load.expect_status)] if load.expect_status else []
     words += ["--form", load.form] if load.form else []
     words += ["--csv", str(directory / "locust"), "--html", str(directory / "locust.html")]
     return [*words, "--web-host", HOST] if web else [*words, "--headless", "--only-summary"]
