@@ -9,13 +9,16 @@
 
 import argparse
 import io
+import math
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
 SKIPPED, STOPPED = 77, 130
+LONGEST_END = 60.0  # seconds that ending everything may take, before a signal counts again
 
 
 class Problem(Exception):
@@ -116,11 +119,25 @@ def end_in_one_line(name: str, command: Callable[[], int]) -> int:
 
 
 def stop_on_signals() -> None:
-    """SIGTERM and SIGHUP end a run as Ctrl-C does, so that everything is cleaned up on the way out."""
+    """SIGTERM and SIGHUP end a run as Ctrl-C does. Only the first counts: what was started and made is removed on the way out."""
+    stopped_at = -math.inf
 
-    def stop(number: int, frame: FrameType | None) -> NoReturn:
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped_at
+        if time.monotonic() < stopped_at + LONGEST_END:
+            return
+        stopped_at = time.monotonic()
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, stop)
+
+
+def to_the_end(work: Callable[[], object]) -> None:
+    """Do it from its beginning again if the signal that stops us came in its middle."""
+    try:
+        work()
+    except KeyboardInterrupt:
+        work()
+        raise

@@ -23,7 +23,7 @@ from common.results import files
 from common.results.intervals import SAME
 from common.results.record import Plan, ScenarioRun
 from common.results.words import describe_environment
-from common.running.directories import new_directory
+from common.running.directories import new_directory, only_writer
 from common.running.rounds import plan_turns
 from common.running.run import run_turn
 from common.running.sizing import RunOptions, planned_seconds
@@ -175,7 +175,8 @@ def begin(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> i
     seed = random.randrange(2**32) if options.seed is None else options.seed
     plan = Plan(names, options.rounds, seed, run_options.full, run_options.pin, run_options.sizes, baseline)
     files.write(directory / PLAN, plan)
-    return run_plan(plan, directory, [], watch)
+    with only_writer(directory / PLAN):
+        return run_plan(plan, directory, [], watch)
 
 
 def chosen_baseline(options: argparse.Namespace, paths: Sequence[Path]) -> str:
@@ -192,13 +193,14 @@ def resume(directory: Path, watch: Watch) -> int:
     """Run what a stopped run still lacks, by the same plan; failed runs are results and are not repeated."""
     if not (directory / PLAN).exists():
         raise files.RecordError(f"{directory} is not a run of ./run_all.sh: it has no {PLAN}")
-    plan = files.read(directory / PLAN, Plan)
-    earlier = [run for run in saved_runs(directory) if run.status != "interrupted"]
-    now = {scenario_name(path): path.read_text(encoding="utf-8") for path in choose_scenarios(plan.scenarios)}
-    changed = sorted({run.scenario for run in earlier if run.source != now.get(run.scenario)})
-    if changed:
-        raise ScenarioError(f"changed since {short_path(directory)} began: {', '.join(changed)}; start a new run")
-    return run_plan(plan, directory, earlier, watch)
+    with only_writer(directory / PLAN):
+        plan = files.read(directory / PLAN, Plan)
+        earlier = [run for run in saved_runs(directory) if run.status != "interrupted"]
+        now = {scenario_name(path): path.read_text(encoding="utf-8") for path in choose_scenarios(plan.scenarios)}
+        changed = sorted({run.scenario for run in earlier if run.source != now.get(run.scenario)})
+        if changed:
+            raise ScenarioError(f"changed since {short_path(directory)} began: {', '.join(changed)}; start a new run")
+        return run_plan(plan, directory, earlier, watch)
 
 
 def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch: Watch) -> int:

@@ -1,16 +1,20 @@
-"""Is anything of ours left running, however and whenever a run is ended?"""
+"""Is anything of ours left, running or on disk, however and whenever a run is ended? And is nothing touched that another run holds?"""
 
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import psutil
 import pytest
 
-from tests.processes import ROOT, Program, changed, copy_tree
+from common.running import directories
+from common.serving import folders
+from tests.processes import ROOT, Program, changed, copy_tree, one_line
 
 # Answers so many requests, and keeps the others waiting until their clients go.
 STUCK = changed(
@@ -122,3 +126,98 @@ def test_a_guard_whose_holder_is_gone_already_ends_the_command(tmp_path):
     assert guard.returncode == 128 + signal.SIGTERM
     if (tmp_path / "pid").exists():  # it may have been ended before its first word
         assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+
+
+# What a run makes
+
+
+HOLDS = "from common.serving import folders\nwith folders.temporary() as folder: (folder / 'x').mkdir(); print(folder, flush=True); input()"
+
+
+def in_a_container(*command: str) -> list[str]:
+    """In process ids of its own, and with all else as it is here."""
+    words = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if subprocess.run([*words, "true"], capture_output=True).returncode:
+        pytest.skip("only root may have process ids of its own")
+    return [*words, *command]
+
+
+@pytest.fixture
+def shared(tmp_path, monkeypatch):
+    """A temporary directory that several runs share."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("where", [lambda *command: list(command), in_a_container])
+def test_a_folder_lives_as_long_as_its_owner(shared, where):
+    owner = subprocess.Popen(
+        where(sys.executable, "-c", HOLDS),
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(shared)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with owner:
+        name = owner.stdout.readline().strip()
+        folders.remove_leftovers()
+        assert os.listdir(name) == ["x", folders.LOCK] or os.listdir(name) == [folders.LOCK, "x"]
+        owner.kill()
+    deadline = time.monotonic() + 20  # the one in a container ends a moment later
+    while os.path.exists(name) and time.monotonic() < deadline:
+        folders.remove_leftovers()
+        time.sleep(0.02)
+    assert list(shared.iterdir()) == []
+
+
+def test_what_is_not_ours_is_left_alone_and_stops_nothing(shared):
+    names = ("²-x", "99999999999999999999999-x", "eightltr", "1-abc")
+    for name in names:
+        (shared / f"{folders.PREFIX}{name}" / "precious").mkdir(parents=True)
+    (shared / f"{folders.PREFIX}a_a_file").touch()
+    (shared / f"{folders.PREFIX}dangling").symlink_to("nowhere")
+    before = {path.name for path in shared.iterdir()}
+    with folders.temporary() as folder:
+        assert {path.name for path in shared.iterdir()} == {*before, folder.name}
+    assert {path.name for path in shared.iterdir()} == before
+    assert all((shared / f"{folders.PREFIX}{name}" / "precious").is_dir() for name in names)
+
+
+def test_folders_that_were_half_made_or_half_removed_are_removed(shared):
+    (shared / f"{folders.PREFIX}half_set").mkdir()
+    half = shared / f"{folders.PREFIX}half_rem"
+    (half / "data").mkdir(parents=True)
+    (half / folders.LOCK).touch()
+    folders.remove_leftovers()
+    assert list(shared.iterdir()) == []
+
+
+def test_many_make_and_remove_folders_at_once(shared):
+    def make_one(number: int) -> bool:
+        with folders.temporary() as folder:
+            (folder / "mine").write_text(str(number))
+            time.sleep(0.01)
+            return (folder / "mine").read_text() == str(number)
+
+    with ThreadPoolExecutor(8) as runs:
+        assert all(runs.map(make_one, range(200)))
+    assert list(shared.iterdir()) == []
+
+
+def test_runs_that_begin_in_the_same_second_have_directories_of_their_own(shared, monkeypatch):
+    monkeypatch.setattr(directories, "ROOT", shared)
+    with ThreadPoolExecutor(8) as runs:
+        assert len(set(runs.map(directories.new_directory, ["x"] * 20))) == 20
+
+
+def test_a_run_that_goes_on_is_not_resumed(tree):
+    before = set((tree / "results").glob("*/suite.json"))
+    with Program(tree, "-m", "common.suite", "stuck", ANSWERS="0") as program:
+        program.wait_for("uvicorn")
+        [plan] = set((tree / "results").glob("*/suite.json")) - before
+        with Program(tree, "-m", "common.suite", "--resume", str(plan.parent)) as second:
+            assert second.finish() == 2
+            assert "still goes on" in second.stderr
+            assert one_line(second.stderr)
+        end(program, signal.SIGTERM)

@@ -6,6 +6,7 @@ import pwd
 import re
 import secrets
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 from common.cli import Failed, NotInstalled
@@ -22,14 +23,12 @@ class Cluster:
     def __init__(self, tell: Tell) -> None:
         self.password = secrets.token_urlsafe()
         self.user = unprivileged_user()
-        self.folder = folders.make()
-        try:
+        with ExitStack() as kept:
+            self.folder = kept.enter_context(folders.temporary())
             self.programs = self._reachable(programs())
             tell("making a PostgreSQL cluster")
             self._initialise()
-        except BaseException:
-            self.remove()
-            raise
+            self._kept = kept.pop_all()
 
     def command(self, port: int, max_connections: int) -> list[str]:
         settings = {"listen_addresses": HOST, "port": port, "unix_socket_directories": "", "max_connections": max_connections}
@@ -37,7 +36,7 @@ class Cluster:
         return [str(self.programs / "postgres"), "-D", str(self.folder / "data"), *words]
 
     def remove(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._kept.close()
 
     def _reachable(self, folder: Path) -> Path:
         """The programs where their user may run them: copied if they are in a home that is closed to others."""
