@@ -47,6 +47,8 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_begun",
         "_between_answers",
+        "_body",
+        "_known",
         "_loop",
         "_message",
         "_opening",
@@ -56,10 +58,10 @@ class Connection(asyncio.Protocol):
         "_request",
         "_transport",
         "_waiting",
-        "body",
         "body_bytes",
         "connected_at",
         "first_byte",
+        "outcome",
         "received",
         "reusable",
         "sent",
@@ -77,11 +79,12 @@ class Connection(asyncio.Protocol):
         self._parser: Any = None
         self._between_answers = not request.head_only  # the parser certainly is: a known answer may bypass it
         self._waiting = True
+        self._known = b""  # a whole answer to which all that is noted here applies
         self.reusable = False
         self.connected_at = self.sent = 0.0
         self.received = 0
         self._begun = b""  # of an answer, while its head is not known
-        self.body = b""  # of a complete answer, if a text is expected: enough of it to tell whether the text is there
+        self._body = b""  # of a complete answer, if a text is expected: enough of it to tell whether the text is there
 
     def open(self, wires: Wires | None) -> None:
         """Connect by a wire if there are wires, else by a transport of the loop."""
@@ -144,19 +147,13 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         now = perf_counter()
-        if self._between_answers and self._waiting:
-            head, end, body = data.partition(END_OF_HEAD)
-            known = HEADS.get(head)
-            if known is not None and known[LENGTH] == len(body) and end:
-                self.first_byte = now
-                self.received = len(data)
-                self._message, self.status, self.body_bytes, self.reusable = known
-                if self._request.expect is not None:
-                    self.body = body
-                self._waiting = False
-                self._owner.answered(self, now)
-                return
-        self._parse(data, now)
+        if self._between_answers and self._waiting and (data == self._known or self._is_known(data)):
+            self.first_byte = now
+            self.received = len(data)
+            self._waiting = False
+            self._owner.answered(self, now)
+        else:
+            self._parse(data, now)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Called also where it was never made."""
@@ -172,6 +169,17 @@ class Connection(asyncio.Protocol):
             self._complete(now, clean=False)
         else:
             self._fail("disconnected", now)
+
+    def _is_known(self, data: bytes) -> bool:
+        """Whether this is a whole answer with a head that was seen; then note what it says."""
+        head, end, body = data.partition(END_OF_HEAD)
+        known = HEADS.get(head)
+        if known is None or known[LENGTH] != len(body) or not end:
+            return False
+        self._message, self.status, self.body_bytes, self.reusable = known
+        self.outcome = self._request.judge(self.status, body)
+        self._known = data if self.reusable else b""
+        return True
 
     # Unknown heads are parsed
 
@@ -222,8 +230,9 @@ class Connection(asyncio.Protocol):
         if self._parser is None:
             self._parser = self._new_parser()
         self._between_answers = False
+        self._known = b""
         self._message = self._payload = None
-        self.body = self._begun = b""
+        self._body = self._begun = b""
         self.status = self.body_bytes = 0
 
     def _new_parser(self) -> Any:
@@ -252,9 +261,9 @@ class Connection(asyncio.Protocol):
 
     def _look_for(self, expect: bytes, data: bytes) -> None:
         """Keep only bytes that may begin the expected text: the body may be endless."""
-        if expect not in self.body:
-            seen = self.body + data
-            self.body = expect if expect in seen else seen[max(0, len(seen) - len(expect) + 1) :]
+        if expect not in self._body:
+            seen = self._body + data
+            self._body = expect if expect in seen else seen[max(0, len(seen) - len(expect) + 1) :]
 
     def _ends_with_connection(self) -> bool:
         try:
@@ -277,6 +286,7 @@ class Connection(asyncio.Protocol):
     def _complete(self, now: float, clean: bool) -> None:
         self._waiting = False
         self.reusable = clean and not self._message.should_close
+        self.outcome = self._request.judge(self.status, self._body)
         if self._request.head_only or self.status in NO_BODY:
             self._parser = None  # it may still expect a body that never comes
         self._owner.answered(self, now)

@@ -10,8 +10,9 @@ from common.client.outcomes import OK
 from common.client.sent import Requests
 
 # A row in two forms: packed in one call when a request ends, which is cheaper than appending to a column
-# for each fact; and as numpy reads all rows at the end.
+# for each fact; and as numpy reads all rows at the end. Whoever ends a request packs its row itself: a call less.
 ROW = Struct("=5dBHqq")
+pack_row = ROW.pack  # start, connected, sent, first_byte, end; outcome, status, body_bytes, received_bytes
 MOMENTS = ("start", "connected", "sent", "first_byte", "end")
 FACTS = {"outcome": "u1", "status": "u2", "body_bytes": "i8", "received_bytes": "i8"}
 ROW_TYPE = np.dtype([*((name, "f8") for name in MOMENTS), *FACTS.items()])
@@ -21,25 +22,17 @@ class Ledger:
     """The rows of one load, in the order in which they ended; moments by `perf_counter`, else as in `Requests`."""
 
     def __init__(self) -> None:
-        self._rows = bytearray()
-        self._pack = ROW.pack
+        self.rows = bytearray()
         self.kept_alive = 0  # answers that left their connection reusable
         self.failures = 0  # so far, only to be shown
         self.server: str | None = None  # the Server header of the first answer
 
-    def add(self, *row: float) -> None:
-        """Start, connected, sent, first_byte, end; outcome, status, body_bytes, received_bytes."""
-        self._rows += self._pack(*row)
-
-    def add_alike(self, count: int, *row: float) -> None:
-        self._rows += self._pack(*row) * count
-
     def __len__(self) -> int:
-        return len(self._rows) // ROW.size
+        return len(self.rows) // ROW.size
 
     def latencies(self, begin: int, end: int) -> list[float]:
         """Seconds from start to end of the ok rows among these, ascending."""
-        rows = np.frombuffer(self._rows[begin * ROW.size : end * ROW.size], ROW_TYPE)  # a copy: numpy would keep the rows from growing
+        rows = np.frombuffer(self.rows[begin * ROW.size : end * ROW.size], ROW_TYPE)  # a copy: numpy would keep the rows from growing
         return sorted((rows["end"] - rows["start"])[rows["outcome"] == OK].tolist())
 
     def take_requests(self, zero: float, due: "array[float] | None" = None) -> Requests:
@@ -47,7 +40,7 @@ class Ledger:
 
         This empties the ledger: keeping a million rows twice would take a quarter of all memory.
         """
-        rows, self._rows = np.frombuffer(self._rows, ROW_TYPE), bytearray()
+        rows, self.rows = np.frombuffer(self.rows, ROW_TYPE), bytearray()
         moments = {name: microseconds(rows[name], zero) for name in MOMENTS}
         facts = {name: rows[name].copy() for name in FACTS}
         return Requests(**moments, **facts, due=None if due is None else microseconds(np.array(due), zero))

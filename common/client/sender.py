@@ -14,7 +14,7 @@ from time import perf_counter
 
 from common.client import percentiles
 from common.client.closed_loop import ClosedLoop
-from common.client.ledger import Ledger
+from common.client.ledger import Ledger, pack_row
 from common.client.load import Load
 from common.client.open_loop import OpenLoop
 from common.client.outcomes import OUTCOMES, UNSENT, tally
@@ -87,7 +87,7 @@ class Sender:
 
     def _note_unsent(self, count: int) -> None:
         now = perf_counter()
-        self._ledger.add_alike(count, now, now, now, 0.0, now, UNSENT, 0, 0, 0)
+        self._ledger.rows += pack_row(now, now, now, 0.0, now, UNSENT, 0, 0, 0) * count
 
     def _end(self) -> None:
         if not self._over.done():

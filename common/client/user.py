@@ -9,7 +9,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 from common.client.connection import Connection
-from common.client.ledger import Ledger
+from common.client.ledger import Ledger, pack_row
 from common.client.outcomes import NUMBER, OK
 from common.client.request import Request
 from common.client.wire import Wires
@@ -51,26 +51,24 @@ class User:
             self.connection.open(self._wires)
 
     def answered(self, connection: Connection, now: float) -> None:
-        request, ledger = self._request, self._ledger
-        status = connection.status
-        outcome = request.judge(status, connection.body)
-        if outcome != OK:
+        ledger = self._ledger
+        if connection.outcome != OK:
             ledger.failures += 1
         if ledger.server is None:
             ledger.server = connection.header("Server")
-        if request.keep_alive:
+        if self._request.keep_alive:
             ledger.kept_alive += connection.reusable
         else:
             connection.reusable = False
         self.busy = False
-        ledger.add(
+        ledger.rows += pack_row(
             self.started,
             connection.connected_at,
             connection.sent,
             connection.first_byte,
             now,
-            outcome,
-            status,
+            connection.outcome,
+            connection.status,
             connection.body_bytes,
             connection.received,
         )
@@ -88,7 +86,7 @@ class User:
         self.busy = False
         self._ledger.failures += 1
         answer = (connection.status, connection.body_bytes, connection.received) if connection.received else (0, 0, 0)
-        self._ledger.add(
+        self._ledger.rows += pack_row(
             self.started,
             connection.connected_at or now,
             connection.sent if connection.connected_at else now,

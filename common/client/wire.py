@@ -55,7 +55,20 @@ class Wires:
 
 
 class Wire:
-    __slots__ = ("_address", "_connected", "_descriptor", "_error", "_listener", "_room", "_socket", "_unsent", "_watched", "_wires")
+    __slots__ = (
+        "_address",
+        "_connected",
+        "_descriptor",
+        "_error",
+        "_listener",
+        "_recv",
+        "_room",
+        "_send",
+        "_socket",
+        "_unsent",
+        "_watched",
+        "_wires",
+    )
 
     def __init__(self, wires: Wires, family: int, address: Any, listener: Listener) -> None:
         self._wires = wires
@@ -67,6 +80,7 @@ class Wire:
         self._error: OSError | None = None
         self._socket = socket.SocketType(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._recv, self._send = self._socket.recv, self._socket.send
         self._descriptor = self._socket.fileno()
         wires.open[self._descriptor] = self
 
@@ -86,7 +100,7 @@ class Wire:
 
     def write(self, data: bytes | memoryview) -> None:
         try:
-            sent = self._socket.send(data)
+            sent = self._send(data)
         except BlockingIOError:
             sent = 0
         except OSError as error:
@@ -109,7 +123,7 @@ class Wire:
             self._go_on_writing()
             return
         try:
-            data = self._socket.recv(self._room)
+            data = self._recv(self._room)
         except BlockingIOError:
             return
         except OSError as error:
