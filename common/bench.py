@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import socket
 import subprocess
 import sys
 import time
@@ -92,7 +93,15 @@ def parse_run_arguments(parser: argparse.ArgumentParser, arguments: list[str]) -
     check_sizes(options.requests, options.concurrency)
     if options.host != HOST and not options.serve:
         raise cli.UsageError("--host needs --serve")
+    check_host(options.host)
     return options
+
+
+def check_host(host: str) -> None:
+    try:
+        socket.getaddrinfo(host, None, socket.AF_INET)
+    except (OSError, UnicodeError):
+        raise cli.UsageError(f"--host {host}: no IPv4 address; launch lines are written for those") from None
 
 
 def run_options_from(options: argparse.Namespace) -> RunOptions:
@@ -157,7 +166,12 @@ def time_alone(load: Load, url: str) -> float:
 
 def send_silently(load: Load, url: str) -> Sent:
     with folders.temporary() as folder:
-        subprocess.run([*generator_command(load, url, folder / "load.json"), "-q"], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
+        command = [*generator_command(load, url, folder / "load.json"), "-q"]
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", check=False
+        )
+        if not (folder / "load.json").exists():
+            raise cli.Failed((done.stderr.strip().splitlines() or ["the load generator left no record"])[-1].removeprefix("loadgen: "))
         return files.read(folder / "load.json", Sent)
 
 

@@ -113,6 +113,9 @@ def end_in_one_line(name: str, command: Callable[[], int]) -> int:
     except Problem as problem:
         print(f"{name}: {problem}", file=sys.stderr)
         return problem.exit_code
+    except OSError as error:  # a file or folder that the user named and that the system refuses
+        print(f"{name}: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f"{name}: stopped", file=sys.stderr)
         return STOPPED

@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvloop
@@ -111,30 +111,36 @@ def send(arguments: list[str]) -> int:
 
 
 def finish(sent: Sent, options: argparse.Namespace) -> int:
-    """Save before printing; the exit code says how it went."""
-    saved = save(options.json, lambda path: files.write(path, sent))
-    saved = save(options.csv, lambda path: ab.save_percentiles(path, sent)) and saved
+    """Save before printing, but say last what could not be saved; the exit code says how it went."""
+    problems = [*save(options.json, lambda path: files.write(path, sent)), *save(options.csv, lambda path: ab.save_percentiles(path, sent))]
     print(ab.text(sent), flush=True)
+    tell_of(problems)
     if sent.stopped == CANCELLED:
         return cli.STOPPED
     unanswered = sent.failed or sent.outcomes.get("unsent") or not sent.outcomes.get("ok")
-    return 1 if unanswered or not saved else 0
+    return 1 if unanswered or problems else 0
 
 
 def finish_search(found: Search, options: argparse.Namespace) -> int:
-    saved = save(options.json, lambda path: files.write(path, found))
+    problems = save(options.json, lambda path: files.write(path, found))
     print(rate.text(found), flush=True)
-    return rate.exit_code(found) or (0 if saved else 1)
+    tell_of(problems)
+    return rate.exit_code(found) or (1 if problems else 0)
 
 
-def save(path: Path | None, write: Callable[[Path], None]) -> bool:
+def save(path: Path | None, write: Callable[[Path], None]) -> list[Problem]:
+    """Why it could not be saved."""
     try:
         if path is not None:
             write(path)
     except Problem as problem:
+        return [problem]
+    return []
+
+
+def tell_of(problems: Sequence[Problem]) -> None:
+    for problem in problems:
         print(f"loadgen: {problem}", file=sys.stderr)
-        return False
-    return True
 
 
 def main(arguments: list[str]) -> int:

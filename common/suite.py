@@ -15,7 +15,7 @@ from rich.console import Console
 from common import beside, cli
 from common.bench import add_run_options, parse_run_arguments, run_options_from, serve, tell_of_copies
 from common.cli import UsageError
-from common.client.options import count, positive, share
+from common.client.options import at_least, positive, share
 from common.client.progress import silent
 from common.report import tables
 from common.report.live import Watch
@@ -29,7 +29,7 @@ from common.running.run import run_turn
 from common.running.sizing import RunOptions, planned_seconds
 from common.serving import postgres
 from common.serving.places import short_path
-from common.serving.scenario import DEFAULT_PORTS, Scenario, ScenarioError, read, scenario_name
+from common.serving.scenario import DEFAULT_PORTS, Scenario, ScenarioError, read, read_source, scenario_name
 from common.serving.scenario import files as scenario_files
 from common.serving.template import write_new
 from studies import TEMPLATE, baselines_of, judge
@@ -48,6 +48,8 @@ EXAMPLES = [
 ]
 MINUTES = 2.0
 SUMMARIES = "summaries.txt"  # ab's, of every load
+some_rounds = at_least(1, int, "a whole number from 1 to 10,000", 10_000)
+some_seed = at_least(0, int, "a whole number from 0 to 4,294,967,295", 2**32 - 1)
 PLAN = "suite.json"  # kept beside the results, so that a stopped run can be resumed
 
 
@@ -77,9 +79,11 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = cli.Parser(examples=EXAMPLES, prog="./run_all.sh", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("names", nargs="*", metavar="NAME", help="scenarios to run: names or globs such as 'uwsgi_*' (default: all)")
     parser.add_argument("--list", action="store_true", help="list the scenarios and their questions")
-    parser.add_argument("--rounds", type=count, default=1, metavar="R", help="run each R times, in random order, for intervals (default 1)")
+    parser.add_argument(
+        "--rounds", type=some_rounds, default=1, metavar="R", help="run each R times, in random order, for intervals (default 1)"
+    )
     parser.add_argument("--resume", type=Path, metavar="DIR", help="resume a stopped run: its directory in results/")
-    parser.add_argument("--seed", type=int, metavar="N", help="seed of the random order; every record holds it")
+    parser.add_argument("--seed", type=some_seed, metavar="N", help="seed of the random order; every record holds it")
     parser.add_argument(
         "-v", dest="verbose", action="store_true", help="print each load's ab summary, all changes, published figures and claims"
     )
@@ -196,7 +200,7 @@ def resume(directory: Path, watch: Watch) -> int:
     with only_writer(directory / PLAN):
         plan = files.read(directory / PLAN, Plan)
         earlier = [run for run in saved_runs(directory) if run.status != "interrupted"]
-        now = {scenario_name(path): path.read_text(encoding="utf-8") for path in choose_scenarios(plan.scenarios)}
+        now = {scenario_name(path): read_source(path) for path in choose_scenarios(plan.scenarios)}
         changed = sorted({run.scenario for run in earlier if run.source != now.get(run.scenario)})
         if changed:
             raise ScenarioError(f"changed since {short_path(directory)} began: {', '.join(changed)}; start a new run")

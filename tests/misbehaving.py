@@ -15,7 +15,7 @@ from collections import Counter
 from types import TracebackType
 from urllib.parse import parse_qs, urlsplit
 
-KEEP, CLOSE, RESET, HANG, ENDLESS = "keep", "close", "reset", "hang", "endless"
+KEEP, CLOSE, RESET, HANG, ENDLESS, DRIP = "keep", "close", "reset", "hang", "endless", "drip"
 OK = b"HTTP/1.1 200 OK\r\nServer: misbehaving/1.0\r\nContent-Length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -54,6 +54,8 @@ ANSWERS = {
     "/bad-length": (b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nok", HANG),
     "/two-lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok", HANG),
     "/endless": (b"HTTP/1.1 200 OK\r\n\r\n", ENDLESS),
+    "/drips-a-head": (b"HTTP/1.1 200 OK\r\nX: ", DRIP),
+    "/drips-a-body": (b"HTTP/1.1 200 OK\r\n\r\n", DRIP),
     "/bad-chunk": (CHUNKED + b"zz\r\nok\r\n0\r\n\r\n", HANG),
 }
 
@@ -117,9 +119,10 @@ class Server:
                     if request.startswith(b"HEAD "):
                         answer = answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
                     writer.write(answer)
-                    while then == ENDLESS:
-                        writer.write(bytes(65536))
+                    while then in (ENDLESS, DRIP):
+                        writer.write(bytes(65536) if then == ENDLESS else b"x")
                         await writer.drain()
+                        await asyncio.sleep(0.02 if then == DRIP else 0)
                     if then == HANG:
                         await reader.read()
                     elif then != RESET:

@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from common.running import measure, run
 from common.running.rounds import Turn
 from common.running.sizing import RunOptions
 from common.serving import ports, scenario
-from common.serving.process import Process
+from common.serving.process import Process, find_program
 from tests.made_up import make_measured, make_requests, make_run, make_sent
 from tests.processes import ROOT, TINY, Program, changed, copy_tree, one_line, records
 from tests.test_loadgen import LOADGEN, wait_for
@@ -510,3 +511,96 @@ def test_a_log_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(Failed, match=r"cannot write .*: File exists"), Process("one", ["true"], log=tmp_path / "file" / "one.log"):
         pass
+
+
+@pytest.mark.parametrize("first_line", ["#!/no/such/interpreter\n", "\x7fELF nonsense\n"])
+def test_a_program_that_cannot_be_run_is_one_line(first_line, tmp_path):
+    program = tmp_path / "program"
+    program.write_text(first_line)
+    program.chmod(0o755)
+    with Process("one", [str(program)], log=tmp_path / "one.log") as one:
+        assert one.wait() == 126
+    assert one.log_tail().startswith(f"\n    cannot run {program}: ")
+    assert one_line(one.log_tail())
+
+
+@pytest.mark.parametrize(("made", "said"), [(Path.mkdir, "it is a folder"), (Path.touch, "it is not executable")])
+def test_what_is_no_program_is_not_said_to_be_missing(made, said, tmp_path):
+    made(tmp_path / "one")
+    with pytest.raises(Failed, match=f"{tmp_path}/one cannot be started: {said}"):
+        find_program(str(tmp_path / "one"))
+
+
+# Logs larger than memory
+
+
+def write_log(path: Path, megabytes: int) -> Process:
+    with path.open("wb") as file:
+        file.truncate(megabytes * 2**20)
+        file.seek(0, os.SEEK_END)
+        file.write(b"".join(b"\nthe pool grew to %d" % (number % 7) for number in range(100)))
+    return Process("one", [], log=path)
+
+
+def test_of_a_log_only_the_end_is_read(tmp_path):
+    one = write_log(tmp_path / "log", 500)
+    tracemalloc.start()
+    assert one.log_tail() == "".join(f"\n    the pool grew to {number % 7}" for number in range(88, 100))
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
+def test_what_is_counted_in_a_log_is_read_in_pieces(tmp_path):
+    one = write_log(tmp_path / "log", 100)
+    counting = replace(scenario.read(scenario.FOLDER / "uvicorn_asgi.py"), count_in_log={"grew": "pool grew", "sizes": r"grew to (\d)"})
+    tracemalloc.start()
+    assert measure.count_in_log(counting, {one: 0}) == {"grew": 100, "sizes": 7}
+    assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    tracemalloc.stop()
+    assert measure.count_in_log(counting, {one: one.log_size() - 25}) == {"grew": 1, "sizes": 1}
+    one.lines_since = lambda size: pytest.fail("it was read for nothing")
+    assert measure.count_in_log(replace(counting, count_in_log={}), {one: 0}) == {}
+
+
+def test_what_an_earlier_process_logged_is_not_taken_for_this_ones(tmp_path):
+    for word in ("earlier", ""):
+        with Process("one", ["echo", word] if word else ["true"], log=tmp_path / "log") as one:
+            one.wait()
+        assert one.log_tail() == (f"\n    {word}" if word else "")
+
+
+def test_why_nothing_could_be_saved_is_said_last(server, tmp_path):
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    command = [*LOADGEN, "-q", "-n", "2", "--json", str(full), server.url("/ok")]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=30)
+    assert done.stdout.splitlines()[-1] == f"loadgen: cannot save {full}: No space left on device"
+
+
+# A scenario that changes while it runs
+
+TWO_LOADS = changed(('["-n 20 -c 2 --expect ok /"]', '["-n 20 -c 2 --expect ok /", "-n 10 -c 2 --expect ok /"]'))
+
+
+def once_asked(does: str) -> str:
+    turned = ("    asked += 1\n", f"    asked += 1\n    if asked == 20:\n        {does}\n")
+    return changed(turned, ('STUDY = "tests"', f'STUDY = "{len(does)}"'), source=TWO_LOADS)
+
+
+CHANGING = {
+    "edited": (once_asked('open(__file__, "a").write("# more")'), "scenarios/edited.py was changed while the run went on"),
+    "gone": (once_asked("os.unlink(__file__)"), "scenarios/gone.py: cannot be read: No such file or directory"),
+}
+
+
+def test_a_file_that_changes_meanwhile_is_not_measured_as_two(tmp_path):
+    tree = copy_tree(tmp_path, {**{name: source for name, (source, _) in CHANGING.items()}, "tiny": TINY})
+    with Program(tree, "-m", "common.suite") as program:
+        assert program.finish() == 1
+    lines = program.stderr.splitlines()
+    assert [line for line in lines if line.startswith("failed: ")] == lines, program.stderr
+    for name, (source, said) in CHANGING.items():
+        assert any(said in line for line in lines), program.stderr
+        saved = records(tree)[name]
+        assert (saved["status"], saved["source"], len(saved["loads"])) == ("failed", source, 1)
+    assert records(tree)["tiny"]["status"] == "ok"

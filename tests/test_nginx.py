@@ -3,8 +3,11 @@
 import importlib.metadata
 import importlib.util
 import json
+import shutil
+import tempfile
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -205,3 +208,25 @@ def test_it_is_said_how_to_install_it(tree):
     assert program.process.returncode == 0
     assert one_line(program.stderr)
     assert program.stderr.startswith("skipped: proxied: nginx is not installed")
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_paths_with_any_letters_need_no_quoting(tree, name):
+    skip_without("nginx", SERVERS[name][0].split()[0])
+    hostile = Path(tempfile.mkdtemp(prefix="a b;{$host} 'c' #ü"))
+    try:
+        with Program(tree, f"scenarios/{name}.py", TMPDIR=str(hostile)) as program:
+            assert program.finish() == 0, program.stderr
+        assert list(hostile.iterdir()) == []
+    finally:
+        shutil.rmtree(hostile)
+
+
+def test_a_path_too_long_for_a_socket_is_one_line(tree, tmp_path):
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    with Program(tree, "scenarios/proxied.py", TMPDIR=str(long)) as program:
+        assert program.finish() == 1
+    assert one_line(program.stderr), program.stderr
+    assert "is too long for a unix socket (at most" in program.stderr
+    assert "set TMPDIR to a shorter path" in program.stderr

@@ -85,6 +85,8 @@ def test_what_the_load_would_send_is_asked(server):
     [
         ("/silent", "it accepts connections but sends no complete answer"),
         ("/drip", "it accepts connections but sends no complete answer"),
+        ("/drips-a-head", "it accepts connections but sends no complete answer"),
+        ("/drips-a-body", "it accepts connections but sends no complete answer"),
         ("/no-answer", "it closes the connection without an answer"),
         ("/half", "it closes the connection in the middle of its answer"),
         ("/half-chunked", "it closes the connection in the middle of its answer"),
@@ -93,6 +95,12 @@ def test_what_the_load_would_send_is_asked(server):
 )
 def test_silence_is_named(server, path, said):
     assert probe(server, path).find_fault(0.3).startswith(said)
+
+
+def test_an_endless_answer_is_given_up(server, monkeypatch):
+    monkeypatch.setattr(probes, "MOST_BYTES", 2**20)
+    with pytest.raises(NotReady, match="answers GET /endless with more than 1 MB: does its answer ever end"):
+        probe(server, "/endless").find_fault(20)
 
 
 def test_nobody_listens():
@@ -115,7 +123,7 @@ def test_silence_does_not_hide_the_answer_before_it(server, monkeypatch):
 )
 def test_the_end_of_its_log_is_shown(server, monkeypatch, path, said):
     monkeypatch.setattr(process, "READY_SECONDS", 1.0)
-    one = SimpleNamespace(name="one", exit_code=lambda: None, log_tail=lambda: "    its log")
+    one = SimpleNamespace(name="one", exit_code=lambda: None, log_tail=lambda: "\n    its log")
     with pytest.raises(NotReady) as fault:
         wait_until_ok([one], "127.0.0.1", server.port, parse_line(path))
     assert str(fault.value) == said.format(port=server.port)

@@ -1,6 +1,7 @@
 """The options that describe a load, named as in ab, Locust and wrk2, and the load that they describe."""
 
 import argparse
+import math
 import re
 import shlex
 from pathlib import Path
@@ -27,7 +28,7 @@ def at_least(least: float, kind: type, what: str, most: float = MOST) -> Any:
             value = kind(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is not {what}") from None
-        if not least <= value <= most or value == 0:  # nan is none of these
+        if not least <= value <= most:  # nan is not
             raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
         return value
 
@@ -56,7 +57,7 @@ def share(text: str) -> float:
 
 count = at_least(1, int, "a whole number of 1 or more")
 status = at_least(200, int, "the status of an answer: 200 to 599", 599)
-positive = at_least(0, float, "a number above 0")
+positive = at_least(math.ulp(0.0), float, "a number above 0")
 rate = at_least(
     schedule.LEAST_RATE,
     float,

@@ -6,11 +6,12 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -45,7 +46,7 @@ def warm_up(site: Site, load: Load, directory: Path, tell: Tell) -> WarmUp:
     sent = send_load(site, load.burst(site.scenario.warm_up), directory, tell, "warming up")
     site.check()
     if sent.failed:
-        raise Failed(f"{site.scenario.name} does not answer its warm-up correctly: {outcomes_of(sent)}\n{site.server.log_tail()}")
+        raise Failed(f"{site.scenario.name} does not answer its warm-up correctly: {outcomes_of(sent)}{site.server.log_tail()}")
     return WarmUp(sent.outcomes, sent.seconds)
 
 
@@ -63,7 +64,7 @@ def measure(
         meter = CostMeter(site.server.pid, {process.name: process.pid for process in site.beside} | site.outside)
     except psutil.Error:
         site.check()
-        raise Failed(f"{scenario.name} ended before the load was sent\n{site.server.log_tail()}") from None
+        raise Failed(f"{scenario.name} ended before the load was sent{site.server.log_tail()}") from None
     machine = MachineMeter(server_cores, list(site.outside.values()))
     sessions = Sessions(lambda: meter.processes_of(process.name for process in site.beside))
     sent = send_load(site, load, directory, tell, load.describe(), [meter.look, machine.look, sessions.look])
@@ -77,7 +78,6 @@ def measure(
     on_cores = meter.cpu_on_sides(started, ended, all_here=not site.pinned or site.pinned.shared)
     with_tables = scenario.tables is not None
     logs_are_ours = database.process is not None or not with_tables  # a user's own PostgreSQL writes elsewhere
-    logged = "".join(process.log_since(size) for process, size in log_sizes.items())
     return Measured(
         sent=sent,
         identity=load.identity,
@@ -96,7 +96,7 @@ def measure(
         cpu_seconds_beside=meter.cpu_beside(*counted),
         noise=replace(machine.noise(started, ended, *on_cores, sent.client), waited_for_quiet_seconds=round(waited_for_quiet, 1)),
         waited_for_ports_seconds=round(waited_for_ports, 1),
-        counted_in_log=count_in_log(scenario, logged) if logs_are_ours else {},
+        counted_in_log=count_in_log(scenario, log_sizes) if logs_are_ours else {},
         calibration_ms=calibration_ms,
     )
 
@@ -141,14 +141,24 @@ def most_connections(load: Load) -> int:
     return int(min(load.most_requests, in_its_time))
 
 
-def count_in_log(scenario: Scenario, logged: str) -> dict[str, int]:
-    return {what: count_in(logged, pattern) for what, pattern in scenario.count_in_log.items()}
+def count_in_log(scenario: Scenario, log_sizes: Mapping[Process, int]) -> dict[str, int]:
+    """What the scenario counts in the lines logged since the logs had these sizes."""
+    if not scenario.count_in_log:
+        return {}
+    return count_in_lines(scenario.count_in_log, (line for process, size in log_sizes.items() for line in process.lines_since(size)))
 
 
-def count_in(text: str, pattern: str) -> int:
+def count_in_lines(patterns: Mapping[str, str], lines: Iterable[str]) -> dict[str, int]:
     """The number of matches, or of different ones if the pattern has a group."""
-    matches = re.findall(pattern, text)
-    return len(set(matches)) if re.compile(pattern).groups else len(matches)
+    wanted = {what: re.compile(pattern) for what, pattern in patterns.items()}
+    counts = dict.fromkeys(wanted, 0)
+    different: dict[str, set[Any]] = {what: set() for what in wanted}
+    for line in lines:
+        for what, pattern in wanted.items():
+            matches = pattern.findall(line)
+            counts[what] += len(matches)
+            different[what].update(matches if pattern.groups else [])
+    return {what: len(different[what]) if wanted[what].groups else counts[what] for what in wanted}
 
 
 def generator_command(site: Site, load: Load) -> list[str]:
@@ -189,7 +199,7 @@ def run_generator(
             time.sleep(LOOK_EVERY)
     if not path.exists():
         site.check()
-        raise Failed(f"the load generator ended with exit code {generator.exit_code()} and no record\n{generator.log_tail()}")
+        raise Failed(f"the load generator ended with exit code {generator.exit_code()} and no record{generator.log_tail()}")
 
 
 def outcomes_of(sent: Sent) -> str:

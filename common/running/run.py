@@ -59,7 +59,7 @@ def run_turn(
     try:
         planned = plan_loads(scenario, options)
         for each in planned:
-            check_descriptors(each.load.concurrency)
+            check_descriptors(max(each.load.concurrency, scenario.warm_up))
         while planned:
             load = measure_afresh(scenario, planned[0], options, folder, database, tell)
             watch.expect(-planned.pop(0).planned_seconds)
@@ -120,7 +120,7 @@ def begin_run(turn: Turn, options: RunOptions, baselines: Sequence[str], seed: i
         question=scenario.question,
         differs_from=scenario.differs_from,
         launch=scenario.server,
-        source=scenario.path.read_text(encoding="utf-8"),
+        source=scenario.source,
         environment=describe_machine(scenario.server),
         mode="full" if options.full else "default",
         round=turn.round,

@@ -89,7 +89,7 @@ def begin_pair(duel: Duel, within: float) -> Pair:
         latency_ms=duel.planned.latency_ms,
         within=within,
         launches=[scenario.server for scenario in duel.scenarios],
-        sources=[scenario.path.read_text(encoding="utf-8") for scenario in duel.scenarios],
+        sources=[scenario.source for scenario in duel.scenarios],
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=describe_machine(duel.one.server),
     )
@@ -110,7 +110,7 @@ def restart(
             sites[side] = started.start(scenario, duel.planned.latency_ms, pair.pinned.server if pair.pinned else [])
             warmed = send_load(sites[side], duel.planned.load.burst(scenario.warm_up), directory, tell, "warming up")
             if warmed.failed:
-                raise Failed(f"{scenario.name} does not answer its warm-up correctly\n{sites[side].server.log_tail()}")
+                raise Failed(f"{scenario.name} does not answer its warm-up correctly{sites[side].server.log_tail()}")
         tell(f"{' beside '.join(pair.names)} · restart {number} · {duel.planned.load.describe()}")
         found = ask_in_turn([sites[0], sites[1]], duel.planned.load, lasts, first, directory)
     if not found.slices:
@@ -131,7 +131,7 @@ def ask_in_turn(sites: Sequence[Site], load: Load, lasts: tuple[float, float], f
         if client.exit_code() or not path.exists():
             for site in sites:
                 site.check()
-            raise Failed(f"the client of both ended with exit code {client.exit_code()}\n{client.log_tail()}")
+            raise Failed(f"the client of both ended with exit code {client.exit_code()}{client.log_tail()}")
         found = json.loads(path.read_text(encoding="utf-8"))
     return msgspec.convert({"first": first, **found}, Restart)
 

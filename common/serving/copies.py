@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 
-from common.serving.scenario import Scenario, ScenarioError, files, parse, read
+from common.serving.scenario import Scenario, ScenarioError, files, parse, read, read_source
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ def scenarios_of(study: str) -> list[Scenario]:
     declared = re.compile(rf"^STUDY\b.*{re.escape(study)}", re.MULTILINE)  # the other files need not be parsed
     found = []
     for path in files():
-        with suppress(ScenarioError, OSError, ValueError):  # running that one reports it
-            if declared.search(path.read_text(encoding="utf-8")) and (scenario := read(path)).study == study:
+        with suppress(ScenarioError):  # running that one reports it
+            if declared.search(read_source(path)) and (scenario := read(path)).study == study:
                 found.append(scenario)
     return found
 

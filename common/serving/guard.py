@@ -23,6 +23,7 @@ from typing import Any
 
 PR_SET_CHILD_SUBREAPER = 36
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+CANNOT_RUN = 126  # as a shell says it
 MOST_DESCRIPTORS = 65_536  # requested where the system sets no limit
 
 
@@ -104,7 +105,11 @@ def main(number: int, grace: float, user: str, command: list[str]) -> int:
             signal.signal(ending, signal.SIG_DFL)
 
     become = identity(user) if user else {}
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, preexec_fn=own_signals, **become)
+    try:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, preexec_fn=own_signals, **become)
+    except OSError as error:
+        os.write(2, f"cannot run {command[0]}: {error.strerror}\n".encode(errors="replace"))
+        return CANNOT_RUN
     watcher = threading.Thread(target=end_with_holder, args=(child.pid, number, grace), daemon=True)
     watcher.start()
     with suppress(BrokenPipeError):  # the holder has already ended: the watcher ends the command

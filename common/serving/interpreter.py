@@ -38,8 +38,11 @@ def another_interpreter(launch: str) -> str:
 
 def interpreter_in(script: Path) -> str:
     """The interpreter in a script's first line, or in its second if the path is too long or has spaces; '' if it is not a Python script."""
-    with script.open("rb") as file:
-        head = file.read(2048)
+    try:
+        with script.open("rb") as file:
+            head = file.read(2048)
+    except OSError:  # it may be run and not read
+        return ""
     if not head.startswith(b"#!"):
         return ""
     first, _, rest = head[2:].decode(errors="replace").partition("\n")

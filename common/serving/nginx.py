@@ -11,7 +11,7 @@ CONFIGURATION = """
 {user}
 worker_processes 1;
 daemon off;
-pid {folder}/nginx.pid;
+pid nginx.pid;
 error_log stderr warn;
 
 events {{
@@ -20,11 +20,11 @@ events {{
 
 http {{
     access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
     proxy_set_header Host $host;
     proxy_read_timeout 600s;
     uwsgi_read_timeout 600s;
@@ -65,10 +65,9 @@ def program() -> str:
 
 
 def command(location: str, host: str, port: int, backlog: int, folder: Path) -> list[str]:
-    """Write the configuration into the folder, and return the command that serves it."""
+    """Write the configuration into the folder, and return the command that serves it there: no path needs quoting."""
     configuration = CONFIGURATION.format(
         user="user root;" if os.getuid() == 0 else "",  # only we may use the server's socket
-        folder=folder,
         uwsgi_params="\n".join(f"    uwsgi_param {name} {value};" for name, value in UWSGI_PARAMS.items()),
         host=host,
         port=port,
@@ -76,5 +75,5 @@ def command(location: str, host: str, port: int, backlog: int, folder: Path) -> 
         location=location,
     )
     path = folder / "nginx.conf"
-    path.write_text(configuration)
+    path.write_text(configuration, encoding="utf-8")
     return [program(), "-p", str(folder), "-e", "stderr", "-c", str(path)]

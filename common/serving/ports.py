@@ -1,10 +1,11 @@
 """Which ports are free, and how many connections the system allows."""
 
+import errno
 import random
 import socket
 from pathlib import Path
 
-from common.cli import Failed
+from common.cli import Failed, UsageError
 from common.serving.places import HOST
 
 MOST_NEEDED = 0.9  # of the ports: they are never all free
@@ -21,8 +22,10 @@ class Ports:
     def pick(self, own: int, whose: str) -> int:
         if not self._by_hand:
             return self.free()
-        if not is_free(own, self._host):
-            raise Failed(f"{whose}: port {own} is taken by another program; stop it, or change the port")
+        if error := why_not_free(own, self._host):
+            if error.errno == errno.EADDRINUSE:
+                raise Failed(f"{whose}: port {own} is taken by another program; stop it, or change the port")
+            raise UsageError(f"cannot listen on {self._host}, port {own}: {error.strerror}")
         return own
 
     def free(self) -> int:
@@ -30,13 +33,17 @@ class Ports:
 
 
 def is_free(port: int, host: str = HOST) -> bool:
+    return why_not_free(port, host) is None
+
+
+def why_not_free(port: int, host: str) -> OSError | None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error
+    return None
 
 
 def free_port(taken: set[int]) -> int:

@@ -130,7 +130,7 @@ class Server(ABC):
             raise problems[0]
 
     def _failure(self, error: psycopg.Error) -> Failed:
-        tail = f"\n{self.process.log_tail()}" if self.process else ""
+        tail = self.process.log_tail() if self.process else ""
         return Failed(f"{self.name}: {one_line(error)}{tail}")
 
 
@@ -227,7 +227,7 @@ class UsersOwn(Server):
         host, port = os.environ["PGHOST"], os.environ.get("PGPORT", "5432")
         if host.startswith("/"):
             raise Failed("added latency needs PostgreSQL over TCP, but PGHOST names a unix socket: set it to a host")
-        if not port.isdigit():
+        if not (port.isdecimal() and len(port) < 6):
             raise Failed(f"PGPORT is not a port: {port!r}")
         return host, int(port)
 

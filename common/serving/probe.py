@@ -1,9 +1,11 @@
 """Finds out whether a server is ready: sends its load's own request until the answer is correct, or stays wrong."""
 
 import http.client
+import io
 import socket
 import time
 from dataclasses import replace
+from typing import Any
 
 from common.cli import NotReady
 from common.client.load import Load
@@ -14,6 +16,7 @@ from common.serving.process import Process, wait_until
 STEADY_SECONDS = 2.0  # of the same wrong answer: waiting longer will not help
 STARTING = (502, 503, 504)  # what a proxy says while the server behind it starts
 SHOWN_BYTES = 200
+MOST_BYTES = 64 * 2**20  # of an answer: who sends more may never end
 
 
 def wait_until_ok(processes: list[Process], host: str, port: int, load: Load) -> None:
@@ -36,6 +39,8 @@ class Probe:
         """What is wrong with the answer; '' if nothing is."""
         try:
             status, body = self._ask(seconds)
+        except TooLong:
+            raise NotReady(f"answers {self.asked} with more than {MOST_BYTES // 2**20} MB: does its answer ever end?") from None
         except (OSError, http.client.HTTPException) as error:
             self._since = None
             return f"{self._wrong}; then {why_silent(error)}" if self._wrong else why_silent(error)
@@ -54,22 +59,39 @@ class Probe:
         until = time.monotonic() + seconds
         with socket.create_connection((self._request.address, self._request.port), timeout=seconds) as connection:
             connection.sendall(self._request.bytes)
-            answer = http.client.HTTPResponse(connection, method=self._request.method)
+            answer = http.client.HTTPResponse(Answer(connection, until), method=self._request.method)  # type: ignore[arg-type]
             with answer:
                 answer.begin()
-                return answer.status, read_body(answer, until)
+                return answer.status, answer.read()
 
 
-def read_body(answer: http.client.HTTPResponse, until: float) -> bytes:
-    """The whole answer; a stream that never ends is none."""
-    body = bytearray()
-    while part := answer.read1(65536):
-        body += part
-        if time.monotonic() > until:
+class TooLong(Exception):
+    """Of an answer."""
+
+
+class Answer(io.RawIOBase):
+    """What comes over a connection until a moment, however slowly, and no more than so many bytes."""
+
+    def __init__(self, connection: socket.socket, until: float) -> None:
+        self._connection = connection
+        self._until = until
+        self._left = MOST_BYTES
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._connection.settimeout(max(0.001, self._until - time.monotonic()))
+        read = self._connection.recv_into(buffer)
+        self._left -= read
+        if self._left < 0:
+            raise TooLong
+        if time.monotonic() > self._until:
             raise TimeoutError
-    if answer.length:
-        raise http.client.IncompleteRead(bytes(body), answer.length)
-    return bytes(body)
+        return read
 
 
 def why_silent(error: Exception) -> str:

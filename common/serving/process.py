@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from common.cli import Failed, NotInstalled, NotReady
@@ -21,7 +21,8 @@ REQUIREMENTS = ROOT / "requirements.txt"
 READY_SECONDS = 30.0
 GRACE_SECONDS = 0.5  # from the first signal to SIGKILL: what a server still works on is of no use to us
 END_SECONDS = 10.0
-LOG_LINES = 12
+LOG_LINES, TAIL_BYTES = 12, 16_384  # of a log, shown and read for it
+LONGEST_LINE = 2**20  # a longer one is counted in as pieces
 DECIDING = (
     *("WEB_CONCURRENCY", "GUNICORN_CMD_ARGS", "UVICORN_", "UWSGI_", "DJANGO_SETTINGS_MODULE"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR"),  # every new HTTP client reads them: 0.1 to 20 ms
@@ -56,9 +57,11 @@ def search_path() -> str:
 
 def find_program(name: str) -> str:
     program = shutil.which(name, path=search_path())
-    if program is None:
-        raise NotInstalled(how_to_install(name))
-    return program
+    if program is not None:
+        return program
+    if "/" in name and os.path.exists(name):
+        raise Failed(f"{name} cannot be started: {'it is a folder' if os.path.isdir(name) else 'it is not executable'}")
+    raise NotInstalled(how_to_install(name))
 
 
 class Process:
@@ -91,6 +94,7 @@ class Process:
         self._without = without
         self._gives_way = gives_way
         self._guard: subprocess.Popen[bytes] | None = None
+        self._logged_before = 0  # bytes, by earlier processes
         self.pid = 0
 
     def __enter__(self) -> "Process":
@@ -101,6 +105,7 @@ class Process:
             try:
                 self.log.parent.mkdir(parents=True, exist_ok=True)
                 stderr = self.log.open("ab")
+                self._logged_before = self.log_size()
             except OSError as error:
                 raise Failed(f"cannot write {short_path(self.log)}: {error.strerror}") from None
         try:
@@ -114,6 +119,8 @@ class Process:
                     cwd=self._root,
                     start_new_session=True,
                 )
+        except OSError as error:
+            raise Failed(f"cannot start {self.name}: {error.strerror}") from None
         finally:
             if stderr is not None:
                 stderr.close()
@@ -145,28 +152,35 @@ class Process:
     def log_size(self) -> int:
         return self.log.stat().st_size if self.log is not None and self.log.exists() else 0
 
-    def log_since(self, size: int) -> str:
-        if self.log is None or not self.log.exists():
-            return ""
+    def lines_since(self, size: int) -> Iterator[str]:
+        """What was logged since it had this size, and until now: it may be more than memory holds."""
+        left = self.log_size() - size
+        if self.log is None or left <= 0:
+            return
         with self.log.open("rb") as file:
             file.seek(size)
-            return file.read().decode(errors="replace")
+            while left > 0 and (line := file.readline(min(left, LONGEST_LINE))):
+                left -= len(line)
+                yield line.decode(errors="replace")
 
     def log_tail(self) -> str:
+        """The last lines of what this process logged, not of those before it that wrote to the same file."""
         if self.log is None:
             return ""
         try:
-            lines = self.log.read_text(errors="replace").splitlines()
+            with self.log.open("rb") as file:
+                file.seek(max(self._logged_before, self.log_size() - TAIL_BYTES))
+                lines = file.read(TAIL_BYTES).decode(errors="replace").splitlines()
         except OSError:
             return ""
-        return "\n".join(f"    {line}" for line in lines[-LOG_LINES:])
+        return "".join(f"\n    {line}" for line in lines[-LOG_LINES:])
 
 
 def check(processes: list[Process]) -> None:
     """Raise Failed if one of them has ended, with its name and the end of its log."""
     for process in processes:
         if process.exit_code() is not None:
-            raise Failed(f"{process.name} ended with exit code {process.exit_code()} while it was needed\n{process.log_tail()}")
+            raise Failed(f"{process.name} ended with exit code {process.exit_code()} while it was needed{process.log_tail()}")
 
 
 def wait_until_listening(processes: list[Process], host: str, port: int) -> None:
@@ -182,11 +196,11 @@ def wait_until(processes: list[Process], fault: Callable[[float], str], what: st
         try:
             last = fault(max(0.1, deadline - time.monotonic()))
         except NotReady as given_up:
-            raise NotReady(f"{server.name} {given_up}\n{server.log_tail()}") from None
+            raise NotReady(f"{server.name} {given_up}{server.log_tail()}") from None
         if not last:
             return
         if time.monotonic() > deadline:
-            raise NotReady(f"{server.name} did not {what} within {READY_SECONDS:g} s ({last})\n{server.log_tail()}")
+            raise NotReady(f"{server.name} did not {what} within {READY_SECONDS:g} s ({last}){server.log_tail()}")
         time.sleep(0.05)
 
 

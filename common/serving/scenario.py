@@ -19,6 +19,7 @@ from common.serving.shape import shape_of
 
 FOLDER, STUDIES = ROOT / "scenarios", ROOT / "studies"
 DEFAULT_PORTS = {"port": 8000}
+MOST = 1e15  # for any number: what is computed from it stays finite
 
 
 class ScenarioError(UsageError):
@@ -46,6 +47,7 @@ class Scenario:
     latencies_ms_full: list[int] = field(default_factory=list)  # if there are more with --full
     warm_up: int = 10
     count_in_log: dict[str, str] = field(default_factory=dict)
+    source: str = ""  # the file, as it was when it was read
     published: list[dict[str, Any]] = field(default_factory=list)  # by its study, read from studies/
     root: Path = ROOT  # of its checkout
     label: str = ""  # what sets it apart from the same file in another checkout
@@ -103,56 +105,84 @@ class Scenario:
             raise ScenarioError(f"{short_path(self.path)}: {constant} has an unknown placeholder {error}; it may use {known}") from None
 
 
-def is_list_of(kind: type) -> Callable[[object], bool]:
-    return lambda value: isinstance(value, list) and bool(value) and all(type(item) is kind for item in value)
+Fits = Callable[[object], bool]
 
 
-def is_dict_to(kind: type) -> Callable[[object], bool]:
-    return lambda value: isinstance(value, dict) and all(type(item) is kind for item in value.values())
+def is_text(value: object) -> bool:
+    """Text that a command line and a record can hold."""
+    return isinstance(value, str) and "\0" not in value and not any("\ud800" <= mark <= "\udfff" for mark in value)
+
+
+def is_study(value: object) -> bool:
+    """It names a file too."""
+    return is_text(value) and len(str(value)) <= LONGEST_NAME and str(value).isprintable()
+
+
+def is_whole(least: int, most: int) -> Fits:
+    return lambda value: type(value) is int and least <= value <= most
+
+
+def is_number(value: object) -> bool:
+    return type(value) in (int, float) and -MOST <= value <= MOST  # type: ignore[operator]
 
 
 def is_positive(value: object) -> bool:
-    return type(value) in (int, float) and value > 0  # type: ignore[operator]
+    return is_number(value) and value > 0  # type: ignore[operator]
 
 
-def is_by_path(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(path, str) and is_positive(seconds) for path, seconds in value.items())
-
-
-def is_dict_of_patterns(value: object) -> bool:
-    if not isinstance(value, dict):
-        return False
+def is_pattern(value: object) -> bool:
     try:
-        return all(re.compile(pattern) for pattern in value.values())
-    except (re.error, TypeError):
+        return is_text(value) and bool(re.compile(str(value)))
+    except (re.error, OverflowError, RecursionError):
         return False
 
 
-def is_dict_to_rows(value: object) -> bool:
-    return isinstance(value, dict) and all(is_list_of(dict)(rows) for rows in value.values())
+def is_list_of(fits: Fits) -> Fits:
+    return lambda value: isinstance(value, list) and bool(value) and all(map(fits, value))
 
 
+def is_dict_to(fits: Fits) -> Fits:
+    return lambda value: isinstance(value, dict) and all(is_text(name) and fits(item) for name, item in value.items())
+
+
+def is_published(value: object) -> bool:
+    """A metric, or one for each latency."""
+    return value is None or is_number(value) or is_list_of(lambda one: one is None or is_number(one))(value)
+
+
+def is_row(value: object) -> bool:
+    return isinstance(value, dict) and is_text(value.get("path", "/")) and is_dict_to(is_published)({**value, "path": None})
+
+
+LONGEST_NAME = 100
 REQUIRED = ("STUDY", "SERVER", "LOAD")
-TEXT: tuple[str, Callable[[object], bool]] = "a string", lambda value: isinstance(value, str)
-WHOLE: tuple[str, Callable[[object], bool]] = "a whole number of 1 or more", lambda value: type(value) is int and value > 0
-KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {  # in the order in which a file declares them
-    "STUDY": TEXT,
-    "DIFFERS_FROM": ("a dict that maps names of scenarios to what differs", is_dict_to(str)),
-    "NEEDS": ("a list of strings, not empty", is_list_of(str)),
-    "PORTS": ("a dict that maps names to port numbers", is_dict_to(int)),
+TEXT: tuple[str, Fits] = "a string", is_text
+TEXTS: tuple[str, Fits] = "a list of strings, not empty", is_list_of(is_text)
+LATENCIES: tuple[str, Fits] = "a list of whole numbers from 0 to 3600000, not empty", is_list_of(is_whole(0, 3_600_000))
+KINDS: dict[str, tuple[str, Fits]] = {  # in the order in which a file declares them
+    "STUDY": (f"a name of at most {LONGEST_NAME} letters", is_study),
+    "DIFFERS_FROM": ("a dict that maps names of scenarios to what differs", is_dict_to(is_text)),
+    "NEEDS": TEXTS,
+    "PORTS": ("a dict that maps names to port numbers from 1 to 65535", is_dict_to(is_whole(1, 65_535))),
     "SERVER": TEXT,
-    "LOAD": ("a list of strings, not empty", is_list_of(str)),
-    "LOAD_FULL": ("a list of strings, not empty", is_list_of(str)),
-    "LEAST_SECONDS": ("a number above 0, or a dict that maps paths to such numbers", lambda value: is_positive(value) or is_by_path(value)),
+    "LOAD": TEXTS,
+    "LOAD_FULL": TEXTS,
+    "LEAST_SECONDS": (
+        "a number above 0, or a dict that maps paths to such numbers",
+        lambda value: is_positive(value) or is_dict_to(is_positive)(value),
+    ),
     "NGINX": TEXT,
-    "MAX_CONNECTIONS": WHOLE,
+    "MAX_CONNECTIONS": ("a whole number from 1 to 262143", is_whole(1, 262_143)),
     "TABLES": TEXT,
-    "LATENCIES_MS": ("a list of whole numbers, not empty", is_list_of(int)),
-    "LATENCIES_MS_FULL": ("a list of whole numbers, not empty", is_list_of(int)),
-    "WARM_UP": WHOLE,
-    "COUNT_IN_LOG": ("a dict that maps names to patterns", is_dict_of_patterns),
+    "LATENCIES_MS": LATENCIES,
+    "LATENCIES_MS_FULL": LATENCIES,
+    "WARM_UP": ("a whole number from 1 to 1000000", is_whole(1, 1_000_000)),
+    "COUNT_IN_LOG": ("a dict that maps names to patterns", is_dict_to(is_pattern)),
 }
-PUBLISHED: tuple[str, Callable[[object], bool]] = "a dict that maps names of scenarios to lists of dicts", is_dict_to_rows  # of a study
+PUBLISHED: tuple[str, Fits] = (
+    "a dict that maps names of scenarios to lists of dicts of numbers",
+    is_dict_to(is_list_of(is_row)),
+)  # of a study
 
 
 def read(path: Path, root: Path | None = None) -> Scenario:
@@ -161,20 +191,36 @@ def read(path: Path, root: Path | None = None) -> Scenario:
     path = path.parent.resolve() / path.name  # a link is a scenario of its own
     if not path.is_relative_to(root):
         raise ScenarioError(f"{path} is outside {ROOT}: copy scenarios to {FOLDER}, where the server can import them")
-    tree = parse(path)
+    source = read_source(path)
+    tree = parse_source(path, source)
     question = (ast.get_docstring(tree) or "").partition("\n")[0]
+    if not is_text(question):
+        raise ScenarioError(f"{short_path(path)}: its question must be text")
     values = {name.lower(): value for name, value in constants(path, tree).items()}
-    scenario = Scenario(path, question, **values, root=root)
+    scenario = Scenario(path, question, **values, source=source, root=root)
     _ = scenario.loads, scenario.loads_full  # report a faulty line now
     return replace(scenario, published=published_of(scenario))
 
 
-def parse(path: Path) -> ast.Module:
+def read_source(path: Path) -> str:
     try:
-        return ast.parse(path.read_text(encoding="utf-8-sig"), filename=str(path))
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ScenarioError(f"{short_path(path)}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ScenarioError(f"{short_path(path)}: cannot be read: {error}") from None
+
+
+def parse(path: Path) -> ast.Module:
+    return parse_source(path, read_source(path))
+
+
+def parse_source(path: Path, source: str) -> ast.Module:
+    try:
+        return ast.parse(source, filename=str(path))
     except SyntaxError as error:
         raise ScenarioError(f"{short_path(path)}:{error.lineno or 1}: {error.msg}") from None
-    except (OSError, ValueError, MemoryError, RecursionError) as error:
+    except (ValueError, MemoryError, RecursionError) as error:
         raise ScenarioError(f"{short_path(path)}: cannot be read: {error}") from None
 
 
@@ -193,11 +239,11 @@ def assignments(tree: ast.Module) -> dict[str, ast.Assign]:
     return {node.targets[0].id: node for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}
 
 
-def value_of(path: Path, node: ast.Assign, kind: str, fits: Callable[[object], bool]) -> Any:
+def value_of(path: Path, node: ast.Assign, kind: str, fits: Fits) -> Any:
     where = f"{short_path(path)}:{node.lineno}: {ast.unparse(node.targets[0])}"
     try:
         value = ast.literal_eval(node.value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, MemoryError, RecursionError):
         raise ScenarioError(f"{where} must be written out, not computed") from None
     if not fits(value):
         raise ScenarioError(f"{where} must be {kind}")

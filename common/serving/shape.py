@@ -167,4 +167,4 @@ def places_of(server: str, options: tuple[str, ...]) -> Iterator[tuple[int, int]
 
 
 def number_in(text: str) -> int | None:
-    return int(text) if text.isdigit() and int(text) else None
+    return int(text) if text.isdecimal() and len(text) < 10 and int(text) else None

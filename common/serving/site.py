@@ -1,11 +1,13 @@
 """A scenario being served: its server and everything it needs, started, watched and ended together."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from common.cli import Failed
 from common.client.progress import Tell, silent
 from common.results.facts import Pinned
 from common.serving import cores, folders, nginx, postgres, relay, services
@@ -14,7 +16,9 @@ from common.serving.places import HOST, short_path
 from common.serving.ports import Ports, backlog
 from common.serving.probe import wait_until_ok
 from common.serving.process import Process, check, find_program, wait_until_listening
-from common.serving.scenario import Scenario, ScenarioError, workers_in
+from common.serving.scenario import Scenario, ScenarioError, read_source, workers_in
+
+LONGEST_SOCKET = 107 if sys.platform == "linux" else 103
 
 
 @dataclass
@@ -119,7 +123,7 @@ class Serving:
     def _fill_in(self, scenario: Scenario) -> tuple[list[str], int, str]:
         """The server's command, the port that requests go to, and the socket if there is one."""
         ports = {name: self._ports.pick(port, scenario.name) for name, port in scenario.ports.items()}
-        socket = f"{self._folder()}/server.sock" if "{socket}" in scenario.server else ""
+        socket = self._socket() if "{socket}" in scenario.server else ""
         values = {"host": self._bind, "python": sys.executable, "backlog": backlog(), "socket": socket, **ports}
         return scenario.command(values), ports["port"], socket
 
@@ -129,10 +133,11 @@ class Serving:
         return self._running.enter_context(Process(scenario.name, command, variables, log, on=on, without=without, root=scenario.root))
 
     def _start_nginx(self, scenario: Scenario, location: str, port: int, socket: str) -> Process:
-        location = scenario.fill("NGINX", location, {"socket": socket})
-        command = nginx.command(location, self._bind, port, backlog(), self._folder())
+        folder = Path(socket).parent
+        location = scenario.fill("NGINX", location, {"socket": Path(socket).name})
+        command = nginx.command(location, self._bind, port, backlog(), folder)
         log = self._directory / f"{scenario.name}.nginx.log"
-        return self._running.enter_context(Process("nginx", command, log=log, gives_way=True))
+        return self._running.enter_context(Process("nginx", command, log=log, gives_way=True, root=folder))
 
     def _start_relay(self, name: str, host: str, port: int, up_ms: int = 0, down_ms: int = 0) -> tuple[Process, int]:
         near = self._ports.free()
@@ -141,8 +146,11 @@ class Serving:
         wait_until_listening([process], HOST, near)
         return process, near
 
-    def _folder(self) -> Path:
-        return self._running.enter_context(folders.temporary())
+    def _socket(self) -> str:
+        path = f"{self._running.enter_context(folders.temporary())}/server.sock"
+        if len(os.fsencode(path)) > LONGEST_SOCKET:
+            raise Failed(f"{path} is too long for a unix socket (at most {LONGEST_SOCKET} bytes): set TMPDIR to a shorter path")
+        return path
 
 
 def check_file(scenario: Scenario) -> None:
@@ -151,7 +159,9 @@ def check_file(scenario: Scenario) -> None:
     if where not in scenario.server:
         asks = "nginx passes requests on to that socket" if scenario.nginx is not None else "each run picks a free port"
         raise ScenarioError(f"{short_path(scenario.path)}: SERVER has no {where}: {asks}, and the server must listen there")
-    if "__main__" not in scenario.path.read_text(encoding="utf-8"):
+    if read_source(scenario.path) != scenario.source:
+        raise ScenarioError(f"{short_path(scenario.path)} was changed while the run went on: start a new one to measure what it is now")
+    if "__main__" not in scenario.source:
         raise ScenarioError(
             f"{short_path(scenario.path)}: its last lines are missing, so `python {short_path(scenario.path)}` does nothing: "
             "copy them from another scenario, from `if __name__` on"

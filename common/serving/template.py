@@ -10,7 +10,7 @@ from pathlib import Path
 from common.cli import UsageError
 from common.client.options import parse_line
 from common.serving.places import short_path
-from common.serving.scenario import FOLDER, Scenario, ScenarioError, assignments, parse, read, study_file
+from common.serving.scenario import FOLDER, Scenario, ScenarioError, assignments, parse, read, read_source, study_file
 
 OF_A_STUDY = ("LOAD_FULL", "LEAST_SECONDS")  # dropped with --expect: within a study, scenarios keep the same loads
 EXPECT = re.compile(r"""--expect[= ]('[^']*'|\\?"[^"\\]*\\?"|[^\s'"\\]+) """)
@@ -48,7 +48,7 @@ def check_name(name: str) -> Path:
 
 def make_source(name: str, study: str, like: Scenario) -> str:
     """The other's source, letter for letter except for the edits."""
-    tree, lines = parse(like.path), like.path.read_text(encoding="utf-8").splitlines(keepends=True)
+    tree, lines = parse(like.path), read_source(like.path).splitlines(keepends=True)
     declared = assignments(tree)
     edits: Edits = {lines_of(tree.body[0]): docstring(name, like)} if like.question else {(0, 0): docstring(name, like)}
     dropped = ["DIFFERS_FROM", *(["PORTS"] if set(like.ports) == {"port"} else [])]  # SERVER uses the names of any others
