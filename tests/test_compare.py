@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from common.compare import judge, main
+from common.compare import main
 from common.results import files, targets
+from common.results.before_after import judge
 from common.results.facts import Cost, Noise
 from common.results.intervals import AtMost, Estimate
 from common.results.metrics import Metrics
