@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from common import beside, cli
+from common import beside, cli, project
 from common.bench import add_run_options, parse_run_arguments, run_options_from, serve, tell_of_copies
 from common.cli import UsageError
 from common.client.options import at_least, positive, share
@@ -41,6 +41,7 @@ EXAMPLES = [
     ("./run_all.sh --list", "list all scenarios and their questions"),
     ("./run_all.sh A B --side-by-side", "compare two, asked in turn: a verdict in two minutes"),
     ("./run_all.sh A --against main", "compare one before and after a change"),
+    ("./run_all.sh --project ../mysite", "your own Django project, unchanged, under each server"),
     ("./run_all.sh --new mine", "write scenarios/mine.py, for a view of your own"),
     ("./run_all.sh 'mine_*' --rounds 10", "run these ten times, for intervals"),
     ("./run_all.sh -n 1000 -c 50 -k", "a different load: 1,000 requests, 50 at a time, keep-alive"),
@@ -59,7 +60,10 @@ def main(arguments: list[str]) -> int:
 
 
 def run_command(arguments: list[str]) -> int:
-    options = parse_arguments(arguments)
+    own, rest = project.parse_arguments(arguments)
+    options = parse_arguments(rest)
+    if own is not None:
+        options.names = project.write_scenarios(own, options.names)
     watch = Watch(options.quiet, options.verbose)
     if options.new is not None or options.like is not None:
         return begin_scenario(options)

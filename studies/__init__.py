@@ -11,6 +11,7 @@ from common.results.questions import answer_questions
 from common.results.record import ScenarioRun
 
 TEMPLATE = "gunicorn_gthread_wait"  # the model of a user's own scenario: small, and nothing depends on its view
+SERVERS = "wait"  # the study whose launch lines serve a reader's own project
 
 
 def judge(runs: Iterable[ScenarioRun]) -> dict[str, Judgement]:

@@ -17,6 +17,7 @@ from common.serving.limits import cpu_quota
 from common.serving.places import ROOT
 from common.serving.ports import ephemeral_ports, somaxconn
 from common.serving.process import surroundings
+from common.serving.servers import lacking
 
 MAY_MOVE = ("SSL_", "PYTHON", "GEVENT_", "LD_", "MALLOC")
 PACKAGES = (
@@ -25,22 +26,23 @@ PACKAGES = (
 )
 
 
-def describe_machine(launch: str = "") -> Environment:
-    """Describe it, with the versions of the interpreter that a launch line starts if that is not ours."""
-    interpreter = another_interpreter(launch)
+def describe_machine(launch: str = "", python: str = "") -> Environment:
+    """Describe it, with the versions of the interpreter that is named, or that a launch line starts, if that is not ours."""
+    interpreter = python or another_interpreter(launch)
     ours = (
         f"{platform.python_implementation()} {platform.python_version()}",
         {name: found for name in PACKAGES if (found := installed_version(name))},
     )
-    python, packages = versions_of(interpreter, PACKAGES) if interpreter else ours
+    version, packages = versions_of(interpreter, PACKAGES) if interpreter else ours
+    beside = dict(requirement.split("==") for requirement in lacking(launch, python)) if python else {}
     return Environment(
         system=f"{platform.system()} {platform.release()}",
         machine=platform.machine(),
         processor=processor(),
         cores=cores.count(),
         memory_bytes=psutil.virtual_memory().total,
-        python=python,
-        packages=packages,
+        python=version,
+        packages={**packages, **beside},
         revision=revision(),
         limits={"open_files": descriptors(), "somaxconn": somaxconn(), "ephemeral_ports": ephemeral_ports(), **quota()},
         variables=variables_that_may_move_figures(),

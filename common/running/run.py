@@ -121,7 +121,7 @@ def begin_run(turn: Turn, options: RunOptions, baselines: Sequence[str], seed: i
         differs_from=scenario.differs_from,
         launch=scenario.server,
         source=scenario.source,
-        environment=describe_machine(scenario.server),
+        environment=describe_machine(scenario.server, scenario.python),
         mode="full" if options.full else "default",
         round=turn.round,
         control=turn.control,

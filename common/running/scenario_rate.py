@@ -37,7 +37,7 @@ def search_scenario(scenario: Scenario, target: Target, options: RunOptions, dir
     for probe in search.probes:
         started = datetime.fromisoformat(probe.sent.started_at).timestamp()
         probe.cost = meter.cost_between(started, started + probe.sent.seconds)
-    search = replace(search, scenario=scenario.name, environment=describe_machine(scenario.server), pinned=site.pinned)
+    search = replace(search, scenario=scenario.name, environment=describe_machine(scenario.server, scenario.python), pinned=site.pinned)
     path = directory / f"{scenario.name}.rate{files.SUFFIX}"
     files.write(path, search)
     return search, path

@@ -91,7 +91,7 @@ def begin_pair(duel: Duel, within: float) -> Pair:
         launches=[scenario.server for scenario in duel.scenarios],
         sources=[scenario.source for scenario in duel.scenarios],
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        environment=describe_machine(duel.one.server),
+        environment=describe_machine(duel.one.server, duel.one.python),
     )
 
 

@@ -47,6 +47,12 @@ class Scenario:
     latencies_ms_full: list[int] = field(default_factory=list)  # if there are more with --full
     warm_up: int = 10
     count_in_log: dict[str, str] = field(default_factory=dict)
+    project: str = ""  # the folder of a Django project that is served in place of this file
+    python: str = ""  # the project's interpreter
+    settings: str = ""  # its settings module
+    app: str = ""  # what the server is to serve, as module:name; '': this file's application
+    env: dict[str, str] = field(default_factory=dict)  # environment variables that the project needs
+    env_file: str = ""  # a file of more of them, which may be secret
     source: str = ""  # the file, as it was when it was read
     published: list[dict[str, Any]] = field(default_factory=list)  # by its study, read from studies/
     root: Path = ROOT  # of its checkout
@@ -83,6 +89,11 @@ class Scenario:
         return shape_of(self.server).processes
 
     @property
+    def folder(self) -> Path:
+        """Where its server runs, and imports from first."""
+        return Path(self.project) if self.project else self.root
+
+    @property
     def module(self) -> str:
         return ".".join(self.path.relative_to(self.root).with_suffix("").parts)
 
@@ -97,7 +108,7 @@ class Scenario:
         return [self.fill("SERVER", word, values) for word in words]
 
     def fill(self, constant: str, text: str, values: dict[str, object]) -> str:
-        values = {"app": f"{self.module}:application", "module": self.module, **values}
+        values = {"app": self.app or f"{self.module}:application", "module": self.module, **values}
         try:
             return text.format_map(values)
         except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
@@ -156,12 +167,19 @@ def is_row(value: object) -> bool:
 
 LONGEST_NAME = 100
 REQUIRED = ("STUDY", "SERVER", "LOAD")
+OF_A_PROJECT = ("PYTHON", "SETTINGS", "APP")  # required with PROJECT
 TEXT: tuple[str, Fits] = "a string", is_text
 TEXTS: tuple[str, Fits] = "a list of strings, not empty", is_list_of(is_text)
 LATENCIES: tuple[str, Fits] = "a list of whole numbers from 0 to 3600000, not empty", is_list_of(is_whole(0, 3_600_000))
 KINDS: dict[str, tuple[str, Fits]] = {  # in the order in which a file declares them
     "STUDY": (f"a name of at most {LONGEST_NAME} letters", is_study),
     "DIFFERS_FROM": ("a dict that maps names of scenarios to what differs", is_dict_to(is_text)),
+    "PROJECT": TEXT,
+    "PYTHON": TEXT,
+    "SETTINGS": TEXT,
+    "APP": TEXT,
+    "ENV": ("a dict that maps names to strings", is_dict_to(is_text)),
+    "ENV_FILE": TEXT,
     "NEEDS": TEXTS,
     "PORTS": ("a dict that maps names to port numbers from 1 to 65535", is_dict_to(is_whole(1, 65_535))),
     "SERVER": TEXT,
@@ -229,6 +247,9 @@ def constants(path: Path, tree: ast.Module) -> dict[str, Any]:
     missing = [name for name in REQUIRED if name not in values]
     if missing:
         raise ScenarioError(f"{short_path(path)}: has no {missing[0]}; every scenario declares {', '.join(REQUIRED)}")
+    left_out = [name for name in OF_A_PROJECT if "PROJECT" in values and name not in values]
+    if left_out:
+        raise ScenarioError(f"{short_path(path)}: has no {left_out[0]}; a scenario with PROJECT declares {', '.join(OF_A_PROJECT)} too")
     if "port" not in values.get("PORTS", DEFAULT_PORTS):
         raise ScenarioError(f"{short_path(path)}: PORTS has no 'port', the port that the server listens on")
     return values

@@ -10,7 +10,7 @@ from pathlib import Path
 from common.cli import Failed
 from common.client.progress import Tell, silent
 from common.results.facts import Pinned
-from common.serving import cores, folders, nginx, postgres, relay, services
+from common.serving import cores, folders, nginx, postgres, project, relay, services
 from common.serving.cluster import LIBPQ
 from common.serving.places import HOST, short_path
 from common.serving.ports import Ports, backlog
@@ -87,9 +87,11 @@ class Serving:
         """Start everything the scenario declares, from back to front; its server may not answer yet."""
         check_file(scenario)
         command, port, socket = self._fill_in(scenario)
+        if scenario.project:
+            command = project.command(scenario, command)
         for program in [command[0], *([nginx.program()] if scenario.nginx is not None else [])]:
             find_program(program)
-        variables: dict[str, str] = {}
+        variables = project.variables(scenario) if scenario.project else {}
         beside: list[Process] = []
         for name in scenario.needs:
             beside += self._start_service(name)
@@ -130,7 +132,7 @@ class Serving:
     def _start_server(self, scenario: Scenario, command: list[str], variables: dict[str, str], on: list[int] | None) -> Process:
         log = self._directory / f"{scenario.name}.log"
         without = LIBPQ if scenario.tables is not None else ()  # it gets those of its own database
-        return self._running.enter_context(Process(scenario.name, command, variables, log, on=on, without=without, root=scenario.root))
+        return self._running.enter_context(Process(scenario.name, command, variables, log, on=on, without=without, root=scenario.folder))
 
     def _start_nginx(self, scenario: Scenario, location: str, port: int, socket: str) -> Process:
         folder = Path(socket).parent

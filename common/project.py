@@ -1,0 +1,126 @@
+"""A reader's own project under every server: what --project adds to ./run_all.sh."""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from common import cli
+from common.client.load import Load
+from common.client.options import add_load_options, at_least, load_from, unicode
+from common.client.request import check_can_be_sent
+from common.serving import matrix, project, servers
+from common.serving.places import short_path
+from common.serving.scenario import scenario_name
+from studies import SERVERS
+
+EXAMPLES = [
+    ("./run_all.sh --project ../mysite --path /dashboard/", "the project in that folder under each server, asked for this page"),
+    ("./run_all.sh --project ../mysite --servers 'gunicorn_*' --threads 4,16", "only these servers, with so many threads"),
+    ("./run_all.sh 'mysite/*'", "the same again"),
+]
+PROCESSES, THREADS, IN_FLIGHT = [1], [8, 32], 32
+SECONDS = 240.0  # for one path, under all servers
+LEAST, MOST, START = 2.0, 10.0, 4.0  # seconds of a load, and of the start of its server
+USUAL = ["-s", "30.0", "-m", "GET"]
+
+
+def numbers(text: str) -> list[int]:
+    one = at_least(1, int, "a whole number of 1 or more, or several: 8,32")
+    return [one(part) for part in text.split(",")]
+
+
+def variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a variable: write NAME=VALUE")
+    return name, unicode(value)
+
+
+def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace | None, list[str]]:
+    """The options for a project and its load, None without --project; and what is left for the suite."""
+    if not any(word.partition("=")[0] == "--project" for word in arguments):
+        return None, arguments
+    parser = cli.Parser(
+        examples=EXAMPLES,
+        prog="./run_all.sh --project",
+        allow_abbrev=False,
+        description="Run a Django project of your own, unchanged, under each server.",
+        epilog="All further options are those of ./run_all.sh.",
+    )
+    parser.add_argument("--project", required=True, metavar="FOLDER", help="the folder of its manage.py")
+    parser.add_argument("--path", dest="paths", action="append", metavar="PATH", help="ask for this path (default /; repeatable)")
+    parser.add_argument("--settings", metavar="MODULE", help="its settings module (default: as manage.py says)")
+    parser.add_argument("--python", metavar="PATH", help="its interpreter or environment (default: .venv, venv or env, or VIRTUAL_ENV)")
+    parser.add_argument(
+        "--env", type=variable, action="append", default=[], metavar="NAME=VALUE", help="a variable that it needs (repeatable)"
+    )
+    parser.add_argument("--env-file", metavar="FILE", help="a file of such variables (default: .env beside manage.py)")
+    parser.add_argument("--servers", type=lambda text: text.split(","), default=[], metavar="NAME,NAME", help="only these: names or globs")
+    parser.add_argument("--processes", type=numbers, default=PROCESSES, metavar="N,N", help="numbers of processes (default 1)")
+    parser.add_argument("--threads", type=numbers, default=THREADS, metavar="N,N", help="numbers of threads or greenlets (default 8,32)")
+    parser.add_argument("--host-header", type=unicode, metavar="HOST", help="send this Host, as ALLOWED_HOSTS demands")
+    parser.add_argument("--cookie", type=unicode, metavar="'NAME=VALUE'", help="send these cookies")
+    parser.add_argument("--renew", action="store_true", help="write scenario files anew that exist already")
+    add_load_options(parser)
+    return parser.parse_known_args(arguments)
+
+
+def write_scenarios(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
+    """Write a scenario for each server and shape; return their names."""
+    if names:
+        raise cli.UsageError(f"--project runs the scenarios that it writes, not {' '.join(names)}; choose among them with --servers")
+    found = project.find(options.project, options.python, options.settings, dict(options.env), options.env_file)
+    facts = project.ask(found)
+    folder = matrix.folder_of(found)
+    print(f"{found.folder}: {found.settings}, Django {facts.django}, {found.python}", flush=True)
+    models = matrix.servers_of(SERVERS, options.servers)
+    rows = [(row, models[name]) for name in models for row in matrix.rows_of(name, models[name], options.processes, options.threads)]
+    loads = load_lines(options, len(rows))
+    sources = {folder / f"{row.name}.py": matrix.source_of(row, folder.name, found, facts, loads, model) for row, model in rows}
+    write_files(sources, options.renew)
+    install([model.server for model in models.values()], found.python)
+    return [scenario_name(path) for path in sources]
+
+
+def write_files(sources: dict[Path, str], renew: bool) -> None:
+    kept = [path for path, source in sources.items() if not matrix.write(path, source, renew)]
+    folder = short_path(next(iter(sources)).parent)
+    print(f"{folder}/: {len(sources)} scenarios; the same again: ./run_all.sh '{Path(folder).name}/*'", flush=True)
+    if kept:
+        print(f"{', '.join(path.name for path in kept)}: run as you left them; --renew writes them anew", file=sys.stderr)
+
+
+def install(launches: Sequence[str], python: str) -> None:
+    """Now, so that no measured run waits for it; a run reports what cannot be installed."""
+    for launch in launches:
+        with suppress(cli.NotInstalled):
+            servers.folders_for(launch, python, lambda text: print(f"{text} ...", flush=True))
+
+
+def load_lines(options: argparse.Namespace, rows: int) -> list[str]:
+    """One for each path; without a size, as long as the time allows."""
+    paths = options.paths or ["/"]
+    if all(value is None for value in (options.requests, options.seconds, options.rate, options.stages, options.users)):
+        options.seconds = float(round(min(MOST, max(LEAST, SECONDS / (rows + 1) - START))))
+    if options.users is None and options.rate is None and options.stages is None:
+        options.concurrency = options.concurrency or min(IN_FLIGHT, options.requests or IN_FLIGHT)
+    if options.body_file is not None:
+        options.body_file = os.path.abspath(options.body_file)
+    extra = [("Host", options.host_header), ("Cookie", options.cookie)]
+    options.headers += [(name, value) for name, value in extra if value is not None]
+    for path in paths:
+        if not path.startswith("/"):
+            raise cli.UsageError(f"--path {path}: it must begin with '/'")
+        check_can_be_sent(path)
+    return [line_of(load_from(options, path)) for path in paths]
+
+
+def line_of(load: Load) -> str:
+    """As a person would write it."""
+    words = load.arguments()
+    words = words[len(USUAL) :] if words[: len(USUAL)] == USUAL else words
+    return shlex.join([*(word.removesuffix(".0") if word[0].isdigit() else word for word in words), load.target])

@@ -1,0 +1,327 @@
+"""Is a reader's own Django project served unchanged, by its own interpreter, under servers that it lacks?"""
+
+import hashlib
+import re
+import shlex
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from common import project as command
+from common import suite as suite_command
+from common.cli import NotInstalled, UsageError
+from common.serving import matrix, project, servers
+from common.serving.scenario import Scenario
+from common.serving.shape import shape_of
+from studies import SERVERS
+from tests.processes import ROOT, copy_tree, records, run
+from tests.tracked import tracked_scenarios
+
+FILES = tracked_scenarios()
+KEPT = {name: FILES[name].read_text() for name in ("gunicorn_gthread_wait", "uvicorn_asgi_wait")}
+PACKAGES = Path(sysconfig.get_path("purelib"))
+WHO = """
+import sys
+from django.contrib.auth.models import User
+from django.http import HttpResponse
+
+def who(request):
+    return HttpResponse(f"{sys.executable} serves {request.get_host()} to {User.objects.count()} users")
+
+urlpatterns += [path("who/", who)]
+"""
+
+
+def make_environment(folder: Path) -> Path:
+    """An environment that has Django and no server."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    [theirs] = folder.glob("lib/python*/site-packages")
+    for name in ("django", "asgiref", "sqlparse"):
+        for path in [PACKAGES / name, *PACKAGES.glob(f"{name}-*.dist-info")]:
+            (theirs / path.name).symlink_to(path)
+    return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """As startproject makes it, with its database, and a view that says who serves it."""
+    folder = tmp_path_factory.mktemp("projects") / "mysite"
+    folder.mkdir()
+    subprocess.run([sys.executable, "-m", "django", "startproject", "mysite", folder], check=True)
+    settings = (folder / "mysite" / "settings.py").read_text().replace("DEBUG = True", "DEBUG = False")
+    (folder / "mysite" / "settings.py").write_text(settings.replace("ALLOWED_HOSTS = []", 'ALLOWED_HOSTS = ["127.0.0.1", "shop.test"]'))
+    with (folder / "mysite" / "urls.py").open("a") as file:
+        file.write(WHO)
+    python = make_environment(folder / ".venv")
+    subprocess.run([python, "manage.py", "migrate", "-v0"], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory, site) -> Path:
+    """With two models, and with the servers installed already, out of our own environment."""
+    tree = copy_tree(tmp_path_factory.mktemp("tree"), KEPT)
+    python = str(site / ".venv" / "bin" / "python")
+    for source in KEPT.values():
+        launch = re.search(r'(gunicorn|uvicorn) [^"]*', source).group()
+        for requirement in servers.lacking(launch, python):
+            folder = tree / ".venv" / "servers" / servers.abi_of(python) / requirement
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.symlink_to(PACKAGES)
+    return tree
+
+
+def suite(tree, *arguments, **environment):
+    return run(tree, "-m", "common.suite", *map(str, arguments), **environment)
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    files = [path for path in folder.rglob("*") if path.is_file() and ".venv" not in path.parts]
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_it_is_served_unchanged_by_its_own_interpreter(tree, site):
+    before = fingerprint(site)
+    expected = f"{site / '.venv' / 'bin' / 'python'} serves shop.test to 0 users"
+    load = ("--path", "/who/", "--host-header", "shop.test", "--threads", "2", "-n", "20", "-c", "4", "--expect", expected)
+    program = suite(tree, "--project", site, *load)
+    assert program.process.returncode == 0, program.stderr
+    assert fingerprint(site) == before
+    saved = records(tree)
+    assert set(saved) == {"mysite/gunicorn_gthread_2", "mysite/uvicorn_asgi"}
+    for record in saved.values():
+        assert [load["sent"]["outcomes"]["ok"] for load in record["loads"]] == [20]
+        assert record["environment"]["packages"]["django"]
+    assert "the same again: ./run_all.sh 'mysite/*'" in program.stdout
+
+
+def test_what_the_reader_changed_is_kept_until_it_is_renewed(tree, site):
+    suite(tree, "--project", site, "--threads", "3", "--list")
+    path = tree / "scenarios" / "mysite" / "gunicorn_gthread_3.py"
+    written = path.read_text()
+    path.write_text(written.replace("--threads 3", "--threads 5"))
+    program = suite(tree, "--project", site, "--threads", "3", "--list")
+    assert "gunicorn_gthread_3.py" in program.stderr
+    assert "run as you left them; --renew writes them anew" in program.stderr
+    assert "--threads 5" in path.read_text()
+    assert suite(tree, "--project", site, "--threads", "3", "--renew", "--list").stderr == ""
+    assert path.read_text() == written
+
+
+def test_the_files_are_as_the_formatter_would_have_them(tree, site):
+    suite(
+        tree,
+        "--project",
+        site,
+        "--env",
+        f"KEYS={'key ' * 40}",
+        "--path",
+        f"/{'long/' * 20}",
+        "--path",
+        f"/{'deep/' * 20}",
+        "--renew",
+        "--list",
+    )
+    written = sorted((tree / "scenarios" / "mysite").glob("*.py"))
+    assert subprocess.run([sys.executable, "-m", "ruff", "format", "--diff", "--config", ROOT / "pyproject.toml", *written]).returncode == 0
+
+
+# Where the project's things are
+
+
+@pytest.mark.parametrize(
+    ("source", "settings"),
+    [
+        ('os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")', "shop.settings"),
+        ('os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.local"', "config.settings.local"),
+        ('os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"shop.{stage}")', ""),
+        ("def broken(:", ""),
+    ],
+)
+def test_the_settings_are_those_of_manage_py(tmp_path, source, settings):
+    (tmp_path / "manage.py").write_text(source)
+    assert project.settings_in(tmp_path / "manage.py") == settings
+
+
+def test_the_folder_may_be_one_above_and_the_environment_further_up(tmp_path):
+    (tmp_path / "shop" / "backend").mkdir(parents=True)
+    (tmp_path / "shop" / "backend" / "manage.py").write_text('os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")')
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "venv" / "bin" / "python").symlink_to(sys.executable)
+    found = project.find(str(tmp_path / "shop"), None, None, {}, None)
+    assert (found.folder, found.settings) == (tmp_path / "shop" / "backend", "shop.settings")
+    assert found.python == str(tmp_path / "venv" / "bin" / "python")
+
+
+def test_variables_come_from_a_file_and_by_name(tmp_path):
+    path = tmp_path / ".env"
+    path.write_text("# secret\nA=1\nexport B='two words' # why\n\nC=\"#3\"\nD = plain # comment\nE=\nnot a line\n")
+    assert project.read_env_file(path) == {"A": "1", "B": "two words", "C": "#3", "D": "plain", "E": ""}
+    assert project.environment("s", {"A": "2"}, str(path))["A"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--project", "/no/such"], "--project /no/such: there is no such folder"),
+        (["--project", "{empty}"], "no manage.py in this folder"),
+        (["--project", "{site}", "--python", "/no/python"], "--python /no/python: there is no interpreter"),
+        (["--project", "{site}", "--env-file", "/no/file"], "--env-file /no/file: there is no such file"),
+        (["--project", "{site}", "--env", "A"], "'A' is not a variable: write NAME=VALUE"),
+        (
+            ["--project", "{site}", "--servers", "nginx"],
+            "--servers nginx: there is none of that name; there are ",
+        ),
+        (["--project", "{site}", "--threads", "8,x"], "'x' is not a whole number"),
+        (["--project", "{site}", "--path", "admin"], "--path admin: it must begin with '/'"),
+        (["--project", "{site}", "uvicorn_asgi"], "not uvicorn_asgi; choose among them with --servers"),
+        (["--project", "{site}", "--frobnicate"], "--frobnicate"),
+    ],
+)
+def test_a_wrong_command_line_says_what_to_do(site, tmp_path, arguments, said):
+    with pytest.raises(UsageError, match=re.escape(said)):
+        begin(*(word.format(site=site, empty=tmp_path) for word in arguments))
+
+
+def begin(*arguments: str) -> list[str]:
+    """As ./run_all.sh does before it runs anything."""
+    own, rest = command.parse_arguments(list(arguments))
+    return command.write_scenarios(own, suite_command.parse_arguments(rest).names)
+
+
+# The servers
+
+
+def make_wheel(folder: Path, name: str, number: str) -> None:
+    """A package with a program that prints its version, and with another's if it is there."""
+    with zipfile.ZipFile(folder / f"{name}-{number}-py3-none-any.whl", "w") as wheel:
+        code = f"import sys\ndef main():\n    print('{number}', sys.argv[1:])\n"
+        wheel.writestr(f"{name}.py", code)
+        wheel.writestr(f"{name}-{number}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
+        wheel.writestr(f"{name}-{number}.dist-info/entry_points.txt", f"[console_scripts]\n{name} = {name}:main\n")
+        wheel.writestr(f"{name}-{number}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{name}-{number}.dist-info/RECORD", "")
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch) -> Path:
+    """Where pip finds packages, in place of the network."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    monkeypatch.setattr(servers, "FOLDER", tmp_path / "servers")
+    (tmp_path / "wheels").mkdir()
+    make_wheel(tmp_path / "wheels", "tinyserver", "1.0")
+    make_wheel(tmp_path / "wheels", "tinyserver", "2.0")
+    return tmp_path
+
+
+def launched(python: Path, folders: list[Path]) -> str:
+    command = [python, project.LAUNCHER, ":".join(map(str, folders)), "tinyserver", "--port", "1"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_server_that_is_lacking_is_installed_once_beside_the_environment(index):
+    python = make_environment(index / "venv")
+    said: list[str] = []
+    before = fingerprint(index / "venv")
+    folder = servers.install(str(python), "tinyserver==1.0", said.append)
+    assert servers.install(str(python), "tinyserver==1.0", said.append) == folder
+    assert said == ["installing tinyserver==1.0 beside the project's environment"]
+    assert fingerprint(index / "venv") == before
+    assert launched(python, [folder]) == "1.0 ['--port', '1']"
+    newer = servers.install(str(python), "tinyserver==2.0", said.append)
+    [theirs] = (index / "venv").glob("lib/python*/site-packages")
+    for path in newer.iterdir():
+        (theirs / path.name).symlink_to(path)
+    assert launched(python, [folder]) == "2.0 ['--port', '1']"  # theirs wins
+
+
+def test_a_server_without_a_wheel_is_skipped_with_the_reason(index):
+    with pytest.raises(NotInstalled, match=r"nosuchserver==1.0 cannot be installed for .*: No matching distribution"):
+        servers.install(sys.executable, "nosuchserver==1.0", lambda text: None)
+    assert list(index.glob("servers/*/*")) == []
+
+
+@pytest.mark.parametrize(
+    ("launch", "packages"),
+    [
+        ("gunicorn {app} --bind {host}:{port} --workers 1", ["gunicorn"]),
+        ("gunicorn {app} --worker-class gevent", ["gunicorn", "gevent", "packaging"]),
+        ("gunicorn {app} -k uvicorn_worker.UvicornWorker", ["gunicorn", "uvicorn-worker"]),
+        ("uvicorn {app} --loop uvloop", ["uvicorn", "uvloop"]),
+        ("uwsgi --http {host}:{port} --module {app}", ["pyuwsgi"]),
+        ("myserver {app}", []),
+    ],
+)
+def test_the_packages_of_a_launch_line(launch, packages):
+    assert sorted(servers.packages_of(launch)) == sorted(packages)
+
+
+# The files
+
+
+MODELS = matrix.servers_of(SERVERS, [])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_row_has_the_shape_that_it_says(name):
+    model: Scenario = MODELS[name]
+    rows = matrix.rows_of(name, model, [1, 2], [8, 32])
+    assert len({row.name for row in rows}) == len(rows) > 0
+    for row in rows:
+        shape = shape_of(row.server)
+        assert shape.processes == (2 if "_2x" in row.name else 1)
+        assert all(f"{shape.threads}" in row.name for _ in [0] if shape.threads in (8, 32))
+        assert row.server.count("{app}") == model.server.count("{app}") == 1
+
+
+def test_a_difference_is_one_number():
+    rows = matrix.rows_of("gunicorn_gthread", MODELS["gunicorn_gthread"], [1, 2], [8, 32])
+    assert [row.differs_from for row in rows] == [
+        {},
+        {"gunicorn_gthread_8": "32 threads, not 8"},
+        {"gunicorn_gthread_8": "2 processes, not 1"},
+        {"gunicorn_gthread_32": "2 processes, not 1"},
+    ]
+
+
+def load_lines(*words: str) -> list[str]:
+    options, left = command.parse_arguments(["--project", ".", *words])
+    assert left == []
+    return command.load_lines(options, 10)
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        ("--path /a/ -n 100", ["-n 100 -c 32 /a/"]),
+        ("-n 10 -k", ["-n 10 -c 10 -k /"]),
+        ("--path /a/ --path /b/ -c 4 -t 5", ["-c 4 -t 5 /a/", "-c 4 -t 5 /b/"]),
+        (
+            "-n 9 -c 9 --cookie sessionid=1 --host-header shop.test -H 'A: b'",
+            ["-n 9 -c 9 '-HA: b' '-HHost: shop.test' '-HCookie: sessionid=1' /"],
+        ),
+        ("-n 9 -c 3 -d a=b", ["-s 30 -m POST -n 9 -c 3 -da=b -T application/x-www-form-urlencoded /"]),
+    ],
+)
+def test_the_load_is_written_as_a_person_would(words, lines):
+    assert load_lines(*shlex.split(words)) == lines
+
+
+def test_the_default_loads_end_in_four_minutes():
+    [line] = load_lines()
+    seconds = float(re.search(r"-t (\d+)", line).group(1))
+    assert seconds >= 2
+    assert (seconds + command.START) * 11 <= 240
+    options, _ = command.parse_arguments(["--project", "."])
+    assert "-t 2 " in command.load_lines(options, 1000)[0]
+
+
+def test_what_is_not_a_project_of_its_own_name_is_refused(tmp_path):
+    found = project.Project(tmp_path / "wait", sys.executable, "wait.settings")
+    with pytest.raises(UsageError, match=r"studies/wait.py is a different study"):
+        matrix.folder_of(found)
