@@ -90,7 +90,8 @@ def clone(tmp_path_factory) -> Path:
 
 def shell(folder: Path, command: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
     activated = f". .venv/bin/activate && {command}" if (folder / ".venv").exists() else command
-    environment = {**os.environ, "PYTHON": sys.executable, "PIP_NO_COMPILE": "1", "WAIT_FOR_QUIET": "0"}
+    settings = {"PYTHON": sys.executable, "PIP_NO_COMPILE": "1", "WAIT_FOR_QUIET": "0", "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache")}
+    environment = {**os.environ, **settings}  # types that were checked a minute ago are not checked again
     return subprocess.run(["sh", "-c", activated], cwd=folder, capture_output=True, text=True, timeout=seconds, env=environment)
 
 
