@@ -136,7 +136,7 @@ def test_the_end_of_its_log_is_shown(server, monkeypatch, path, said):
         ("psycopg", "psycopg is not installed: ./run_all.sh installs it"),
         ("uv", "uv is not installed: requirements.txt does not name it; add its package there, or install it where PATH finds it"),
         ("nginx", "nginx is not installed: on Debian: "),
-        ("mod_wsgi-express", "mod_wsgi-express is not installed: on Debian: apt-get install apache2-dev, then .venv/bin/pip install mod_wsgi"),
+        ("mod_wsgi-express", "mod_wsgi-express is not installed: on Debian: apt-get install apache2-dev"),
         ("waitress-serve", "waitress-serve is not installed: ./run_all.sh installs it"),
     ],
 )

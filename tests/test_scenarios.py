@@ -105,6 +105,12 @@ def test_all_end_alike():
     assert len({tail(ast.parse(path.read_text())) for path in FILES.values()}) == 1
 
 
+def test_each_has_ports_of_its_own():
+    """--serve serves them all at once."""
+    ports = [port for path in FILES.values() for port in scenario.read(path).ports.values()]
+    assert sorted(ports) == sorted(set(ports))
+
+
 def test_functions_of_a_study_are_equal():
     """Of the same name and kind, unless DIFFERS_FROM ties each variant to the others: then that is what differs."""
     functions: dict[tuple[str, str, str], dict[str, str]] = {}

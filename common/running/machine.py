@@ -22,7 +22,8 @@ from common.serving.servers import lacking
 MAY_MOVE = ("SSL_", "PYTHON", "GEVENT_", "LD_", "MALLOC")
 PACKAGES = (
     *("django", "httpx", "uvicorn", "uvloop", "httptools", "gunicorn", "uwsgi", "pyuwsgi"),
-    *("granian", "daphne", "hypercorn", "waitress", "mod_wsgi", "gevent", "aiohttp", "psycopg", "uvicorn-worker", "locust", "asgiref", "numpy", "psutil"),
+    *("granian", "daphne", "hypercorn", "waitress", "mod_wsgi"),
+    *("gevent", "aiohttp", "psycopg", "uvicorn-worker", "locust", "asgiref", "numpy", "psutil"),
 )
 
 
