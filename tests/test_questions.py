@@ -5,12 +5,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from common.results.comparison import compare_loads
+from common.results.comparison import METRICS, compare_loads
 from common.results.questions import Question, answer_questions
+from common.results.ranking import Ranking
 from common.results.record import ScenarioRun
 from common.serving import scenario
 from studies import module_of
-from tests.made_up import make_measured, make_run, make_sent, make_steady
+from tests.made_up import make_answers, make_measured, make_run, make_sent, make_steady
 from tests.test_claims import STUDIES
 from tests.test_suite import one_second
 from tests.tracked import tracked_scenarios
@@ -24,7 +25,10 @@ QUESTION = Question(
     less="One worker serves {inverse} what threads serve.",
     same="Both serve the same, within 5%.",
 )
-FIELDS = {"ratio": "2 times", "inverse": "2 times", "rate": "2", "other_rate": "1"}
+FIELDS = {
+    **{"ratio": "2 times", "inverse": "2 times", "rate": "2", "other_rate": "1"},
+    **{"names": "b", "name": "a", "value": "2", "second": "c", "in_flight": "100", "ideal": "1,000"},
+}
 
 
 def rounds(name: str, rates: list[int]) -> list[ScenarioRun]:
@@ -70,17 +74,45 @@ def test_what_was_not_measured_is_not_said():
     assert len(answer_questions([QUESTION, replace(QUESTION, path="/other/")], comparisons)) == 1
 
 
+def with_p99(name: str, ms: list[int]) -> list[ScenarioRun]:
+    """Runs of a second in which two of a hundred answers took so long."""
+    times = [[100] * 98 + [slow] * 2 for slow in ms]
+    sent = [make_sent(make_answers(each, ends_ms=range(10, 1010, 10)), "-n 100 /") for each in times]
+    return [make_run(name, make_measured(one, cost=None), round=turn) for turn, one in enumerate(sent, 1)]
+
+
+def test_a_question_may_be_of_another_metric():
+    question = replace(QUESTION, metric="p99 ms", more="{rate} ms against {other_rate}, {ratio} that.")
+    assert said(with_p99("a", [100]), with_p99("b", [1200]), question=question) == "1,200 ms against 100, 12.0 times that."
+    near = said(with_p99("a", [100]), with_p99("b", [110]), question=question)
+    assert near == "Threads against one worker: b and a had 110 and 100 p99 ms, too close for single runs to decide."
+
+
+def test_a_metric_that_is_not_known_gives_no_ratio():
+    text = said(rounds("a", [100]), rounds("b", [200]), question=replace(QUESTION, metric="MB"))
+    assert text == "Threads against one worker: no ratio, as MB is not known of both."
+
+
 @pytest.mark.parametrize("study", STUDIES)
 def test_a_study_asks_of_scenarios_and_loads_that_there_are(study):
     declared = {name: scenario.read(path) for name, path in tracked_scenarios().items()}
+    members = {name: one for name, one in declared.items() if one.study.replace("-", "_") == study}
     questions = module_of(study).QUESTIONS
     assert questions
     for question in questions:
-        for name in (question.one, question.other):
-            one = declared[name]
-            assert one.study.replace("-", "_") == study
-            assert question.path in {urlsplit(load.target).path for load in one.loads}
-            assert question.latency_ms in one.latencies_ms
-        for sentence in (question.more, question.less, question.same):
+        if isinstance(question, Ranking):
+            names, sentences, latency_ms = set(members), (question.leads, question.level, question.farthest), 0
+            assert set(question.but) < names
+        else:
+            names, sentences, latency_ms = (
+                {question.one, question.other},
+                (question.more, question.less, question.same),
+                question.latency_ms,
+            )
+        assert question.metric in METRICS
+        for name in names:
+            assert question.path in {urlsplit(load.target).path for load in members[name].loads}
+            assert latency_ms in members[name].latencies_ms
+        for sentence in sentences:
             assert sentence.endswith(".")
             assert "{" not in sentence.format(**FIELDS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from common.results.comparison import LoadComparison, Row
@@ -11,16 +12,17 @@ from common.results.words import write_factor, write_number, write_standing
 
 @dataclass(frozen=True)
 class Question:
-    """The sentences may use {ratio}, {inverse}, {rate} and {other_rate}."""
+    """The sentences may use {ratio}, {inverse}, {rate} and {other_rate}; the last two are values of the metric."""
 
     one: str  # the scenario that the sentences are about
     other: str  # the one that it is compared with
     path: str  # of the load
     about: str  # how the sentence begins if nothing is decided
-    more: str  # if `one` serves more
+    more: str  # if `one` serves more, or has more of the metric
     less: str
     same: str = ""  # if the two are the same within 5%; without it, the sentence gives both rates
     latency_ms: int = 0
+    metric: str = "req/s"  # of those in a table
 
     def answer(self, comparisons: Iterable[LoadComparison]) -> str:
         """The sentence; '' if the run did not measure both."""
@@ -33,21 +35,37 @@ class Question:
 
     def _say(self, comparison: LoadComparison, one: Row, other: Row) -> str:
         unranked = [f"{row.scenario} {write_standing(row)}" for row in (one, other) if not row.is_ranked]
-        ratio = comparison.ratio(self.one, self.other)
+        ratio = comparison.ratio(self.one, self.other, self.metric)
         if unranked:
             return f"{self.about}: {'; '.join(unranked)}."
         if ratio is None:
-            return f"{self.about}: no ratio, as {one.scenario if not one.per_second else other.scenario} answered nothing."
-        rates = {"rate": write_number(one.per_second), "other_rate": write_number(other.per_second)}
+            return f"{self.about}: no ratio, as {self._why_no_ratio(one, other)}."
+        rates = {"rate": self._value(one), "other_rate": self._value(other)}
         if comparison.differ(ratio, self.one, self.other):
             sentence = self.more if (ratio.middle if ratio.low is None else ratio.low) > 1 else self.less
             return sentence.format(ratio=times(ratio), inverse=times(inverse(ratio)), **rates)
         if self.same and is_the_same(ratio):
             return self.same.format(**rates)
-        return f"{self.about}: {not_decided(ratio, one, other)}."
+        return f"{self.about}: {one.scenario} and {other.scenario} {self._values(one, other)}, {not_decided(ratio)}."
+
+    def _why_no_ratio(self, one: Row, other: Row) -> str:
+        silent = next((row.scenario for row in (one, other) if not row.per_second), "")
+        return f"{silent} answered nothing" if silent else f"{self.metric} is not known of both"
+
+    def _values(self, one: Row, other: Row) -> str:
+        values = f"{self._value(one)} and {self._value(other)}"
+        return f"answered {values} requests a second" if self.metric == "req/s" else f"had {values} {self.metric}"
+
+    def _value(self, row: Row) -> str:
+        value = row.estimates[self.metric]
+        return write_number(value.middle if value else None)
 
 
-def answer_questions(questions: Sequence[Question], comparisons: Sequence[LoadComparison]) -> list[str]:
+class Asks(Protocol):
+    def answer(self, comparisons: Iterable[LoadComparison]) -> str: ...
+
+
+def answer_questions(questions: Sequence[Asks], comparisons: Sequence[LoadComparison]) -> list[str]:
     """The answers to those questions that this run can answer."""
     return [answer for question in questions if (answer := question.answer(comparisons))]
 
@@ -66,10 +84,8 @@ def inverse(ratio: Estimate) -> Estimate:
     return Estimate(1 / ratio.middle, low, high, ratio.runs)
 
 
-def not_decided(ratio: Estimate, one: Row, other: Row) -> str:
-    figures = f"{write_number(one.per_second)} and {write_number(other.per_second)} requests a second"
-    rates = f"{one.scenario} and {other.scenario} answered {figures}"
+def not_decided(ratio: Estimate) -> str:
     hidden = can_hide(ratio)
     if hidden is None:
-        return f"{rates}, too close for single runs to decide" if ratio.runs == 1 else f"{rates}, too close to decide"
-    return f"{rates}, no difference shown ({write_factor(hidden)} either way)"
+        return "too close for single runs to decide" if ratio.runs == 1 else "too close to decide"
+    return f"no difference shown ({write_factor(hidden)} either way)"
