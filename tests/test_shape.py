@@ -52,7 +52,8 @@ def test_the_launch_line_says_what_works(launch, shape):
 @pytest.mark.parametrize(
     ("launch", "processes", "threads", "rewritten"),
     [
-        (GUNICORN, 1, 1, GUNICORN.replace(" {app}", " --workers 1 {app}")),
+        (GUNICORN, 1, 1, GUNICORN),
+        (GUNICORN, 2, 1, GUNICORN.replace(" {app}", " --workers 2 {app}")),
         ("gunicorn -w4 {app}", 2, None, "gunicorn -w2 {app}"),
         ("gunicorn {app} -w 4 -k sync", 2, 8, "gunicorn --threads 8 {app} -w 2 -k gthread"),
         (

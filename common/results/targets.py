@@ -116,12 +116,12 @@ def parse(text: str) -> Target:
     return Target(text, metric, sign == "<=", float(value) * units[unit])
 
 
-def parse_latency(text: str) -> Target:
+def parse_latency(text: str, option: str = "--find-rate") -> Target:
     """A percentile of the response times and its limit, in one canonical form: 'p99<=500ms'."""
     try:
         target = parse(text)
     except UsageError:
         target = None
     if target is None or not target.at_most or not target.metric.startswith("p") or not target.percent or not target.value:
-        raise UsageError(f"{text!r} is not a target for --find-rate: write a percentile and its limit, such as 'p99<=500ms'")
+        raise UsageError(f"{text!r} is not a target for {option}: write a percentile and its limit, such as 'p99<=500ms'")
     return parse(f"p{target.percent:.15g}<={target.limit_ms:.15g}ms")

@@ -68,9 +68,9 @@ def with_shape(server: str, processes: int, threads: int | None = None) -> str:
     program = PROGRAMS.get(shape.program)
     if program is None:
         raise ShapeError(f"the launch line starts none of {', '.join(PROGRAMS)}: rewrite its numbers yourself: {server}")
-    if program.processes:
+    if processes != shape.processes and program.processes:
         server = with_value(server, program.processes, processes)
-    elif processes != 1:
+    elif processes != shape.processes:
         raise ShapeError(f"{shape.program} has one process: start {processes} of them behind a proxy, or take another server")
     return server if threads is None or threads == shape.threads else with_threads(server, shape, program, threads)
 

@@ -1,0 +1,227 @@
+"""What should you run? From measured scenarios to a server, processes, threads, memory, and machines for a rate and a promise.
+
+    python -m common.advise results/RUN --rate 200 --target 'p99<=1s' [--cores 4] [--memory 2GB] [--verify]
+
+The records must hold two loads of a path: many requests at a time, which says what CPU a request takes, and one at a time,
+which says how long it waits. --verify serves what is advised and sends it the rate for half a minute, at random moments: exit code 1 if
+the promise is not kept, or if nothing can be advised.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from common import cli
+from common.cli import UsageError
+from common.client.load import Load
+from common.client.options import DEFAULT_CAP, count, rate
+from common.client.progress import silent
+from common.report import advice as report
+from common.report.live import Watch
+from common.results import files, targets
+from common.results.advice import Advice, Forecast, Wanted, advise
+from common.results.demand import Demand, Server, find_demand, is_alone
+from common.results.record import Measured, ScenarioRun
+from common.running.directories import new_directory
+from common.running.find_rate import judge
+from common.running.rounds import Turn
+from common.running.run import run_turn
+from common.running.sizing import RunOptions
+from common.serving import cores, postgres
+from common.serving.derived import derive
+from common.serving.places import short_path
+from common.serving.scenario import Scenario
+from common.serving.shape import PROGRAMS, SYNC, shape_of, with_shape
+
+WIDTH = 120
+VERIFIED_SECONDS, GRACE_SECONDS = 30.0, 10.0
+ALONE, ALONE_SECONDS = 100, 10.0
+UNITS = {"GB": 1024.0, "MB": 1.0}
+EXAMPLES = [
+    ("python -m common.advise results/RUN --rate 200 --target 'p99<=1s'", "what to run for 200 requests a second"),
+    ("python -m common.advise results/RUN --rate 200 --target 'p99<=1s' --cores 4 --memory 2GB", "on such a machine"),
+    ("python -m common.advise results/RUN --rate 200 --target 'p99<=1s' --verify", "and try it for half a minute"),
+]
+Case = tuple[str, int]  # path, added latency in ms
+
+
+def main(arguments: list[str]) -> int:
+    cli.stop_on_signals()
+    return cli.run("advise", lambda: give_advice(arguments))
+
+
+def give_advice(arguments: list[str]) -> int:
+    options = parse_arguments(arguments)
+    runs = [run for directory in options.directories for run in files.read_directory(directory) if not run.control]
+    wanted = wanted_from(options, runs)
+    cases = cases_of(runs, options.path)
+    if options.verify:
+        runs += [run for case in cases for run in send_alone(runs, case)]
+    return max([advise_case(runs, case, wanted, options.verify) for case in cases])
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    description = (__doc__ or "").partition("\n")[0]
+    parser = cli.Parser(examples=EXAMPLES, prog="python -m common.advise", description=description, allow_abbrev=False)
+    parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="results of one run, or of several that belong together")
+    parser.add_argument("--rate", type=rate, required=True, metavar="R", help="requests per second to serve")
+    parser.add_argument("--target", required=True, metavar="TARGET", help="the promise: a percentile and its limit, such as 'p99<=1s'")
+    parser.add_argument("--path", metavar="PATH", help="advise for this path only (default: each that was measured)")
+    parser.add_argument("--cores", type=count, metavar="N", help="of a machine that is to serve (default: as measured on)")
+    parser.add_argument("--memory", type=megabytes, metavar="SIZE", help="of such a machine: 2GB, 512MB (default: as measured on)")
+    parser.add_argument("--verify", action="store_true", help=f"serve what is advised, and send the rate for {VERIFIED_SECONDS:g} s")
+    return parser.parse_args(arguments)
+
+
+def megabytes(text: str) -> float:
+    try:
+        value = float(text[:-2]) * UNITS[text[-2:].upper()]
+    except (ValueError, KeyError):
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size: write 2GB or 512MB")
+    return value
+
+
+def wanted_from(options: argparse.Namespace, runs: Sequence[ScenarioRun]) -> Wanted:
+    machine = runs[0].environment
+    wanted = Wanted(
+        rate=options.rate,
+        target=targets.parse_latency(options.target, "--target"),
+        cores=options.cores or machine.cores,
+        memory_mb=options.memory or machine.memory_bytes / 2**20,
+    )
+    if options.verify and wanted.cores > cores.count():
+        raise UsageError(f"--verify needs a machine of --cores {wanted.cores}; this one has {cores.count()}")
+    return wanted
+
+
+def cases_of(runs: Sequence[ScenarioRun], path: str | None) -> list[Case]:
+    cases = list(dict.fromkeys((load.sent.path, load.latency_ms) for run in runs for load in run.loads))
+    if not cases:
+        raise files.RecordError(f"nothing was measured: {runs[0].reason or runs[0].status}")
+    chosen = [case for case in cases if path in (None, case[0])]
+    if not chosen:
+        raise UsageError(f"--path {path}: these results have only {', '.join(sorted({case[0] for case in cases}))}")
+    return chosen
+
+
+def advise_case(runs: Sequence[ScenarioRun], case: Case, wanted: Wanted, verify: bool) -> int:
+    found = {name: find_demand(server_of(name, runs), loads_of(name, runs, case)) for name in names_of(runs, case)}
+    demands = [demand for demand in found.values() if isinstance(demand, Demand)]
+    refused = [f"{name}: {reason}" for name, reason in found.items() if isinstance(reason, str)]
+    console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
+    console.rule(f"{case[0]}{f' · {case[1]} ms added' if case[1] else ''}", align="left", style="dim")
+    if not demands:
+        console.print("No advice: nothing that was measured bears one.")
+        console.print("\n".join(refused))
+        console.print(how_to_measure(runs, case))
+        return 1
+    advice = advise(demands, wanted)
+    console.print(report.say(advice), style="bold")
+    launch = launch_of(advice.advised, runs) if advice.advised else ""
+    if launch:
+        console.print(f"\n    {launch}\n", soft_wrap=True)
+    console.print(report.draw(advice, refused))
+    if advice.advised is None:
+        return 1
+    return verify_advice(advice, advice.advised, launch, runs, case, console) if verify else 0
+
+
+def how_to_measure(runs: Sequence[ScenarioRun], case: Case) -> str:
+    lonely = [name for name in names_of(runs, case) if not any(map(is_alone, loads_of(name, runs, case)))]
+    if not lonely:
+        return f"Measure again: ./run_all.sh {' '.join(names_of(runs, case))}"
+    command = f"./run_all.sh {' '.join(lonely)} -n {ALONE} -c 1"
+    return f"Send one at a time: {command}; and give its directory too. Or add --verify, which sends them."
+
+
+def names_of(runs: Sequence[ScenarioRun], case: Case) -> list[str]:
+    return list(dict.fromkeys(run.scenario for run in runs if loads_in(run, case)))
+
+
+def last_run(name: str, runs: Sequence[ScenarioRun]) -> ScenarioRun:
+    return [run for run in runs if run.scenario == name][-1]
+
+
+def loads_of(name: str, runs: Sequence[ScenarioRun], case: Case) -> list[Measured]:
+    """Of the launch line that was measured last: another one is another server."""
+    launch = last_run(name, runs).launch
+    return [load for run in runs if run.scenario == name and run.launch == launch for load in loads_in(run, case)]
+
+
+def loads_in(run: ScenarioRun, case: Case) -> list[Measured]:
+    return [load for load in run.loads if (load.sent.path, load.latency_ms) == case]
+
+
+def server_of(name: str, runs: Sequence[ScenarioRun]) -> Server:
+    """A sync worker could get threads; where servers with threads were measured, those say what threads cost."""
+    shape = shape_of(last_run(name, runs).launch)
+    program = PROGRAMS.get(shape.program)
+    numbered = program is not None and bool(program.at_a_time) and shape.kind in (SYNC, *dict(program.at_a_time))
+    if shape.kind == SYNC:
+        numbered = numbered and all(shape_of(run.launch).kind == SYNC for run in runs)
+    one_process = program is None or not program.processes
+    return Server(name, shape.kind, shape.processes, shape.threads, one_process, numbered)
+
+
+def launch_of(forecast: Forecast, runs: Sequence[ScenarioRun]) -> str:
+    """A pool's connections stand in the settings."""
+    shape = forecast.shape
+    launch = last_run(shape.demand.scenario, runs).launch
+    return with_shape(launch, shape.processes, shape.at_a_time if shape.demand.server.numbered else None)
+
+
+def send_alone(runs: Sequence[ScenarioRun], case: Case) -> list[ScenarioRun]:
+    """Measure what the records lack: how long a request takes when it is alone."""
+    made = []
+    for name in names_of(runs, case):
+        loads = loads_of(name, runs, case)
+        if not any(map(is_alone, loads)):
+            load = replace(request_of(loads), requests=ALONE, seconds=ALONE_SECONDS)
+            run = last_run(name, runs)
+            made.append(replace(send(derive_from(run, "alone", load, case, run.launch)), scenario=name, launch=run.launch))
+    return made
+
+
+def request_of(loads: Sequence[Measured]) -> Load:
+    """The request alone."""
+    return replace(loads[0].sent.load.burst(1), target=loads[0].sent.path)
+
+
+def derive_from(run: ScenarioRun, what: str, load: Load, case: Case, launch: str) -> Scenario:
+    """The run's site by this launch line, with one load, in a new results directory."""
+    return derive(run.source, f"{run.scenario.rpartition('/')[2]}_{what}", new_directory(what), launch, [load.identity], case[1])
+
+
+def send(scenario: Scenario) -> ScenarioRun:
+    directory = scenario.path.parent
+    with postgres.server(silent) as database:
+        run = run_turn(Turn(scenario), RunOptions(), directory, database, Watch())
+    if run.status == "interrupted":
+        raise KeyboardInterrupt
+    if run.status == "skipped":
+        raise cli.NotInstalled(run.reason)
+    if not run.loads:
+        raise cli.Failed(f"{scenario.name} {run.status}: {run.reason}")
+    return run
+
+
+def verify_advice(advice: Advice, forecast: Forecast, launch: str, runs: Sequence[ScenarioRun], case: Case, console: Console) -> int:
+    """Half a minute of the rate, at random moments, against what is advised."""
+    name = forecast.shape.demand.scenario
+    load = replace(request_of(loads_of(name, runs, case)), requests=None, concurrency=DEFAULT_CAP, rate=forecast.rate, poisson=True)
+    load = replace(load, seconds=VERIFIED_SECONDS, grace=GRACE_SECONDS)
+    scenario = derive_from(last_run(name, runs), "advised", load, case, launch)
+    measured = send(scenario).loads[0]
+    kept, said = report.verdict(forecast, advice.wanted.target, measured, judge(advice.wanted.target, measured.sent))
+    console.print(f"\n{said}\nIts scenario, and the record beside it: {short_path(scenario.path)}")
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
