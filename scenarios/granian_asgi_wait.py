@@ -1,6 +1,6 @@
 """How far does one event loop in granian get: on a view that waits 100 ms, and on one that computes?
 
-It has no cap: all that arrives is begun. Compare with uvicorn_asgi_wait, the same in uvicorn.
+It begins all that arrives, on as many connections as its backlog holds. Compare with uvicorn_asgi_wait, the same in uvicorn.
 """
 
 import asyncio

@@ -18,6 +18,7 @@ COMMANDS = {
     "./run_all.sh": f"./run_all.sh {SMALL}",
     "./run_tests.sh": "./run_tests.sh --collect-only",
     "./run_all.sh gunicorn_gthread_wait uvicorn_asgi_wait": None,  # test_scenarios.py
+    "./run_all.sh '*_wait'": None,  # test_scenarios.py
     ". .venv/bin/activate": None,  # before each of the others
     "python scenarios/uvicorn_asgi.py": f"python scenarios/uvicorn_asgi.py {SMALL}",
     "python scenarios/uvicorn_asgi.py -n 1000 -c 50 -k": "python scenarios/uvicorn_asgi.py -n 10 -c 5 -k",
