@@ -4,6 +4,7 @@ import argparse
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -14,21 +15,19 @@ from common.cli import UsageError
 from common.client.progress import silent
 from common.report import pair as report
 from common.report.live import Watch
-from common.results import files
 from common.results.pairs import Pair, judge_pair
 from common.running.directories import new_directory
-from common.running.side_by_side import Duel, fight, plan_duels
+from common.running.side_by_side import Duel, Ring, begin_pair, fight, lengths_within, plan_duels
 from common.running.sizing import RunOptions
 from common.serving import folders, postgres
 from common.serving.places import ROOT, short_path
 from common.serving.scenario import Scenario, read
 
-SUFFIX = ".pair.json"
 BEFORE = "before-"  # put before the name of the other checkout's scenario
 
 
 def run(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int:
-    """Measure each pair in its share of the time; 1 if one could not be measured or, with --against, costs more than --within allows."""
+    """Measure each pair in its share of the time; 1 if one could not be compared or, with --against, costs more than --within allows."""
     run_options = run_options_from(options)
     with ExitStack() as stack:
         if options.against is None:
@@ -36,10 +35,12 @@ def run(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int
         else:
             duels = plan_against([read(path) for path in paths], stack.enter_context(checkout(options.against)), run_options)
         directory = new_directory("side-by-side")
-        pairs = list(run_duels(duels, options, run_options, directory, watch))
-    print(f"Records: {short_path(directory)}/")
+        try:
+            pairs = list(run_duels(duels, options, run_options, directory, watch))
+        finally:
+            print(f"Records: {short_path(directory)}/")
     worse = [pair for pair in pairs if options.against is not None and is_worse(pair)]
-    return 1 if worse or any(pair.fault for pair in pairs) else 0
+    return 1 if worse or not all(map(was_compared, pairs)) else 0
 
 
 def run_duels(duels: Sequence[Duel], options: argparse.Namespace, run_options: RunOptions, directory: Path, watch: Watch) -> Iterator[Pair]:
@@ -48,15 +49,24 @@ def run_duels(duels: Sequence[Duel], options: argparse.Namespace, run_options: R
     tell = watch.tell if watch.is_seen else silent
     watch.expect(seconds * len(duels))
     with postgres.server(tell) as database:
-        for number, duel in enumerate(duels, 1):
-            pair = fight(duel, run_options, directory, database, seconds, seed, tell, options.within)
+        ring = Ring(run_options, directory, database, seed, tell, lengths_within(seconds))
+        for duel in duels:
+            pair = begin_pair(duel, options.within)
+            try:
+                fight(duel, pair, ring, time.monotonic() + seconds)
+            finally:
+                watch.tell("")
+                if pair.restarts or pair.refused or pair.fault:
+                    print(f"\n{report.text(pair)}", flush=True)
             watch.expect(-seconds)
-            watch.tell("")
-            files.write(directory / f"{number}-{'-'.join(pair.names).replace('/', '_')}{SUFFIX}", pair)
-            print(f"\n{report.text(pair)}", flush=True)
-            if pair.fault:
-                print(f"run_all.sh: {' beside '.join(pair.names)}: {pair.fault}", file=sys.stderr)
+            for why in filter(None, (pair.refused, pair.fault)):
+                print(f"run_all.sh: {' beside '.join(pair.names)}: {why}", file=sys.stderr)
             yield pair
+
+
+def was_compared(pair: Pair) -> bool:
+    """It may be undecided, but it tells something."""
+    return not (pair.fault or pair.refused) and judge_pair(pair).kind not in ("failed", "unfair")
 
 
 def plan_beside(scenarios: Sequence[Scenario], options: RunOptions) -> list[Duel]:

@@ -1,9 +1,13 @@
 """Two scenarios side by side, for the terminal: the verdict in words, and its evidence."""
 
+import statistics
+from collections.abc import Sequence
+
 from common.client.load import Load
 from common.client.options import parse_line
-from common.results.intervals import can_hide
-from common.results.pairs import FAIR, MOST_FAILED, Pair, SideBySide, judge_pair
+from common.results.intervals import Estimate, can_hide
+from common.results.looks import restarts_needed
+from common.results.pairs import FAIR, MOST_FAILED, Kind, Pair, SideBySide, judge_pair
 from common.results.questions import inverse
 from common.results.words import describe_pinning, write_estimate, write_number, write_share
 
@@ -11,13 +15,17 @@ from common.results.words import describe_pinning, write_estimate, write_number,
 def text(pair: Pair) -> str:
     found = judge_pair(pair)
     lines = [title(pair), *figures(pair, found), say(pair, found)]
-    return "\n".join([*lines, *([f"It ended early: {pair.fault}"] if pair.fault else [])])
+    return "\n".join([*lines, *([f"It ended early: {first_line(pair.fault)}"] if pair.fault else [])])
 
 
 def title(pair: Pair) -> str:
-    load: Load = parse_line(pair.line)
+    return f"{pair.names[0]} beside {pair.names[1]} · {load_of(pair)}"
+
+
+def load_of(pair: Pair) -> str:
+    load: Load = parse_line(pair.identity)
     added = f" · {pair.latency_ms} ms added" if pair.latency_ms else ""
-    return f"{pair.names[0]} beside {pair.names[1]} · {load.parts[0]}, {load.concurrency:,} at a time{added}"
+    return f"{load.parts[0]}, {load.concurrency:,} at a time{added}"
 
 
 def figures(pair: Pair, found: SideBySide) -> list[str]:
@@ -35,27 +43,52 @@ def figures(pair: Pair, found: SideBySide) -> list[str]:
 
 def say(pair: Pair, found: SideBySide) -> str:
     """The verdict, in one sentence."""
-    one, other = pair.names
+    if pair.refused:
+        return f"Not comparable side by side: {pair.refused}."
     if found.kind == "failed":
         shares = " and ".join(f"{name} {write_share(share)}" for name, share in zip(pair.names, found.failed, strict=True))
         return f"Not compared: more than {MOST_FAILED:.0%} of the requests failed ({shares})."
-    if found.cpu is None or found.cpu.low is None or found.cpu.high is None:
-        return "Not decided: too few restarts."
     if found.kind == "unfair":
         return (
             f"Not comparable side by side: sharing a core changes the ratio by more than {FAIR:.0%} "
             f"(long slices {write_estimate(found.long_cpu, 'x')}). Use --rounds."
         )
-    if found.kind == "same":
-        most = percent((can_hide(found.cpu) or 1.0) - 1)
-        return f"{one} and {other} cost the same CPU per request within {pair.within:.0%}: at most {most} either way."
-    if found.kind == "undecided":
-        bounds = " and ".join(f"{percent(abs(bound - 1))} {'more' if bound >= 1 else 'less'}" for bound in (found.cpu.low, found.cpu.high))
-        return f"Not decided in time: {one} costs between {bounds} CPU per request than {other}."
-    middle, *bounds_off = (abs(value - 1) for value in (found.cpu.middle, found.cpu.low, found.cpu.high))
+    seconds = [restart.seconds for restart in pair.restarts]
+    return say_ratio(pair.names, found.kind, found.cpu, pair.within, statistics.fmean(seconds) if seconds else 0.0)
+
+
+def say_ratio(names: Sequence[str], kind: Kind, cpu: Estimate | None, within: float, seconds_of_each: float = 0.0) -> str:
+    """Which costs more CPU per request, and how sure that is; undecided, how much longer it would take."""
+    one, other = names
+    if cpu is None or cpu.low is None or cpu.high is None:
+        return f"Not decided: too few runs of {one} and {other} for an interval."
+    if kind == "same":
+        most = percent((can_hide(cpu) or 1.0) - 1)
+        return f"{one} and {other} cost the same CPU per request within {within:.0%}: at most {most} either way."
+    if kind == "undecided":
+        bounds = " and ".join(f"{percent(abs(bound - 1))} {'more' if bound >= 1 else 'less'}" for bound in (cpu.low, cpu.high))
+        needs = say_what_is_missing(cpu, within, seconds_of_each)
+        return f"Not decided in time: {one} costs between {bounds} CPU per request than {other}{needs}."
+    middle, *bounds_off = (abs(value - 1) for value in (cpu.middle, cpu.low, cpu.high))
     low, high = sorted(bounds_off)
-    return f"{one} costs {percent(middle)} {found.kind} CPU per request than {other}, between {low * 100:.1f} and {percent(high)}."
+    return f"{one} costs {percent(middle)} {kind} CPU per request than {other}, between {percent(low)} and {percent(high)}."
+
+
+def say_what_is_missing(cpu: Estimate, within: float, seconds_of_each: float) -> str:
+    needed = restarts_needed(cpu, within)
+    if not needed or not seconds_of_each:
+        return ""
+    return f"; about {write_minutes((needed - cpu.runs) * seconds_of_each)} more would decide it"
+
+
+def write_minutes(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} minute{'s' * (minutes > 1)}" if minutes < 120 else f"{minutes / 60:.0f} hours"
 
 
 def percent(share: float) -> str:
     return f"{share * 100:.1f}%"
+
+
+def first_line(words: str) -> str:
+    return words.partition("\n")[0]

@@ -21,6 +21,7 @@ from common.results.record import Plan, ScenarioRun, Search
 
 VERSION = 3
 SUFFIX = ".json.gz"  # of scenario records
+PAIR_SUFFIX = ".pair.json"
 KINDS = {Sent: "load", ScenarioRun: "scenario", Search: "find-rate", Plan: "suite", Pair: "side by side"}
 COLUMN = b"\0"  # marks the place of a column: JSON never holds this byte
 
@@ -137,3 +138,14 @@ def read_directory(directory: Path) -> list[ScenarioRun]:
 def paths_in(directory: Path) -> list[Path]:
     """The paths of its scenario records."""
     return sorted(directory.rglob(f"*{SUFFIX}"))
+
+
+def read_pairs(directory: Path) -> list[Pair]:
+    """Every pair that was asked in turn, in the order they were begun."""
+    return sorted((read(path, Pair) for path in directory.rglob(f"*{PAIR_SUFFIX}")), key=lambda pair: pair.started_at)
+
+
+def name_of_pair(pair: Pair) -> str:
+    """The file's name: of both scenarios, and of the load, whose line may be long."""
+    load = f"{zlib.crc32(pair.identity.encode()):08x}{f'-{pair.latency_ms}ms' if pair.latency_ms else ''}"
+    return f"{'-beside-'.join(pair.names).replace('/', '_')}-{load}{PAIR_SUFFIX}"

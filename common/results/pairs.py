@@ -11,10 +11,9 @@ from typing import Literal
 
 from common.client.turns import Slice
 from common.results.facts import Environment, Pinned
-from common.results.intervals import CONFIDENCE, SAME, Estimate, estimate, no_difference_shown
+from common.results.intervals import SAME, Estimate, estimate, is_the_same, no_difference_shown
+from common.results.looks import confidence_at
 
-LOOKS = (3, 5, 8, 12, 20)  # numbers of restarts after which the pair may be decided
-CONFIDENCE_OF_A_LOOK = 1 - (1 - CONFIDENCE) / len(LOOKS)  # so that all looks hold together 95 times in 100
 FAIR = 0.05  # how far the ratio may lie from that of long slices
 IDLE_SHARE = 0.5  # of its core: if a server uses more, its response times are a queue's
 MOST_FAILED = 0.05  # of the requests sent
@@ -29,6 +28,7 @@ class Restart:
     first: int  # which was started and asked first: 0 or 1
     slice_seconds: float  # the intended length of a slice
     slices: list[Slice]  # in the order they were sent
+    seconds: float = 0.0  # it took in all, with starting both
 
 
 @dataclass
@@ -46,7 +46,9 @@ class Pair:
     started_at: str  # UTC, ISO 8601
     environment: Environment
     pinned: Pinned | None = None  # the cores that both ran on
+    together: int = 1  # the number of comparisons whose intervals all hold together 95 times in 100
     fault: str = ""  # why it ended early; '' if it did not
+    refused: str = ""  # why the two cannot be asked in turn; '' if they can
     restarts: list[Restart] = field(default_factory=list)  # in the order they were made
 
 
@@ -62,18 +64,19 @@ class SideBySide:
     failed: tuple[float, float] = (0.0, 0.0)  # shares
 
     @property
-    def is_decided(self) -> bool:
-        return self.kind in ("more", "less", "same", "failed")
+    def is_over(self) -> bool:
+        """More restarts would not change it."""
+        return self.kind != "undecided"
 
 
 def judge_pair(pair: Pair) -> SideBySide:
     """Judge with the confidence that one of several looks needs."""
-    cpu = estimate_over(pair, cpu_ratio)
-    long_cpu = estimate_over(pair, lambda restart: cpu_ratio(restart, is_long=True))
-    bias = estimate_over(pair, bias_of)
+    cpu = estimate_over(pair, cpu_ratio, pair.together)
+    long_cpu = estimate_over(pair, lambda restart: cpu_ratio(restart, is_long=True), pair.together)
+    bias = estimate_over(pair, bias_of, of=1)  # other pairs do not make this one fairer
     each = tuple(cpu_ms_of(pair, side) for side in (0, 1))
     failed = (failed_share(pair, 0), failed_share(pair, 1))
-    response = estimate_over(pair, response_ratio) if shows_response_times(pair) else None
+    response = estimate_over(pair, response_ratio, pair.together) if shows_response_times(pair) else None
     kind: Kind
     if max(failed) > MOST_FAILED:
         kind = "failed"
@@ -88,10 +91,8 @@ def judge_pair(pair: Pair) -> SideBySide:
 def kind_of(ratio: Estimate | None, within: float = SAME) -> Kind:
     if ratio is None or ratio.low is None or ratio.high is None:
         return "undecided"
-    if ratio.low >= 1 / (1 + within) and ratio.high <= 1 + within and no_difference_shown(ratio):
-        return "same"
     if no_difference_shown(ratio):
-        return "undecided"
+        return "same" if is_the_same(ratio, within) else "undecided"
     return "more" if ratio.low > 1 else "less"
 
 
@@ -102,9 +103,9 @@ def is_beyond(ratio: Estimate | None, within: float) -> bool:
     )
 
 
-def estimate_over(pair: Pair, of_restart: Callable[[Restart], float | None]) -> Estimate | None:
+def estimate_over(pair: Pair, of_restart: Callable[[Restart], float | None], of: int) -> Estimate | None:
     values = [value for restart in pair.restarts if (value := of_restart(restart)) is not None]
-    return estimate(values, CONFIDENCE_OF_A_LOOK)
+    return estimate(values, confidence_at(len(pair.restarts), of))
 
 
 def slices_of(restart: Restart, side: int, is_long: bool = False) -> Iterator[Slice]:

@@ -1,7 +1,7 @@
 """Two scenarios side by side: both are served on the same cores, one client asks them in turn, and both are restarted often.
 
-Each restart draws which of the two is started and asked first. It ends when the pair is decided, which is checked
-after a few fixed numbers of restarts, or when its time is up.
+Each restart draws which of the two is started and asked first. It ends when the pair is decided, which is asked
+at a few looks, or when its time is up.
 """
 
 import json
@@ -9,7 +9,7 @@ import random
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,11 +18,13 @@ import msgspec
 from common.cli import Failed, Problem, UsageError
 from common.client.load import Load
 from common.client.progress import Tell
+from common.results import files
 from common.results.intervals import SAME
-from common.results.pairs import LOOKS, Pair, Restart, judge_pair
+from common.results.looks import LOOKS, next_look
+from common.results.pairs import Pair, Restart, judge_pair
 from common.running.in_turn import ANSWERS_LONG
 from common.running.machine import describe_machine
-from common.running.measure import LOOK_EVERY, send_load
+from common.running.measure import LOOK_EVERY, warm_up
 from common.running.sizing import PlannedLoad, RunOptions, plan_loads
 from common.serving import cores, folders
 from common.serving.postgres import Server
@@ -31,7 +33,8 @@ from common.serving.scenario import Scenario
 from common.serving.site import Serving, Site
 
 RESTART_SECONDS = 4.0  # of load on both, once they are up
-SLOWEST_OF_ITS_TIME = 4  # slow answers may stretch it to this part
+LONGEST_SECONDS = 30.0  # slow answers may stretch it to this
+SLOWEST_OF_ITS_TIME = 4  # or to this part of the time, if that is limited
 OF_ITS_TIME = 10  # a restart lasts at most this fraction of the whole, or there would be too few
 
 
@@ -52,34 +55,71 @@ class Duel:
         return [scenario.name for scenario in self.scenarios]
 
 
+@dataclass(frozen=True)
+class Ring:
+    """Where duels are fought, and how."""
+
+    options: RunOptions
+    directory: Path
+    database: Server
+    seed: int
+    tell: Tell
+    lasts: tuple[float, float] = (RESTART_SECONDS, LONGEST_SECONDS)  # of a restart's load, and what slow answers may stretch it to
+
+
+class TooSlow(Failed):
+    """Answers take so long that both cannot be asked in turn."""
+
+
 def plan_duels(one: Scenario, other: Scenario, options: RunOptions) -> list[Duel]:
-    """A duel for each closed loop, ramps excepted, that both declare; UsageError if there is none."""
+    """A duel for each load that both can be sent in turn; UsageError if there is none."""
+    if duels := possible_duels(one, other, options):
+        return duels
+    raise UsageError(f"{one.name} and {other.name} have no load in common that can be sent in turn: give both the same LOAD line")
+
+
+def possible_duels(one: Scenario, other: Scenario, options: RunOptions) -> list[Duel]:
+    """A duel for each closed loop, ramps excepted, that both declare."""
     theirs = {(planned.load.identity, planned.latency_ms) for planned in plan_loads(other, options)}
     common = [planned for planned in plan_loads(one, options) if (planned.load.identity, planned.latency_ms) in theirs]
-    duels = [Duel(one, other, planned) for planned in common if not planned.load.is_open and planned.load.spawn_rate is None]
-    if not duels:
-        raise UsageError(f"{one.name} and {other.name} have no load in common that can be sent in turn: give both the same LOAD line")
-    return duels
+    return [Duel(one, other, planned) for planned in common if not planned.load.is_open and planned.load.spawn_rate is None]
 
 
-def fight(
-    duel: Duel, options: RunOptions, directory: Path, database: Server, seconds: float, seed: int, tell: Tell, within: float = SAME
-) -> Pair:
-    """Measure until the pair is decided; whatever ends it, what was measured is kept."""
-    pair = begin_pair(duel, within)
-    chance, until = random.Random(f"{seed} {pair.names} {pair.identity} {pair.latency_ms}"), time.monotonic() + seconds
-    length, most = min(RESTART_SECONDS, seconds / OF_ITS_TIME), seconds / SLOWEST_OF_ITS_TIME
+def lengths_within(seconds: float) -> tuple[float, float]:
+    """How long restarts last if there is so much time for them: there must be several."""
+    return min(RESTART_SECONDS, seconds / OF_ITS_TIME), seconds / SLOWEST_OF_ITS_TIME
+
+
+def fight(duel: Duel, pair: Pair, ring: Ring, until: float) -> None:
+    """Go on until the pair is decided or the time is up."""
+    while not (pair.fault or pair.refused or judge_pair(pair).is_over) and is_time(pair, until):
+        fight_to_next_look(duel, pair, ring, until)
+
+
+def fight_to_next_look(duel: Duel, pair: Pair, ring: Ring, until: float) -> None:
+    """Restart both until it is time to judge the pair; whatever ends it, what was measured is saved."""
+    look = next_look(len(pair.restarts))
     try:
-        while time.monotonic() < until or len(pair.restarts) < LOOKS[0]:
-            pair.restarts.append(restart(duel, pair, options, directory, database, (length, most), chance.randrange(2), tell))
-            if len(pair.restarts) in LOOKS and judge_pair(pair).is_decided:
-                break
+        while len(pair.restarts) < look and is_time(pair, until):
+            pair.restarts.append(restart(duel, pair, ring))
+            save(pair, ring.directory)
+    except TooSlow as slow:
+        pair.refused = str(slow)
     except Problem as problem:
         pair.fault = str(problem)
-    return pair
+    save(pair, ring.directory)
 
 
-def begin_pair(duel: Duel, within: float) -> Pair:
+def is_time(pair: Pair, until: float) -> bool:
+    """There always is for the first look: fewer restarts show nothing."""
+    return time.monotonic() < until or len(pair.restarts) < LOOKS[0]
+
+
+def save(pair: Pair, directory: Path) -> None:
+    files.write(directory / files.name_of_pair(pair), pair)
+
+
+def begin_pair(duel: Duel, within: float = SAME, together: int = 1) -> Pair:
     load = duel.planned.load
     return Pair(
         names=duel.names,
@@ -92,31 +132,29 @@ def begin_pair(duel: Duel, within: float) -> Pair:
         sources=[scenario.source for scenario in duel.scenarios],
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=describe_machine(duel.one.server, duel.one.python),
+        together=together,
     )
 
 
-def restart(
-    duel: Duel, pair: Pair, options: RunOptions, directory: Path, database: Server, lasts: tuple[float, float], first: int, tell: Tell
-) -> Restart:
+def restart(duel: Duel, pair: Pair, ring: Ring) -> Restart:
     """Start both on the same cores, warm them up one after the other, then ask them in turn."""
-    number = len(pair.restarts) + 1
-    tell(f"{' beside '.join(pair.names)}: starting both · restart {number}")
+    number, began = len(pair.restarts) + 1, time.monotonic()
+    first = random.Random(f"{ring.seed} {pair.names} {pair.identity} {pair.latency_ms} {number}").randrange(2)
+    ring.tell(f"{' beside '.join(pair.names)}: starting both · restart {number}")
     workers = max(scenario.workers for scenario in duel.scenarios)
-    pair.pinned = cores.share_out(workers) if options.pin else None
-    with cores.only_on(pair.pinned.others if pair.pinned else []), Serving(directory, database) as started:
+    pair.pinned = cores.share_out(workers) if ring.options.pin else None
+    with cores.only_on(pair.pinned.others if pair.pinned else []), Serving(ring.directory, ring.database) as started:
         sites: dict[int, Site] = {}
         for side in (first, 1 - first):
             scenario = duel.scenarios[side]
             sites[side] = started.start(scenario, duel.planned.latency_ms, pair.pinned.server if pair.pinned else [])
-            warmed = send_load(sites[side], duel.planned.load.burst(scenario.warm_up), directory, tell, "warming up")
-            if warmed.failed:
-                raise Failed(f"{scenario.name} does not answer its warm-up correctly{sites[side].server.log_tail()}")
-        tell(f"{' beside '.join(pair.names)} · restart {number} · {duel.planned.load.describe()}")
-        found = ask_in_turn([sites[0], sites[1]], duel.planned.load, lasts, first, directory)
+            warm_up(sites[side], duel.planned.load, ring.directory, ring.tell)
+        ring.tell(f"{' beside '.join(pair.names)} · restart {number} · {duel.planned.load.describe()}")
+        found = ask_in_turn([sites[0], sites[1]], duel.planned.load, ring.lasts, first, ring.directory)
     if not found.slices:
         answer = found.slice_seconds / ANSWERS_LONG
-        raise Failed(f"answers take {answer:.1f} s under this load, too long to ask both in turn: use more --minutes, or --rounds")
-    return found
+        raise TooSlow(f"answers take {answer:.1f} s under this load, too long to ask both in turn: use more --minutes, or --rounds")
+    return replace(found, seconds=time.monotonic() - began)
 
 
 def ask_in_turn(sites: Sequence[Site], load: Load, lasts: tuple[float, float], first: int, directory: Path) -> Restart:
