@@ -3,8 +3,10 @@
 import argparse
 import difflib
 import fnmatch
+import math
 import random
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import count as count_up
@@ -17,15 +19,18 @@ from common.bench import add_run_options, parse_run_arguments, run_options_from,
 from common.cli import UsageError
 from common.client.options import at_least, positive, share
 from common.client.progress import silent
+from common.report import decisions as report_decisions
 from common.report import tables
 from common.report.live import Watch
 from common.results import files
+from common.results.decisions import Decision, decide_pairs
 from common.results.intervals import SAME
 from common.results.record import Plan, ScenarioRun
 from common.results.words import describe_environment
+from common.running.deciding import Field, decide, first_rounds
 from common.running.directories import new_directory, only_writer
 from common.running.rounds import plan_turns
-from common.running.run import run_turn
+from common.running.run import run_turns
 from common.running.sizing import RunOptions, planned_seconds
 from common.serving import postgres
 from common.serving.places import short_path
@@ -44,10 +49,11 @@ EXAMPLES = [
     ("./run_all.sh --project ../mysite", "your own Django project, unchanged, under each server"),
     ("./run_all.sh --new mine", "write scenarios/mine.py, for a view of your own"),
     ("./run_all.sh 'mine_*' --rounds 10", "run these ten times, for intervals"),
+    ("./run_all.sh 'mine_*' --until-decided", "until it is known which of these differ, or that they do not"),
     ("./run_all.sh -n 1000 -c 50 -k", "a different load: 1,000 requests, 50 at a time, keep-alive"),
     ("./run_all.sh --serve", "serve them all until Ctrl-C"),
 ]
-MINUTES = 2.0
+MINUTES, MINUTES_UNTIL_DECIDED = 2.0, 20.0
 SUMMARIES = "summaries.txt"  # ab's, of every load
 some_rounds = at_least(1, int, "a whole number from 1 to 10,000", 10_000)
 some_seed = at_least(0, int, "a whole number from 0 to 4,294,967,295", 2**32 - 1)
@@ -68,10 +74,11 @@ def run_command(arguments: list[str]) -> int:
     if options.new is not None or options.like is not None:
         return begin_scenario(options)
     if options.resume is not None:
-        return resume(only_resume(options), watch)
+        return resume(only_resume(options), options.minutes, watch)
     paths = choose_scenarios(options.names)
     if options.list:
         return list_scenarios(paths)
+    check_kind(options)
     if options.side_by_side or options.against is not None:
         return beside.run(paths, options, watch)
     if options.serve:
@@ -95,14 +102,24 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--baseline", metavar="NAME", help="compare the other scenarios of its study with this one")
     parser.add_argument("--side-by-side", action="store_true", help="ask the first and each of the others in turn: compare their CPU")
     parser.add_argument("--against", metavar="WHERE", help="side by side with the same scenario in another checkout or git revision")
-    parser.add_argument("--minutes", type=positive, default=MINUTES, metavar="M", help=f"time limit of side by side (default {MINUTES:g})")
+    parser.add_argument("--until-decided", action="store_true", help="go on, side by side or in rounds, until each pair is decided")
+    limits = f"time limit of side by side (default {MINUTES:g}) or of --until-decided ({MINUTES_UNTIL_DECIDED:g})"
+    parser.add_argument("--minutes", type=positive, metavar="M", help=limits)
     parser.add_argument(
         "--within", type=share, default=SAME, metavar="SHARE", help=f"what counts as the same (default {SAME:.0%})".replace("%", "%%")
     )
     parser.add_argument("--new", metavar="NAME", help="write scenarios/NAME.py, a scenario of your own, and run nothing")
     parser.add_argument("--like", metavar="NAME", help=f"with --new: the scenario to start from (default {TEMPLATE})")
     add_run_options(parser)
-    return parse_run_arguments(parser, arguments)
+    options = parse_run_arguments(parser, arguments)
+    if options.minutes is None and options.resume is None:
+        options.minutes = MINUTES_UNTIL_DECIDED if options.until_decided else MINUTES
+    return options
+
+
+def check_kind(options: argparse.Namespace) -> None:
+    if options.until_decided and (options.side_by_side or options.against is not None or options.serve):
+        raise UsageError("--until-decided chooses side by side itself: don't pass --side-by-side, --against or --serve")
 
 
 def only_resume(options: argparse.Namespace) -> Path:
@@ -182,6 +199,9 @@ def begin(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> i
     directory = new_directory()
     seed = random.randrange(2**32) if options.seed is None else options.seed
     plan = Plan(names, options.rounds, seed, run_options.full, run_options.pin, run_options.sizes, baseline)
+    if options.until_decided:
+        rounds = options.rounds if options.rounds > 1 else first_rounds(read_scenarios(paths)[0], run_options, options.minutes * 60)
+        plan = replace(plan, rounds=rounds, within=options.within, minutes=options.minutes)
     files.write(directory / PLAN, plan)
     with only_writer(directory / PLAN):
         return run_plan(plan, directory, [], watch)
@@ -197,12 +217,16 @@ def chosen_baseline(options: argparse.Namespace, paths: Sequence[Path]) -> str:
     return scenario_name(path)
 
 
-def resume(directory: Path, watch: Watch) -> int:
-    """Run what a stopped run still lacks, by the same plan; failed runs are results and are not repeated."""
+def resume(directory: Path, minutes: float | None, watch: Watch) -> int:
+    """Run what a stopped run still lacks, by the same plan; failed runs are results and are not repeated.
+
+    A run until decided has all its minutes again, or these.
+    """
     if not (directory / PLAN).exists():
         raise files.RecordError(f"{directory} is not a run of ./run_all.sh: it has no {PLAN}")
     with only_writer(directory / PLAN):
         plan = files.read(directory / PLAN, Plan)
+        plan = replace(plan, minutes=minutes or plan.minutes)
         earlier = [run for run in saved_runs(directory) if run.status != "interrupted"]
         now = {scenario_name(path): read_source(path) for path in choose_scenarios(plan.scenarios)}
         changed = sorted({run.scenario for run in earlier if run.source != now.get(run.scenario)})
@@ -220,25 +244,36 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
     had = {(run.scenario, run.round, run.control) for run in earlier}
     turns = plan_turns(scenarios, plan.rounds, plan.seed, baselines)
     left = [turn for turn in turns if (turn.scenario.name, turn.round, turn.control) not in had]
-    watch.expect(sum(planned_seconds(turn.scenario, options) for turn in left))
+    watch.expect(plan.minutes * 60 if plan.within is not None else sum(planned_seconds(turn.scenario, options) for turn in left))
     watch.summaries = directory / SUMMARIES
     runs = list(earlier)
     stopped = False
+    until = math.inf if plan.within is None else time.monotonic() + plan.minutes * 60
     with postgres.server(watch.tell if watch.is_seen else silent) as database:
         try:
-            for turn in left:
-                runs.append(run_turn(turn, options, directory, database, watch, baselines[turn.scenario.study], plan.seed))
-                if runs[-1].status == "interrupted":
-                    raise KeyboardInterrupt
+            run_turns(left, runs, options, directory, database, watch, baselines, plan.seed, until)
+            if plan.within is not None:
+                decide(Field(plan, options, scenarios, baselines, runs, directory, database, watch), until, complain)
         except KeyboardInterrupt:
             stopped = True
+    pairs = files.read_pairs(directory)
     show_left_out(runs, unreadable)
-    show_tables(runs, plan.rounds, watch.verbose)
+    if plan.within is not None:
+        show_decisions(decide_pairs([run for run in runs if run.loads], pairs, plan.within), plan.minutes)
+    show_tables(runs, max((run.round for run in runs), default=1), watch.verbose)
     if stopped:
         print(f"stopped; to run the rest: ./run_all.sh --resume {short_path(directory)}", file=sys.stderr)
     make_page(directory)
     print(f"Records and ab's summaries: {short_path(directory)}/")
-    return cli.STOPPED if stopped else exit_code(runs, unreadable)
+    return cli.STOPPED if stopped else max(exit_code(runs, unreadable), int(any(pair.fault for pair in pairs)))
+
+
+def complain(text: str) -> None:
+    print(f"run_all.sh: {text}", file=sys.stderr)
+
+
+def show_decisions(decisions: Sequence[Decision], minutes: float) -> None:
+    print("\n".join(["", *report_decisions.lines(decisions, minutes)]))
 
 
 def baselines_among(scenarios: Iterable[Scenario], study: str, wanted: str) -> list[str]:

@@ -45,6 +45,11 @@ class Load:
         return self.rate is not None or bool(self.stages)
 
     @property
+    def is_steady(self) -> bool:
+        """A closed loop whose users are there from the start: it can be sent in slices."""
+        return not self.is_open and self.spawn_rate is None
+
+    @property
     def schedule(self) -> Stages:
         """The stages of an open loop, or the single one that its rate makes."""
         if self.rate is None:

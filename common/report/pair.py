@@ -11,6 +11,8 @@ from common.results.pairs import FAIR, MOST_FAILED, Kind, Pair, SideBySide, judg
 from common.results.questions import inverse
 from common.results.words import describe_pinning, write_estimate, write_number, write_share
 
+MANY_TIMES = 2.0  # larger ratios are said as such, not in percent
+
 
 def text(pair: Pair) -> str:
     found = judge_pair(pair)
@@ -69,6 +71,9 @@ def say_ratio(names: Sequence[str], kind: Kind, cpu: Estimate | None, within: fl
         bounds = " and ".join(f"{percent(abs(bound - 1))} {'more' if bound >= 1 else 'less'}" for bound in (cpu.low, cpu.high))
         needs = say_what_is_missing(cpu, within, seconds_of_each)
         return f"Not decided in time: {one} costs between {bounds} CPU per request than {other}{needs}."
+    if not 1 / MANY_TIMES < cpu.middle < MANY_TIMES:
+        between = f"between {write_number(cpu.low)} and {write_number(cpu.high)}"
+        return f"{one} costs {write_number(cpu.middle)} times the CPU per request of {other}, {between}."
     middle, *bounds_off = (abs(value - 1) for value in (cpu.middle, cpu.low, cpu.high))
     low, high = sorted(bounds_off)
     return f"{one} costs {percent(middle)} {kind} CPU per request than {other}, between {percent(low)} and {percent(high)}."

@@ -131,3 +131,5 @@ class Plan:
     pin: bool  # give the server cores of its own
     sizes: Sizes
     baseline: str = ""  # the scenario that the others of its study are compared with; '': as the study says
+    within: float | None = None  # go on until each pair is decided, or the same within this difference; None: only the rounds
+    minutes: float = 0.0  # that this may take

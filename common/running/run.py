@@ -1,7 +1,9 @@
 """Runs one scenario: for each load it starts the server afresh, warms it up, sends the load and saves the record."""
 
+import math
+import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +40,26 @@ class Watch(Protocol):
     def expect(self, seconds: float) -> None: ...
 
     def measured(self, sample: Sample) -> None: ...
+
+
+def run_turns(
+    turns: Iterable[Turn],
+    runs: list[ScenarioRun],
+    options: RunOptions,
+    directory: Path,
+    database: Server,
+    watch: Watch,
+    baselines: Mapping[str, Sequence[str]],
+    seed: int | None,
+    until: float = math.inf,
+) -> None:
+    """One after the other, as long as there is time; a stop during one ends them all."""
+    for turn in turns:
+        if time.monotonic() >= until:
+            return
+        runs.append(run_turn(turn, options, directory, database, watch, baselines[turn.scenario.study], seed))
+        if runs[-1].status == "interrupted":
+            raise KeyboardInterrupt
 
 
 def run_turn(

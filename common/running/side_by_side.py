@@ -82,7 +82,7 @@ def possible_duels(one: Scenario, other: Scenario, options: RunOptions) -> list[
     """A duel for each closed loop, ramps excepted, that both declare."""
     theirs = {(planned.load.identity, planned.latency_ms) for planned in plan_loads(other, options)}
     common = [planned for planned in plan_loads(one, options) if (planned.load.identity, planned.latency_ms) in theirs]
-    return [Duel(one, other, planned) for planned in common if not planned.load.is_open and planned.load.spawn_rate is None]
+    return [Duel(one, other, planned) for planned in common if planned.load.is_steady]
 
 
 def lengths_within(seconds: float) -> tuple[float, float]:
