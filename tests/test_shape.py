@@ -42,6 +42,7 @@ GUNICORN = "gunicorn {app} --bind {host}:{port} --backlog {backlog} --no-control
         ("hypercorn -b {host}:{port} -w 2 wsgi:{app}", Shape("hypercorn", THREADS, 2, None)),
         ("waitress-serve --port={port} --threads=100 {app}", Shape("waitress", THREADS, 1, 100)),
         ("waitress-serve --port={port} {app}", Shape("waitress", THREADS, 1, 4)),
+        ("mod_wsgi-express start-server {module} --processes 2 --threads 8", Shape("mod_wsgi", THREADS, 2, 8)),
         ("my_server --workers 3 {app}", Shape("", UNKNOWN, 3, None)),
     ],
 )
@@ -79,6 +80,7 @@ def test_the_launch_line_says_what_works(launch, shape):
             "granian --interface wsgi --workers 2 --blocking-threads 400 --backpressure 400 {app}",
         ),
         ("waitress-serve --threads=4 {app}", 1, 200, "waitress-serve --connection-limit 200 --threads=200 {app}"),
+        ("mod_wsgi-express start-server {module}", 2, None, "mod_wsgi-express start-server --processes 2 {module}"),
         ("daphne {app}", 1, None, "daphne {app}"),
         ("gunicorn {app} --log-format 'the -w 3 of it' -w 1", 2, None, "gunicorn {app} --log-format 'the -w 3 of it' -w 2"),
     ],

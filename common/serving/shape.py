@@ -13,7 +13,7 @@ from common.cli import UsageError
 SYNC, THREADS, GREENLETS, LOOP, UNKNOWN = "sync", "threads", "greenlets", "loop", "unknown"
 MANY = 1000  # processes: more than there are cores
 WORD = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")
-GREENLETS_OF_GUNICORN, THREADS_OF_WAITRESS = 1000, 4  # by default
+DEFAULTS = {("gunicorn", THREADS): 1, ("gunicorn", GREENLETS): 1000, ("waitress", THREADS): 4, ("mod_wsgi", THREADS): 5}  # at a time
 UNNUMBERED = {LOOP: "a loop takes all that comes", UNKNOWN: "its kind is not known"}
 
 
@@ -38,8 +38,9 @@ PROGRAMS = {
     "hypercorn": Program(("--workers", "-w")),
     "daphne": Program(),
     "waitress": Program((), ((THREADS, "--threads"),)),
+    "mod_wsgi": Program(("--processes",), ((THREADS, "--threads"),)),
 }
-ALIASES = {"waitress-serve": "waitress", "pyuwsgi": "uwsgi"}
+ALIASES = {"waitress-serve": "waitress", "pyuwsgi": "uwsgi", "start-server": "mod_wsgi"}  # mod_wsgi-express takes options behind that word
 OTHER = Program(("--workers", "--processes", "-w"), by_variable=True)
 
 
@@ -116,7 +117,7 @@ def kind_of(name: str, server: str) -> str:
         return THREADS if value_of(server, ("--interface",)) == "wsgi" else LOOP
     if name == "hypercorn":
         return THREADS if re.search(r"(?<!\S)['\"]?wsgi:", server) else LOOP
-    return {"uvicorn": LOOP, "daphne": LOOP, "waitress": THREADS}.get(name, UNKNOWN)
+    return {"uvicorn": LOOP, "daphne": LOOP, "waitress": THREADS, "mod_wsgi": THREADS}.get(name, UNKNOWN)
 
 
 def kind_of_gunicorn(worker_class: str, server: str) -> str:
@@ -134,8 +135,7 @@ def threads_of(name: str, kind: str, server: str) -> int | None:
     written = value_of(server, (option,)) if option else None
     if written is not None:
         return number_in(written)
-    defaults = {("gunicorn", THREADS): 1, ("gunicorn", GREENLETS): GREENLETS_OF_GUNICORN, ("waitress", THREADS): THREADS_OF_WAITRESS}
-    return defaults.get((name, kind))
+    return DEFAULTS.get((name, kind))
 
 
 def value_of(server: str, options: tuple[str, ...]) -> str | None:
