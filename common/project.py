@@ -10,11 +10,12 @@ from pathlib import Path
 
 from common import cli
 from common.client.load import Load
-from common.client.options import add_load_options, at_least, load_from, unicode
+from common.client.options import add_load_options, at_least, load_from, parse_line, unicode
 from common.client.request import check_can_be_sent
-from common.serving import matrix, project, servers
-from common.serving.places import short_path
+from common.serving import matrix, project, servers, settings
+from common.serving.places import HOST, short_path
 from common.serving.scenario import scenario_name
+from common.serving.settings import Facts
 from studies import SERVERS
 
 EXAMPLES = [
@@ -64,6 +65,7 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace | None, li
     parser.add_argument("--threads", type=numbers, default=THREADS, metavar="N,N", help="numbers of threads or greenlets (default 8,32)")
     parser.add_argument("--host-header", type=unicode, metavar="HOST", help="send this Host, as ALLOWED_HOSTS demands")
     parser.add_argument("--cookie", type=unicode, metavar="'NAME=VALUE'", help="send these cookies")
+    parser.add_argument("--debug-anyway", action="store_true", help="measure it even with DEBUG on")
     parser.add_argument("--renew", action="store_true", help="write scenario files anew that exist already")
     add_load_options(parser)
     return parser.parse_known_args(arguments)
@@ -74,16 +76,25 @@ def write_scenarios(options: argparse.Namespace, names: Sequence[str]) -> list[s
     if names:
         raise cli.UsageError(f"--project runs the scenarios that it writes, not {' '.join(names)}; choose among them with --servers")
     found = project.find(options.project, options.python, options.settings, dict(options.env), options.env_file)
-    facts = project.ask(found)
     folder = matrix.folder_of(found)
-    print(f"{found.folder}: {found.settings}, Django {facts.django}, {found.python}", flush=True)
     models = matrix.servers_of(SERVERS, options.servers)
     rows = [(row, models[name]) for name in models for row in matrix.rows_of(name, models[name], options.processes, options.threads)]
-    loads = load_lines(options, len(rows))
-    sources = {folder / f"{row.name}.py": matrix.source_of(row, folder.name, found, facts, loads, model) for row, model in rows}
+    lines = load_lines(options, len(rows))
+    facts = look_at(found, options, [parse_line(line) for line in lines], [row.server for row, _ in rows])
+    sources = {folder / f"{row.name}.py": matrix.source_of(row, folder.name, found, facts, lines, model) for row, model in rows}
     write_files(sources, options.renew)
     install([model.server for model in models.values()], found.python)
     return [scenario_name(path) for path in sources]
+
+
+def look_at(found: project.Project, options: argparse.Namespace, loads: Sequence[Load], launches: Sequence[str]) -> Facts:
+    """Say what matters about the project, unless it cannot be measured."""
+    facts = project.ask(found, options.host_header or f"{HOST}:8000", loads)
+    print(f"{found.folder}: {found.settings}, Django {facts.django}, {found.python}", flush=True)
+    settings.refuse(facts, loads, found.settings, project.settings_of_wsgi(found, facts), options.debug_anyway)
+    for sentence in (*settings.explain(facts, loads, launches), *project.read_by_servers(found)):
+        print(f"  {sentence}", flush=True)
+    return facts
 
 
 def write_files(sources: dict[Path, str], renew: bool) -> None:

@@ -7,22 +7,27 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from common import project as command
 from common import suite as suite_command
-from common.cli import NotInstalled, UsageError
+from common.cli import Failed, NotInstalled, UsageError
+from common.client.options import parse_line
 from common.serving import matrix, project, servers
 from common.serving.scenario import Scenario
-from common.serving.shape import shape_of
+from common.serving.settings import Database, Facts, explain_database, refuse
+from common.serving.shape import GREENLETS, LOOP, shape_of
 from studies import SERVERS
 from tests.processes import ROOT, copy_tree, records, run
 from tests.tracked import tracked_scenarios
 
 FILES = tracked_scenarios()
 KEPT = {name: FILES[name].read_text() for name in ("gunicorn_gthread_wait", "uvicorn_asgi_wait")}
+MODELS = matrix.servers_of(SERVERS, [])
+FACTS = Facts("5.2", "shop.wsgi:application", "", False, ["*"], True, False, [], "", "", [], "")
 PACKAGES = Path(sysconfig.get_path("purelib"))
 WHO = """
 import sys
@@ -32,8 +37,38 @@ from django.http import HttpResponse
 def who(request):
     return HttpResponse(f"{sys.executable} serves {request.get_host()} to {User.objects.count()} users")
 
-urlpatterns += [path("who/", who)]
+def fail(request):
+    return HttpResponse(1 / 0)
+
+async def wait(request):
+    return HttpResponse("waited")
+
+urlpatterns += [path("who/", who), path("fail/", fail), path("wait/", wait)]
 """
+
+SYNC_ONLY = """
+class SyncOnly:
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        return self.get_response(request)
+"""
+SETTINGS = {  # of the same project, by module
+    "debug": "DEBUG = True",
+    "hosts": 'ALLOWED_HOSTS = [".shop.test"]',
+    "fileless": 'DATABASES["default"]["NAME"] = BASE_DIR / "no.sqlite3"',
+    "unmigrated": 'DATABASES["default"]["NAME"] = BASE_DIR / "empty.sqlite3"',
+    "broken": 'raise RuntimeError("SECRET_KEY is not set")',
+    "https": "SECURE_SSL_REDIRECT = True",
+    "doubtful": """
+DATABASES["default"] |= {"CONN_MAX_AGE": 60, "ATOMIC_REQUESTS": True}
+MIDDLEWARE += ["mysite.sync_only.SyncOnly"]
+STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"}}
+STATIC_ROOT = BASE_DIR / "static"
+WSGI_APPLICATION = None
+""",
+}
 
 
 def make_environment(folder: Path) -> Path:
@@ -56,6 +91,10 @@ def site(tmp_path_factory) -> Path:
     (folder / "mysite" / "settings.py").write_text(settings.replace("ALLOWED_HOSTS = []", 'ALLOWED_HOSTS = ["127.0.0.1", "shop.test"]'))
     with (folder / "mysite" / "urls.py").open("a") as file:
         file.write(WHO)
+    for name, source in SETTINGS.items():
+        (folder / "mysite" / f"{name}.py").write_text(f"from mysite.settings import *\n{source}\n")
+    (folder / "mysite" / "sync_only.py").write_text(SYNC_ONLY)
+    (folder / "empty.sqlite3").touch()
     python = make_environment(folder / ".venv")
     subprocess.run([python, "manage.py", "migrate", "-v0"], cwd=folder, check=True)
     return folder
@@ -100,33 +139,23 @@ def test_it_is_served_unchanged_by_its_own_interpreter(tree, site):
 
 
 def test_what_the_reader_changed_is_kept_until_it_is_renewed(tree, site):
-    suite(tree, "--project", site, "--threads", "3", "--list")
+    suite(tree, "--project", site, "--path", "/who/", "--threads", "3", "--list")
     path = tree / "scenarios" / "mysite" / "gunicorn_gthread_3.py"
     written = path.read_text()
     path.write_text(written.replace("--threads 3", "--threads 5"))
-    program = suite(tree, "--project", site, "--threads", "3", "--list")
+    program = suite(tree, "--project", site, "--path", "/who/", "--threads", "3", "--list")
     assert "gunicorn_gthread_3.py" in program.stderr
     assert "run as you left them; --renew writes them anew" in program.stderr
     assert "--threads 5" in path.read_text()
-    assert suite(tree, "--project", site, "--threads", "3", "--renew", "--list").stderr == ""
+    assert suite(tree, "--project", site, "--path", "/who/", "--threads", "3", "--renew", "--list").stderr == ""
     assert path.read_text() == written
 
 
 def test_the_files_are_as_the_formatter_would_have_them(tree, site):
-    suite(
-        tree,
-        "--project",
-        site,
-        "--env",
-        f"KEYS={'key ' * 40}",
-        "--path",
-        f"/{'long/' * 20}",
-        "--path",
-        f"/{'deep/' * 20}",
-        "--renew",
-        "--list",
-    )
+    paths = ("--path", f"/{'long/' * 20}", "--path", f"/{'deep/' * 20}", "--expect-status", "404")
+    suite(tree, "--project", site, "--env", f"KEYS={'key ' * 40}", *paths, "--renew", "--list")
     written = sorted((tree / "scenarios" / "mysite").glob("*.py"))
+    assert any("long/long/" in path.read_text() for path in written)
     assert subprocess.run([sys.executable, "-m", "ruff", "format", "--diff", "--config", ROOT / "pyproject.toml", *written]).returncode == 0
 
 
@@ -193,6 +222,82 @@ def begin(*arguments: str) -> list[str]:
     return command.write_scenarios(own, suite_command.parse_arguments(rest).names)
 
 
+# What its settings mean
+
+
+def look(site: Path, *words: str) -> None:
+    """As ./run_all.sh does before it writes anything."""
+    options, _ = command.parse_arguments(["--project", str(site), *words])
+    found = project.find(options.project, options.python, options.settings, {}, None)
+    launches = [model.server for model in MODELS.values()]
+    command.look_at(found, options, list(map(parse_line, command.load_lines(options, 10))), launches)
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "said"),
+    [
+        (
+            "--settings mysite.debug",
+            UsageError,
+            "DEBUG is on in mysite.debug, .* name settings: --settings mysite.settings, as wsgi.py says",
+        ),
+        ("--settings mysite.hosts", UsageError, "ALLOWED_HOSTS of mysite.hosts lacks the Host .* use --host-header shop.test"),
+        ("--settings mysite.fileless", Failed, "database does not answer: sqlite, .*no.sqlite3: there is no file"),
+        ("--settings mysite.unmigrated", Failed, "lacks the migrations .* and \\d+ more; run manage.py migrate first"),
+        ("--settings mysite.broken", Failed, "RuntimeError: SECRET_KEY is not set\n.*raise RuntimeError"),
+        ("--settings mysite.nothing", Failed, "No module named 'mysite.nothing'"),
+        ("--settings mysite.https --path /who/", UsageError, "/who/ answers 301, to https, as SECURE_SSL_REDIRECT says"),
+        ("--path /admin/", UsageError, "/admin/ answers 302, to /admin/login/.* --cookie"),
+        ("--path /nowhere/", UsageError, "/nowhere/ answers 404: the project has no such page"),
+        ("--path /fail/", Failed, "/fail/ ends in ZeroDivisionError: division by zero .*urls.py:"),
+        ("--path /who/ --expect-status 302", UsageError, "/who/ answers 200; .* --expect-status 200"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_runs(site, words, error, said):
+    before = fingerprint(site)
+    with pytest.raises(error, match=re.compile(said, re.DOTALL)):
+        look(site, *words.split())
+    assert fingerprint(site) == before
+
+
+def test_an_environment_without_django_is_named(site, tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    with pytest.raises(Failed, match="bare/bin/python has no Django: name the project's own environment with --python"):
+        look(site, "--python", str(tmp_path / "bare"))
+
+
+def test_what_matters_is_said_before_it_runs(site, capsys):
+    look(site, "--settings", "mysite.doubtful", "--path", "/who/")
+    said = capsys.readouterr().out
+    assert "database: sqlite, " in said
+    assert "is asked by GET alone" in said
+    assert "CONN_MAX_AGE is 60: under ASGI" in said
+    assert "ATOMIC_REQUESTS is on" in said
+    assert "SyncOnly cannot run in an event loop" in said
+    assert "ManifestStaticFilesStorage has no manifest" in said
+    assert "/who/ is def who: under ASGI each request runs it in a thread" in said
+    assert "asgi.py" not in said
+
+
+def test_what_is_as_it_should_be_is_not_spoken_of(site, capsys):
+    look(site, "--path", "/wait/", "--expect-status", "200")
+    said = capsys.readouterr().out
+    assert "/wait/ is async def wait" in said
+    assert not any(word in said for word in ("CONN_MAX_AGE", "ATOMIC_REQUESTS", "manifest", "cannot run"))
+
+
+def test_a_driver_that_blocks_greenlets_and_a_pool_are_told_where_they_matter():
+    database = Database("postgresql", "psycopg2 2.9.13", "shop", "db", max_age="0", pool=4, atomic=False, fault="", migrations=[])
+    loads = [parse_line("-m POST -n 1 /")]
+    [asked, pool] = explain_database(database, loads, {LOOP})
+    assert asked == "database: postgresql, shop on db through psycopg2 2.9.13; it is the project's own, and is asked by POST alone"
+    assert "at most 4 connections in each process" in pool
+    assert "psycopg2 2.9.13 stops all greenlets" in list(explain_database(database, loads, {GREENLETS}))[-1]
+    down = replace(database, fault="connection refused")
+    with pytest.raises(Failed, match="does not answer: postgresql, shop on db: connection refused"):
+        refuse(replace(FACTS, databases=[down]), loads, "shop.settings", "", False)
+
+
 # The servers
 
 
@@ -253,6 +358,7 @@ def test_a_server_without_a_wheel_is_skipped_with_the_reason(index):
         ("gunicorn {app} --worker-class gevent", ["gunicorn", "gevent", "packaging"]),
         ("gunicorn {app} -k uvicorn_worker.UvicornWorker", ["gunicorn", "uvicorn-worker"]),
         ("uvicorn {app} --loop uvloop", ["uvicorn", "uvloop"]),
+        ("waitress-serve --listen={host}:{port} {app}", ["waitress"]),
         ("uwsgi --http {host}:{port} --module {app}", ["pyuwsgi"]),
         ("myserver {app}", []),
     ],
@@ -262,9 +368,6 @@ def test_the_packages_of_a_launch_line(launch, packages):
 
 
 # The files
-
-
-MODELS = matrix.servers_of(SERVERS, [])
 
 
 @pytest.mark.parametrize("name", MODELS)

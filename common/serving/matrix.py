@@ -5,7 +5,7 @@ import fnmatch
 import json
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import Any
 
 from common.cli import UsageError
 from common.serving.places import short_path
-from common.serving.project import Facts, Project
+from common.serving.project import Project
 from common.serving.scenario import FOLDER, Scenario, ScenarioError, files, parse, read, study_file
+from common.serving.settings import Facts
 from common.serving.shape import GREENLETS, ShapeError, shape_of, with_shape
 
 WIDTH = 140
@@ -35,16 +36,26 @@ class Row:
 
 def servers_of(study: str, wanted: Sequence[str]) -> dict[str, Scenario]:
     """The study's scenarios that these names or globs choose, by what is left of their names without the study and its numbers."""
-    found: dict[str, Scenario] = {}
-    for path in files():
-        with suppress(ScenarioError):  # running that one reports it
-            scenario = read(path)
-            if scenario.study == study and not scenario.project:
-                found.setdefault(NUMBERED.sub("", scenario.name.removesuffix(f"_{study}")), scenario)
+    of_it = {scenario.name: scenario for scenario in readable() if scenario.study == study and not scenario.project}
+    kept = [scenario for scenario in of_it.values() if shape_of(scenario.server).program and not is_variant(scenario, of_it)]
+    found = {NUMBERED.sub("", scenario.name.removesuffix(f"_{study}")): scenario for scenario in kept}
     for name in wanted:
         if not fnmatch.filter(found, name):
             raise UsageError(f"--servers {name}: there is none of that name; there are {', '.join(found)}")
     return {name: scenario for name, scenario in found.items() if any(fnmatch.fnmatchcase(name, glob) for glob in wanted or ["*"])}
+
+
+def readable() -> Iterator[Scenario]:
+    for path in files():
+        with suppress(ScenarioError):  # running that one reports it
+            yield read(path)
+
+
+def is_variant(scenario: Scenario, others: Mapping[str, Scenario]) -> bool:
+    """It differs from another in numbers that we set, or in defaults: the server and its kind are the same."""
+    shapes = [shape_of(others[name].server) for name in scenario.differs_from if name in others]
+    mine = shape_of(scenario.server)
+    return any((shape.program, shape.kind) == (mine.program, mine.kind) for shape in shapes)
 
 
 def rows_of(name: str, model: Scenario, processes: Sequence[int], threads: Sequence[int]) -> list[Row]:

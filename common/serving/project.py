@@ -6,15 +6,19 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from common.cli import Failed, UsageError
+from common.client.load import Load
 from common.serving.places import ROOT
 from common.serving.process import surroundings
 from common.serving.scenario import Scenario
 from common.serving.servers import folders_for
+from common.serving.settings import Facts
 
 LAUNCHER, FACTS = (Path(__file__).with_name(name) for name in ("launcher.py", "project_facts.py"))
 APPLICATIONS = Path(__file__).with_name("applications")
@@ -30,15 +34,6 @@ class Project:
     settings: str
     env: dict[str, str] = field(default_factory=dict)
     env_file: str = ""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the project's own settings say."""
-
-    django: str  # its version
-    wsgi: str  # the application, as module:name; '' if it has none
-    asgi: str
 
 
 def find(where: str, python: str | None, settings: str | None, env: dict[str, str], env_file: str | None) -> Project:
@@ -71,10 +66,10 @@ def manage_files(folder: Path) -> list[Path]:
     return [here] if here.is_file() else sorted(folder.glob("[!.]*/manage.py"))
 
 
-def settings_in(manage: Path) -> str:
-    """The module that manage.py sets; '' if there is none, or if it is computed."""
+def settings_in(path: Path) -> str:
+    """The settings module that manage.py or wsgi.py sets; '' if there is none, or if it is computed."""
     try:
-        tree = ast.parse(manage.read_text(encoding="utf-8"))
+        tree = ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, SyntaxError):
         return ""
     for node in ast.walk(tree):
@@ -84,6 +79,18 @@ def settings_in(manage: Path) -> str:
             case ast.Assign(targets=[ast.Subscript(slice=ast.Constant("DJANGO_SETTINGS_MODULE"))], value=ast.Constant(str(name))):
                 return name
     return ""
+
+
+def settings_of_wsgi(project: Project, facts: Facts) -> str:
+    """Those that its wsgi.py names, which are often the ones for serving."""
+    module = facts.wsgi.partition(":")[0].replace(".", "/")
+    return settings_in(project.folder / f"{module}.py")
+
+
+def read_by_servers(project: Project) -> Iterator[str]:
+    """Files that a server takes further options from."""
+    if (project.folder / "gunicorn.conf.py").is_file():
+        yield "gunicorn also reads the project's gunicorn.conf.py; what the launch line says wins"
 
 
 def find_python(folder: Path, named: str | None) -> str:
@@ -124,25 +131,27 @@ def read_env_file(path: Path) -> dict[str, str]:
     return {name: single or double or plain or "" for name, single, double, plain in found}
 
 
-def ask(project: Project) -> Facts:
-    """Import its settings as its servers will, in a process of its own."""
+def ask(project: Project, host: str, loads: Sequence[Load]) -> Facts:
+    """Import its settings and ask for its pages as its servers will, in a process of its own."""
+    gets = [load.target for load in loads if load.method == "GET"]
+    request = {"host": host, "headers": loads[0].headers, "paths": gets}
     try:
         done = subprocess.run(
             [project.python, str(FACTS), project.settings],
             cwd=project.folder,
             env={**surroundings(root=project.folder), **environment(project.settings, project.env, project.env_file)},
-            stdin=subprocess.DEVNULL,
+            input=json.dumps(request),
             capture_output=True,
             text=True,
             timeout=FACTS_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise Failed(f"--project {project.folder}: {project.settings} was not imported within {FACTS_SECONDS:g} s") from None
+        raise Failed(f"--project {project.folder}: {project.settings} did not answer within {FACTS_SECONDS:g} s") from None
     except OSError as error:
         raise UsageError(f"--python {project.python}: it does not run: {error.strerror}") from None
     if done.returncode:
         raise Failed(explain(project, done.stderr))
-    return Facts(**json.loads(done.stdout.splitlines()[-1]))
+    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Facts)
 
 
 def explain(project: Project, stderr: str) -> str:

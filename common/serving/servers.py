@@ -2,12 +2,11 @@
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 from functools import cache
-from importlib.metadata import entry_points, version
+from importlib.metadata import version
 from pathlib import Path
 
 from common.cli import NotInstalled
@@ -15,6 +14,7 @@ from common.client.progress import Tell, silent
 from common.serving.interpreter import SECONDS, versions_of
 from common.serving.places import ROOT
 from common.serving.process import REQUIREMENTS
+from common.serving.shape import shape_of
 
 FOLDER = ROOT / ".venv" / "servers"
 PINS = (REQUIREMENTS, ROOT / "common" / "setup.sh")
@@ -41,15 +41,9 @@ def lacking(launch: str, python: str) -> list[str]:
 def packages_of(launch: str) -> list[str]:
     """The packages of its program and of all that its words name, such as gevent, so far as we install them ourselves."""
     words = re.findall(r"\w+", launch.replace("-", "_"))
-    names = [package_of(shlex.split(launch)[0]), *(name for name in pins() if name.replace("-", "_") in words)]
+    names = [shape_of(launch).program, *(name for name in pins() if name.replace("-", "_") in words)]
     ours = [WHEELS.get(name, name) for name in names if name in pins()]
     return list(dict.fromkeys([*ours, *(needed for name in ours for needed in NEEDED_BY.get(name, ()))]))
-
-
-def package_of(program: str) -> str:
-    """waitress-serve belongs to waitress."""
-    owners = [entry.dist.name for entry in entry_points(group="console_scripts", name=program) if entry.dist]
-    return owners[0].lower() if owners else program
 
 
 @cache

@@ -1,0 +1,149 @@
+"""What a project's own settings and answers mean for a measurement: what refuses it, and what to know of it, in sentences."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from common.cli import Failed, UsageError
+from common.client.load import Load
+from common.results.words import join_words
+from common.serving.shape import GREENLETS, LOOP, shape_of
+
+SHOWN = 3  # migrations by name
+
+
+@dataclass(frozen=True)
+class Database:
+    engine: str
+    driver: str  # with its version, if it has one
+    name: str
+    host: str
+    max_age: str  # CONN_MAX_AGE; 'unlimited' for None
+    pool: int  # its most connections; 0: there is none
+    atomic: bool  # ATOMIC_REQUESTS
+    fault: str  # why it does not answer; '' if it does
+    migrations: list[str]  # those that it lacks
+
+
+@dataclass(frozen=True)
+class Answer:
+    """To one GET in a process of its own, where an exception can be seen."""
+
+    path: str
+    view: str  # how it is written; '' if no view has this path
+    status: int  # 0 if there was an exception
+    location: str
+    exception: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the project's own settings say."""
+
+    django: str  # its version
+    wsgi: str  # the application, as module:name; '' if it has none
+    asgi: str
+    debug: bool
+    allowed_hosts: list[str]
+    host_is_allowed: bool  # the one that will be sent
+    ssl_redirect: bool
+    databases: list[Database]
+    sessions: str  # their back end; '' if there are none
+    cache: str  # the default cache's back end
+    sync_middleware: list[str]  # that cannot run under an event loop
+    without_manifest: str  # the storage of static files that makes pages fail; '' if none does
+    answers: list[Answer] = field(default_factory=list)
+
+
+def refuse(facts: Facts, loads: Sequence[Load], settings: str, other_settings: str, debug_anyway: bool) -> None:
+    """What would make every figure wrong, or every answer an error."""
+    if facts.debug and not debug_anyway:
+        other = f": --settings {other_settings}, as wsgi.py says" if other_settings not in ("", settings) else " that are made for serving"
+        raise UsageError(
+            f"DEBUG is on in {settings}, which slows every page and keeps every query; name settings{other}, or use --debug-anyway"
+        )
+    if not facts.host_is_allowed:
+        allowed = facts.allowed_hosts[0].removeprefix(".") if facts.allowed_hosts else "a host of its own, once it has one"
+        raise UsageError(
+            f"ALLOWED_HOSTS of {settings} lacks the Host that is sent, so each answer would be a 400; use --host-header {allowed}"
+        )
+    for database in facts.databases:
+        if database.fault:
+            raise Failed(f"the project's database does not answer: {name_of(database)}: {database.fault}")
+        if database.migrations:
+            more = f" and {len(database.migrations) - SHOWN} more" if len(database.migrations) > SHOWN else ""
+            names = ", ".join(database.migrations[:SHOWN])
+            raise Failed(f"the project's database lacks the migrations {names}{more}; run manage.py migrate first ({name_of(database)})")
+    for load, answer in zip(loads, facts.answers, strict=False):
+        if load.method == "GET":
+            refuse_answer(facts, load, answer)
+
+
+def refuse_answer(facts: Facts, load: Load, answer: Answer) -> None:
+    wanted = range(200, 300) if load.expect_status is None else (load.expect_status,)
+    if answer.exception:
+        raise Failed(f"GET {answer.path} ends in {answer.exception}")
+    if answer.status in wanted:
+        return
+    said = f"GET {answer.path} answers {answer.status}"
+    if facts.ssl_redirect and answer.location.startswith("https:"):
+        raise UsageError(f"{said}, to https, as SECURE_SSL_REDIRECT says; send what your proxy would: -H 'X-Forwarded-Proto: https'")
+    if answer.location:
+        raise UsageError(
+            f"{said}, to {answer.location}; if that is the login, send --cookie 'sessionid=...' of a session, "
+            f"and if the redirect is what you mean to measure, --expect-status {answer.status}"
+        )
+    if not answer.view:
+        raise UsageError(f"{said}: the project has no such page; name another --path")
+    raise UsageError(f"{said}; if that is what you mean to measure, use --expect-status {answer.status}")
+
+
+def name_of(database: Database) -> str:
+    where = f" on {database.host}" if database.host else ""
+    return f"{database.engine}, {database.name}{where}"
+
+
+def explain(facts: Facts, loads: Sequence[Load], launches: Sequence[str]) -> Iterator[str]:
+    """What to know before the figures come; only what matters to these servers."""
+    kinds = {shape_of(launch).kind for launch in launches}
+    for database in facts.databases:
+        yield from explain_database(database, loads, kinds)
+    if facts.sessions:
+        yield f"sessions: {facts.sessions}; cache: {facts.cache}{', one in each process' if facts.cache == 'LocMemCache' else ''}"
+    for answer in facts.answers:
+        yield from explain_view(answer, kinds)
+    if LOOP in kinds and facts.sync_middleware:
+        names = join_words([name.rpartition(".")[2] for name in facts.sync_middleware])
+        yield f"{names} cannot run in an event loop: under ASGI each request holds a thread for it"
+    if facts.without_manifest:
+        yield f"{facts.without_manifest} has no manifest: a page with {{% static %}} is a 500 until you run manage.py collectstatic"
+    for kind in ("wsgi", "asgi"):
+        if not getattr(facts, kind):
+            yield f"the project has no {kind}.py: Django's usual {kind.upper()} application is served with its settings"
+
+
+def explain_database(database: Database, loads: Sequence[Load], kinds: set[str]) -> Iterator[str]:
+    methods = join_words(list(dict.fromkeys(load.method for load in loads)))
+    driver = f" through {database.driver}" if database.engine != "sqlite" else ""
+    yield f"database: {name_of(database)}{driver}; it is the project's own, and is asked by {methods} alone"
+    if LOOP in kinds and database.max_age != "0":
+        yield f"CONN_MAX_AGE is {database.max_age}: under ASGI each request leaves a connection that is never used again; make it 0 there"
+    if database.pool:
+        yield f"the pool has at most {database.pool} connections in each process: further requests wait for one"
+    if database.atomic:
+        yield "ATOMIC_REQUESTS is on: each request is a transaction, and async views are refused"
+    if GREENLETS in kinds and database.driver.startswith("psycopg2"):
+        yield f"{database.driver} stops all greenlets of a process while it waits for the database, unless psycogreen patches it"
+
+
+def explain_view(answer: Answer, kinds: set[str]) -> Iterator[str]:
+    view, is_async = answer.view, answer.view.startswith("async ")
+    if not view:
+        return
+    path = urlsplit(answer.path).path
+    if is_async and kinds != {LOOP}:
+        yield f"{path} is {view}: under WSGI each request starts an event loop for it"
+    elif not is_async and LOOP in kinds:
+        yield f"{path} is {view}: under ASGI each request runs it in a thread"
+    else:
+        yield f"{path} is {view}"
