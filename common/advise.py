@@ -8,9 +8,11 @@ the promise is not kept, or if nothing can be advised.
 """
 
 import argparse
+import ast
+import re
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -34,8 +36,8 @@ from common.running.sizing import RunOptions
 from common.serving import cores, postgres
 from common.serving.derived import derive
 from common.serving.places import short_path
-from common.serving.scenario import Scenario
-from common.serving.shape import PROGRAMS, SYNC, shape_of, with_shape
+from common.serving.scenario import KINDS, Scenario, assignments
+from common.serving.shape import PROGRAMS, SYNC, UNKNOWN, shape_of, with_shape
 
 WIDTH = 120
 VERIFIED_SECONDS, GRACE_SECONDS = 30.0, 10.0
@@ -46,7 +48,19 @@ EXAMPLES = [
     ("python -m common.advise results/RUN --rate 200 --target 'p99<=1s' --cores 4 --memory 2GB", "on such a machine"),
     ("python -m common.advise results/RUN --rate 200 --target 'p99<=1s' --verify", "and try it for half a minute"),
 ]
-Case = tuple[str, int]  # path, added latency in ms
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is asked of a site."""
+
+    method: str
+    path: str
+    latency_ms: int
+
+    @property
+    def title(self) -> str:
+        return f"{self.method} {self.path}{f' · {self.latency_ms} ms added' if self.latency_ms else ''}"
 
 
 def main(arguments: list[str]) -> int:
@@ -56,7 +70,7 @@ def main(arguments: list[str]) -> int:
 
 def give_advice(arguments: list[str]) -> int:
     options = parse_arguments(arguments)
-    runs = [run for directory in options.directories for run in files.read_directory(directory) if not run.control]
+    runs = [run for directory in options.directories for run in files.read_directory(directory)]
     wanted = wanted_from(options, runs)
     cases = cases_of(runs, options.path)
     if options.verify:
@@ -101,21 +115,25 @@ def wanted_from(options: argparse.Namespace, runs: Sequence[ScenarioRun]) -> Wan
 
 
 def cases_of(runs: Sequence[ScenarioRun], path: str | None) -> list[Case]:
-    cases = list(dict.fromkeys((load.sent.path, load.latency_ms) for run in runs for load in run.loads))
+    cases = list(dict.fromkeys(case_of(load) for run in runs for load in run.loads))
     if not cases:
         raise files.RecordError(f"nothing was measured: {runs[0].reason or runs[0].status}")
-    chosen = [case for case in cases if path in (None, case[0])]
+    chosen = [case for case in cases if path in (None, case.path)]
     if not chosen:
-        raise UsageError(f"--path {path}: these results have only {', '.join(sorted({case[0] for case in cases}))}")
+        raise UsageError(f"--path {path}: these results have only {', '.join(sorted({case.path for case in cases}))}")
     return chosen
 
 
+def case_of(load: Measured) -> Case:
+    return Case(load.sent.load.method, load.sent.path, load.latency_ms)
+
+
 def advise_case(runs: Sequence[ScenarioRun], case: Case, wanted: Wanted, verify: bool) -> int:
-    found = {name: find_demand(server_of(name, runs), loads_of(name, runs, case)) for name in names_of(runs, case)}
+    found = {name: demand_of(name, runs, case) for name in names_of(runs, case)}
     demands = [demand for demand in found.values() if isinstance(demand, Demand)]
     refused = [f"{name}: {reason}" for name, reason in found.items() if isinstance(reason, str)]
     console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
-    console.rule(f"{case[0]}{f' · {case[1]} ms added' if case[1] else ''}", align="left", style="dim")
+    console.rule(case.title, align="left", style="dim")
     if not demands:
         console.print("No advice: nothing that was measured bears one.")
         console.print("\n".join(refused))
@@ -132,11 +150,18 @@ def advise_case(runs: Sequence[ScenarioRun], case: Case, wanted: Wanted, verify:
     return verify_advice(advice, advice.advised, launch, runs, case, console) if verify else 0
 
 
+def demand_of(name: str, runs: Sequence[ScenarioRun], case: Case) -> Demand | str:
+    server = server_of(name, runs)
+    if server.kind == UNKNOWN:
+        return "its launch line does not say how it works on several requests"
+    return find_demand(server, loads_of(name, runs, case))
+
+
 def how_to_measure(runs: Sequence[ScenarioRun], case: Case) -> str:
-    lonely = [name for name in names_of(runs, case) if not any(map(is_alone, loads_of(name, runs, case)))]
-    if not lonely:
+    lacking = without_alone(runs, case)
+    if not lacking:
         return f"Measure again: ./run_all.sh {' '.join(names_of(runs, case))}"
-    command = f"./run_all.sh {' '.join(lonely)} -n {ALONE} -c 1"
+    command = f"./run_all.sh {' '.join(lacking)} -n {ALONE} -c 1"
     return f"Send one at a time: {command}; and give its directory too. Or add --verify, which sends them."
 
 
@@ -155,18 +180,32 @@ def loads_of(name: str, runs: Sequence[ScenarioRun], case: Case) -> list[Measure
 
 
 def loads_in(run: ScenarioRun, case: Case) -> list[Measured]:
-    return [load for load in run.loads if (load.sent.path, load.latency_ms) == case]
+    return [load for load in run.loads if case_of(load) == case]
 
 
 def server_of(name: str, runs: Sequence[ScenarioRun]) -> Server:
     """A sync worker could get threads; where servers with threads were measured, those say what threads cost."""
-    shape = shape_of(last_run(name, runs).launch)
+    run = last_run(name, runs)
+    shape = shape_of(run.launch)
     program = PROGRAMS.get(shape.program)
     numbered = program is not None and bool(program.at_a_time) and shape.kind in (SYNC, *dict(program.at_a_time))
     if shape.kind == SYNC:
         numbered = numbered and all(shape_of(run.launch).kind == SYNC for run in runs)
     one_process = program is None or not program.processes
-    return Server(name, shape.kind, shape.processes, shape.threads, one_process, numbered)
+    return Server(name, shape.kind, shape.processes, shape.threads, one_process, numbered, family_of(run))
+
+
+def family_of(run: ScenarioRun) -> str:
+    """Its launch line without numbers, and its source without what it declares."""
+    tree = ast.parse(run.source)
+    declared = [node for name, node in assignments(tree).items() if name in KINDS]
+    site = [ast.unparse(node) for node in tree.body if node not in declared and not is_text(node)]
+    return "\n".join([re.sub(r"[0-9]+", "#", run.launch), *site])
+
+
+def is_text(node: ast.stmt) -> bool:
+    """A docstring."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def launch_of(forecast: Forecast, runs: Sequence[ScenarioRun]) -> str:
@@ -179,13 +218,16 @@ def launch_of(forecast: Forecast, runs: Sequence[ScenarioRun]) -> str:
 def send_alone(runs: Sequence[ScenarioRun], case: Case) -> list[ScenarioRun]:
     """Measure what the records lack: how long a request takes when it is alone."""
     made = []
-    for name in names_of(runs, case):
-        loads = loads_of(name, runs, case)
-        if not any(map(is_alone, loads)):
-            load = replace(request_of(loads), requests=ALONE, seconds=ALONE_SECONDS)
-            run = last_run(name, runs)
-            made.append(replace(send(derive_from(run, "alone", load, case, run.launch)), scenario=name, launch=run.launch))
+    for name in without_alone(runs, case):
+        load = replace(request_of(loads_of(name, runs, case)), requests=ALONE, seconds=ALONE_SECONDS)
+        run = last_run(name, runs)
+        print(f"{name}: sending {case.title} one at a time first, for at most {ALONE_SECONDS:g} s", flush=True)
+        made.append(replace(send(derive_from(run, "alone", load, case, run.launch)), scenario=name, launch=run.launch))
     return made
+
+
+def without_alone(runs: Sequence[ScenarioRun], case: Case) -> list[str]:
+    return [name for name in names_of(runs, case) if not any(map(is_alone, loads_of(name, runs, case)))]
 
 
 def request_of(loads: Sequence[Measured]) -> Load:
@@ -195,7 +237,7 @@ def request_of(loads: Sequence[Measured]) -> Load:
 
 def derive_from(run: ScenarioRun, what: str, load: Load, case: Case, launch: str) -> Scenario:
     """The run's site by this launch line, with one load, in a new results directory."""
-    return derive(run.source, f"{run.scenario.rpartition('/')[2]}_{what}", new_directory(what), launch, [load.identity], case[1])
+    return derive(run.source, f"{run.scenario.rpartition('/')[2]}_{what}", new_directory(what), launch, [load.identity], case.latency_ms)
 
 
 def send(scenario: Scenario) -> ScenarioRun:

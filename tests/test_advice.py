@@ -221,6 +221,26 @@ def test_the_answer_its_table_and_what_it_rests_on(command, measured):
     assert len(re.findall(r"(as measured|extrapolated) *$", done.stdout, re.MULTILINE)) <= 8
 
 
+def test_one_site_in_several_shapes_is_weighed_once(command, tmp_path):
+    for threads in (8, 100):
+        launch = f"gunicorn {{app}} --worker-class gthread --workers 1 --threads {threads}"
+        source = f'"""With {threads}?"""\nSERVER = "{launch}"\napplication = 1\n'
+        loads = [alone(), waiting() if threads == 100 else make_load(8, 76, 105, 1.5)]
+        files.write(tmp_path / f"{threads}.json.gz", make_run(f"with_{threads}", *loads, launch=launch, source=source))
+    other = make_run("other", alone(), waiting(), launch=launch, source="application = 2\n")
+    files.write(tmp_path / "other.json.gz", other)
+    done = command(tmp_path, "--rate", 200, "--target", "p99<=1s")
+    assert done.returncode == 0
+    assert set(re.findall(r"^[> ]  (\w+) +\d", done.stdout, re.MULTILINE)) in ({"with_100", "other"}, {"with_8", "other"})
+
+
+def test_a_server_that_is_not_known_gets_no_advice(command, tmp_path):
+    files.write(tmp_path / "mine.json.gz", make_run("mine", alone(), waiting(), launch="my_server {app}"))
+    done = command(tmp_path, "--rate", 200, "--target", "p99<=1s")
+    assert done.returncode == 1
+    assert "mine: its launch line does not say how it works on several requests" in done.stdout
+
+
 def test_no_advice_without_a_request_alone(command, measured):
     done = command(measured / "busy", "--rate", 200, "--target", "p99<=1s")
     assert done.returncode == 1

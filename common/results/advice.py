@@ -87,12 +87,18 @@ def advise(demands: Sequence[Demand], wanted: Wanted) -> Advice:
         nearest = [forecast_at(Shape(demand, demand.server.processes, demand.server.at_a_time), wanted) for demand in demands]
         return Advice(wanted, None, 1, None, sorted(nearest, key=lambda forecast: forecast.ms)[:MOST_ROWS])
     of_each = replace(wanted, rate=wanted.rate / machines)
+    best = list({name_family(forecast): forecast for forecast in sorted(best, key=lambda forecast: -forecast.cost)}.values())
     shapes = dict.fromkeys((shape.processes, shape.at_a_time) for shape in neighbours(advised.shape, wanted.cores))
     near = [forecast_at(Shape(advised.shape.demand, *numbers), of_each) for numbers in shapes]
     others = sorted((forecast for forecast in best if forecast is not advised), key=lambda forecast: forecast.cost)
     rows = sorted([advised, *near, *others][:MOST_ROWS], key=lambda forecast: forecast.cost)
     many, of_them = share_out([advised.shape.demand], replace(wanted, rate=wanted.rate * TEN))
     return Advice(wanted, advised, machines, (many, of_them[0]) if many else None, rows)
+
+
+def name_family(forecast: Forecast) -> str:
+    server = forecast.shape.demand.server
+    return server.family or server.scenario
 
 
 def share_out(demands: Sequence[Demand], wanted: Wanted) -> tuple[int, list[Forecast]]:

@@ -26,6 +26,7 @@ class Server:
     at_a_time: int | None  # requests that a process works on at a time; None: as many as come
     one_process: bool = False  # it cannot have more
     numbered: bool = True  # a number at a time can be set
+    family: str = ""  # of those that serve the same site with other numbers; '': it has none
 
     @property
     def is_sync(self) -> bool:
