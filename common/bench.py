@@ -2,16 +2,19 @@
 
 import argparse
 import math
+import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from common import cli
+from common.client.carried import hand_over
 from common.client.load import Load, check_sizes
 from common.client.options import IDLE, SETTLE_SECONDS, add_size_options, sizes_from
 from common.client.progress import Tell, silent
@@ -31,6 +34,7 @@ from common.running.scenario_rate import search_scenario
 from common.running.sizing import RunOptions, plan_loads, planned_seconds
 from common.serving import folders, postgres
 from common.serving.copies import find_copy
+from common.serving.login import NotVisited, visit
 from common.serving.places import HOST, ROOT, short_path
 from common.serving.scenario import Scenario, read
 from common.serving.site import Serving, Site, wait_until_ready
@@ -133,50 +137,61 @@ def tell_of_copies(scenarios: Iterable[Scenario]) -> None:
 def send_to(target: str, scenario: Scenario, options: RunOptions, directory: Path, tell: Tell) -> int:
     """Send the scenario's loads to a server that we did not start; its costs stay unknown."""
     loads = [planned.load for planned in plan_loads(replace(scenario, latencies_ms=[0], latencies_ms_full=[]), options)]
-    urls = [Request(target.rstrip("/") + load.target, load).url for load in loads]
-    alone_ms = []
-    for load, url in zip(loads, urls, strict=True):
-        tell(f"{scenario.name}: warming up {url}")
-        send_silently(load.burst(scenario.warm_up), url)
-        alone_ms.append(time_alone(load, url))
+    aims = [Aim(load, Request(target.rstrip("/") + load.target, load).url) for load in loads]
+    for aim in aims:
+        tell(f"{scenario.name}: warming up {aim.url}")
+        site = "{0.scheme}://{0.netloc}".format(urlsplit(aim.url))
+        aim.environment = {**os.environ, **hand_over({site: visit(scenario, aim.load, site)})}
+        send_silently(aim, aim.load.burst(scenario.warm_up))
+        aim.alone_ms = time_alone(aim)
     code = 0
-    for number, (load, url, first_ms) in enumerate(zip(loads, urls, alone_ms, strict=True)):
-        tell(f"{scenario.name}: waiting until {url} has finished the requests sent before")
-        settle(load, url, first_ms)
-        wait_for_ports(load, scenario.name, tell)
+    for number, aim in enumerate(aims):
+        tell(f"{scenario.name}: waiting until {aim.url} has finished the requests sent before")
+        settle(aim)
+        wait_for_ports(aim.load, scenario.name, tell)
         tell("")
-        print(f"\n{scenario.name} · {load.describe()} · {target}", flush=True)
-        command = generator_command(load, url, directory / f"{scenario.name}-{number}.json")
-        code = max(code, subprocess.run(command, cwd=ROOT).returncode)
+        print(f"\n{scenario.name} · {aim.load.describe()} · {target}", flush=True)
+        command = generator_command(aim, aim.load, directory / f"{scenario.name}-{number}.json")
+        code = max(code, subprocess.run(command, cwd=ROOT, env=aim.environment).returncode)
     print(f"Records: {short_path(directory)}/")
     return code
 
 
-def settle(load: Load, url: str, alone_ms: float) -> None:
+@dataclass
+class Aim:
+    """A load for a server that we did not start."""
+
+    load: Load
+    url: str
+    environment: dict[str, str] = field(default_factory=dict)  # of the load generator
+    alone_ms: float = math.inf  # the response time of a request alone, at first
+
+
+def settle(aim: Aim) -> None:
     """Wait, up to a limit, until a request alone takes at most twice as long as it did at first."""
     until = time.monotonic() + SETTLE_SECONDS
-    while time_alone(load, url) > max(IDLE * alone_ms, alone_ms + LATE_MS) and time.monotonic() < until:
+    while time_alone(aim) > max(IDLE * aim.alone_ms, aim.alone_ms + LATE_MS) and time.monotonic() < until:
         pass
 
 
-def time_alone(load: Load, url: str) -> float:
+def time_alone(aim: Aim) -> float:
     """The response time of one request in ms; infinite if it is not answered correctly."""
-    return Metrics(send_silently(load.burst(1), url)).latency(50) or math.inf
+    return Metrics(send_silently(aim, aim.load.burst(1))).latency(50) or math.inf
 
 
-def send_silently(load: Load, url: str) -> Sent:
+def send_silently(aim: Aim, load: Load) -> Sent:
     with folders.temporary() as folder:
-        command = [*generator_command(load, url, folder / "load.json"), "-q"]
+        command = generator_command(aim, load, folder / "load.json", "-q")
         done = subprocess.run(
-            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", check=False
+            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", env=aim.environment
         )
         if not (folder / "load.json").exists():
             raise cli.Failed((done.stderr.strip().splitlines() or ["the load generator left no record"])[-1].removeprefix("loadgen: "))
         return files.read(folder / "load.json", Sent)
 
 
-def generator_command(load: Load, url: str, path: Path) -> list[str]:
-    return [sys.executable, "-m", "common.loadgen", "--json", str(path), *load.arguments(), url]
+def generator_command(aim: Aim, load: Load, path: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "common.loadgen", "--json", str(path), *load.arguments(), *more, aim.url]
 
 
 def find_rate(scenario: Scenario, target: targets.Target, options: RunOptions, directory: Path, tell: Tell) -> int:
@@ -234,6 +249,6 @@ def serve(scenarios: list[Scenario], directory: Path, host: str) -> int:
 def wait_by_hand(site: Site) -> None:
     """Wait without showing its log, which is already on the terminal."""
     try:
-        wait_until_ready(site)
-    except cli.NotReady as wrong:
+        wait_until_ready(site, site.scenario.loads[0])
+    except (cli.NotReady, NotVisited) as wrong:
         print(f"{str(wrong).partition(chr(10))[0]}; serving it anyway", file=sys.stderr)

@@ -16,6 +16,7 @@ import uvloop
 
 from common import cli
 from common.cli import Parser, Problem, UsageError
+from common.client.carried import handed_over
 from common.client.load import Load
 from common.client.options import PROBE_SECONDS, START_RATE, add_load_options, load_from
 from common.client.progress import Tell, teller
@@ -98,7 +99,7 @@ def prepare_search(options: argparse.Namespace) -> None:
 def send(arguments: list[str]) -> int:
     options = parse_arguments(arguments)
     load = load_from(options, options.url)
-    request = Request(options.url, load)
+    request = Request(options.url, load, handed_over(options.url))
     allow_descriptors(load.concurrency)
     target = targets.parse_latency(options.find_rate) if options.find_rate is not None else None
     tell = teller(options.quiet, options.progress)

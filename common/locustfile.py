@@ -4,6 +4,8 @@ Adds --path, --expect, --expect-status and --form to Locust's options. Runs on m
 Locust's --master, --worker and --processes.
 """
 
+import json
+import os
 from argparse import ArgumentParser
 from typing import Any
 
@@ -23,10 +25,15 @@ class Visitor(FastHttpUser):
 
     network_timeout = connection_timeout = 200.0
 
+    def on_start(self) -> None:
+        """Take what the project's driver fetched for this site: a session's cookie, a token."""
+        self.carried = dict(json.loads(os.environ.get("CARRIED_HEADERS", "{}")).get((self.host or "").rstrip("/"), []))
+
     @task
     def visit(self) -> None:
         options: Any = self.environment.parsed_options
         headers = {"Content-Type": "application/x-www-form-urlencoded"} if options.form else {}
+        headers |= self.carried
         method, body = ("POST", options.form) if options.form else ("GET", None)
         wanted = options.expect_status
         with self.client.request(

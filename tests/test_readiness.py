@@ -8,14 +8,21 @@ import pytest
 from common.cli import NotInstalled, NotReady
 from common.client.options import parse_line
 from common.report.following import Follower
+from common.serving import exchange, process
 from common.serving import probe as probes
-from common.serving import process
 from common.serving.ports import free_port
 from common.serving.probe import Probe, wait_until_ok
 from tests import misbehaving
 from tests.processes import TINY, Program, changed, copy_tree, get, run
 
 STARTS = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 8\r\n\r\nstarting"
+PAGES = {  # status and headers, body
+    "/login-first": (b"302 Found\r\nLocation: /accounts/login/?next=/", b""),
+    "/https-first": (b"301 Moved Permanently\r\nLocation: https://127.0.0.1/https-first", b""),
+    "/400": (b"400 Bad Request", b"<style>a { b }</style>\n<h1>Bad Request (400)</h1>"),
+    "/no-token": (b"403 Forbidden", b"<p>CSRF verification failed.</p>"),
+    "/quiet": (b"500 Internal Server Error", b"<h1>Server Error (500)</h1><p></p>"),
+}
 LONG = b"HTTP/1.1 404 Not Found\r\nContent-Length: 1000\r\n\r\n" + b"not\nhere " * 100 + bytes(100)
 
 
@@ -24,6 +31,9 @@ def sooner(monkeypatch):
     monkeypatch.setattr(probes, "STEADY_SECONDS", 0.2)
     monkeypatch.setitem(misbehaving.ANSWERS, "/503", (STARTS, misbehaving.KEEP))
     monkeypatch.setitem(misbehaving.ANSWERS, "/long", (LONG, misbehaving.KEEP))
+    for path, (head, body) in PAGES.items():
+        answer = b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+        monkeypatch.setitem(misbehaving.ANSWERS, path, (answer, misbehaving.KEEP))
 
 
 def probe(server, line):
@@ -45,7 +55,19 @@ def ask_until_given_up(asked, seconds=5):
         ("/500", "answers GET /500 with status 500: oops"),
         ("--expect ok /empty-body", "answers GET /empty-body with status 200, without 'ok': an empty body"),
         ("-H 'Host: example.org' --expect ok /wrong", "answers GET /wrong (Host: example.org) with status 200, without 'ok': wrong"),
-        ("/redirect", "answers GET /redirect with status 302: an empty body"),
+        ("/redirect", "answers GET /redirect with status 302 to /ok: load that page, or give --expect-status 302"),
+        ("--expect-status 302 /ok", "answers GET /ok with status 200, not 302: ok"),
+        ("--expect-status 302 --expect page /redirect", "answers GET /redirect with status 302, without 'page': an empty body"),
+        ("/login-first", "answers GET /login-first with status 302 to /accounts/login/?next=/: give LOGIN or a Cookie"),
+        (
+            "/https-first",
+            "answers GET /https-first with status 301 to https://127.0.0.1/https-first: "
+            "it wants https (SECURE_SSL_REDIRECT): send what its proxy sends, -H 'X-Forwarded-Proto: https'",
+        ),
+        ("/400", "answers GET /400 with status 400: Bad Request (400): is the Host allowed? (ALLOWED_HOSTS)"),
+        ("/no-token", 'answers GET /no-token with status 403: CSRF verification failed.: give CSRF = "/path/of/the/form/"'),
+        ("/quiet", "answers GET /quiet with status 500: Server Error (500): its log does not say why; with DEBUG = True it would"),
+        ("-d a=b /500", "answers POST /500 with status 500: oops"),
     ],
 )
 def test_the_same_wrong_answer_is_not_waited_for(server, line, said):
@@ -55,7 +77,7 @@ def test_the_same_wrong_answer_is_not_waited_for(server, line, said):
 
 
 def test_of_a_long_answer_the_beginning_is_shown(server):
-    assert probe(server, "/long").find_fault(1) == "status 404: " + " ".join((b"not\nhere " * 100)[:200].decode().split())
+    assert probe(server, "/long").find_fault(1) == "status 404: " + ("not here " * 100)[:200].strip()
 
 
 def test_a_proxy_may_say_that_the_server_behind_it_starts(server):
@@ -68,6 +90,42 @@ def test_a_proxy_may_say_that_the_server_behind_it_starts(server):
 def test_what_changes_is_waited_for(server):
     asked = probe(server, "--expect nothing /varying")
     assert len({asked.find_fault(1) for _ in range(20) if not time.sleep(0.05)}) == 20
+
+
+def test_what_changes_and_stays_wrong_is_not_waited_for_either(server, monkeypatch):
+    monkeypatch.setattr(probes, "WRONG_SECONDS", 0.4)
+    with pytest.raises(NotReady, match="answers GET /varying with status 200, without 'nothing': xxx"):
+        ask_until_given_up(probe(server, "--expect nothing /varying"))
+
+
+LOG = f"""booting
+{probes.TRACEBACK}
+  File "a.py", line 1, in <module>
+    a = cursor.execute(sql)
+sqlite3.OperationalError: no such table: post
+
+The above exception was the direct cause of the following exception:
+
+{probes.TRACEBACK}
+  File "b.py", line 2, in b
+django.db.utils.OperationalError: no such table: post
+"""
+
+
+def test_an_error_is_explained_by_the_log(server):
+    asked = Probe(server.url("/500"), parse_line("/500"), read_log=LOG.splitlines)
+    with pytest.raises(NotReady) as given_up:
+        ask_until_given_up(asked)
+    assert str(given_up.value) == "answers GET /500 with status 500: oops: sqlite3.OperationalError: no such table: post"
+
+
+def test_a_form_is_sent_until_it_is_answered_rightly(server):
+    """It is the load's own request: its method, its body."""
+    asked = probe(server, "-d 'a=1&b=2' -H 'Host: example.org' --expect 'a=1&b=2' /echo")
+    assert asked.find_fault(1) == ""
+    [request] = server.requests
+    assert request.startswith(b"POST /echo HTTP/1.1\r\n")
+    assert request.endswith(b"\r\n\r\na=1&b=2")
 
 
 def test_what_the_load_would_send_is_asked(server):
@@ -98,7 +156,7 @@ def test_silence_is_named(server, path, said):
 
 
 def test_an_endless_answer_is_given_up(server, monkeypatch):
-    monkeypatch.setattr(probes, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(exchange, "MOST_BYTES", 2**20)
     with pytest.raises(NotReady, match="answers GET /endless with more than 1 MB: does its answer ever end"):
         probe(server, "/endless").find_fault(20)
 
@@ -110,7 +168,7 @@ def test_nobody_listens():
 def test_silence_does_not_hide_the_answer_before_it(server, monkeypatch):
     asked = probe(server, "/503")
     asked.find_fault(1)
-    monkeypatch.setattr(asked, "_ask", lambda seconds: (_ for _ in ()).throw(TimeoutError("timed out")))
+    monkeypatch.setattr(probes, "exchange", lambda request, seconds: (_ for _ in ()).throw(TimeoutError("timed out")))
     assert asked.find_fault(1) == "status 503: starting; then it accepts connections but sends no complete answer"
 
 
@@ -123,7 +181,8 @@ def test_silence_does_not_hide_the_answer_before_it(server, monkeypatch):
 )
 def test_the_end_of_its_log_is_shown(server, monkeypatch, path, said):
     monkeypatch.setattr(process, "READY_SECONDS", 1.0)
-    one = SimpleNamespace(name="one", exit_code=lambda: None, log_tail=lambda: "\n    its log")
+    log = {"log_size": lambda: 0, "lines_since": lambda size: [], "log_tail": lambda: "\n    its log"}
+    one = SimpleNamespace(name="one", exit_code=lambda: None, **log)
     with pytest.raises(NotReady) as fault:
         wait_until_ok([one], "127.0.0.1", server.port, parse_line(path))
     assert str(fault.value) == said.format(port=server.port)

@@ -247,7 +247,7 @@ def test_the_walk_through_ones_own_view(tmp_path):
         saved = records(tree)["mine"]
         assert [load["sent"]["outcomes"] for load in saved["loads"]] == [{"ok": 6}]
         assert "--expect" in saved["loads"][0]["line"]
-    assert len(steps) == 4
+    assert len(steps) == 5
     assert suite(tree, "--new", "mine_10_threads", "--like", "mine").process.returncode == 0
     second = tree / "scenarios" / "mine_10_threads.py"
     second.write_text(put(second.read_text(), variant))

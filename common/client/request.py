@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from common.cli import UsageError
+from common.client.carried import Headers
 from common.client.load import Load
 from common.client.outcomes import MISMATCH, NON_2XX, OK
 
@@ -21,7 +22,8 @@ def check_can_be_sent(url: str) -> None:
 
 
 class Request:
-    def __init__(self, url: str, load: Load) -> None:
+    def __init__(self, url: str, load: Load, carried: Headers = ()) -> None:
+        """`carried`: headers that replace the load's own of the same name."""
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -42,7 +44,7 @@ class Request:
         self.expect = load.expect.encode(errors="surrogateescape") if load.expect is not None else None
         self.statuses = SUCCESSES if load.expect_status is None else frozenset((load.expect_status,))
         self.body = Path(load.body_file).read_bytes() if load.body_file is not None else (load.form or "").encode()
-        self.bytes = self._prepare(parts.netloc, load)
+        self.bytes = self._prepare(parts.netloc, load, carried)
         self.tls: ssl.SSLContext | None = None
         if parts.scheme == "https":
             self.tls = ssl.create_default_context()
@@ -57,17 +59,17 @@ class Request:
             return NON_2XX
         return OK if self.expect is None or self.expect in body else MISMATCH
 
-    def _prepare(self, host: str, load: Load) -> bytes:
+    def _prepare(self, host: str, load: Load, carried: Headers) -> bytes:
         headers = {"host": ("Host", host), "user-agent": ("User-Agent", "django-sync-or-async"), "accept": ("Accept", "*/*")}
         if not load.keep_alive:
             headers["connection"] = ("Connection", "close")
         if self.body or load.body_file is not None or load.method in ("POST", "PUT", "PATCH"):
             headers["content-length"] = ("Content-Length", str(len(self.body)))
             headers["content-type"] = ("Content-Type", load.content_type)
-        own: list[tuple[str, str]] = []
-        for name, value in load.headers:
+        replaced = {name.lower() for name, _ in carried}
+        own = [*((name, value) for name, value in load.headers if name.lower() not in replaced), *carried]
+        for name, _ in own:
             headers.pop(name.lower(), None)
-            own.append((name, value))
         lines = [f"{load.method} {self.path} HTTP/1.1", *(f"{name}: {value}" for name, value in (*headers.values(), *own))]
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + self.body
 

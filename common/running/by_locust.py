@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.cli import NotInstalled, UsageError
+from common.client.carried import hand_over
 from common.client.load import Load
 from common.client.progress import Tell
 from common.serving import postgres
@@ -23,10 +24,11 @@ def run_locust(scenario: Scenario, words: Sequence[str], web: bool, directory: P
     """Serve it, run the declared ramp with the user's own Locust options, and return Locust's exit code."""
     if importlib.util.find_spec("locust") is None:
         raise NotInstalled(how_to_install("locust"))
-    with postgres.server(tell) as database, serving(scenario, directory, database, pin=False, tell=tell) as site:
-        command = [*locust_command(first_ramp(scenario), site.url, directory, web), *words]
+    load = first_ramp(scenario)
+    with postgres.server(tell) as database, serving(scenario, load, directory, database, pin=False, tell=tell) as site:
+        command = [*locust_command(load, site.url, directory, web), *words]
         announce(f"{scenario.name}: {' '.join(command)}")
-        with Process("locust", command, grace=SAVING_SECONDS) as locust:
+        with Process("locust", command, hand_over({site.url: site.carried}), grace=SAVING_SECONDS) as locust:
             code = locust.wait()
         site.check()
     return code

@@ -11,6 +11,7 @@ from pathlib import Path
 import uvloop
 
 from common import cli
+from common.client.carried import handed_over
 from common.client.load import Load
 from common.client.options import parse_line
 from common.client.request import Request
@@ -55,7 +56,7 @@ async def ask_in_turn(load: Load, urls: Sequence[str], roots: Sequence[int], sec
     """
     clocks = Clocks(roots)
     clocks.find()
-    turns = Turns(load, [Request(url, load) for url in urls], clocks.read)
+    turns = Turns(load, [Request(url, load, handed_over(url)) for url in urls], clocks.read)
     try:
         settled = [await turns.ask(side, SETTLING) for side in (first, 1 - first)]
         length = slice_seconds([one.response_seconds / one.answers for one in settled if one.answers])

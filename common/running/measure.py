@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 
 from common.cli import Failed
+from common.client.carried import hand_over
 from common.client.load import Load
 from common.client.outcomes import NON_2XX, failures
 from common.client.progress import Tell, silent
@@ -31,6 +32,7 @@ from common.serving.cost import CostMeter, looking
 from common.serving.ports import lacks_ports, time_wait
 from common.serving.postgres import Server
 from common.serving.priority import Sessions
+from common.serving.probe import why_in
 from common.serving.process import Process
 from common.serving.scenario import Scenario
 from common.serving.site import Site
@@ -43,10 +45,12 @@ MOST_OPENED = 10_000  # connections a second, by the load generator
 
 
 def warm_up(site: Site, load: Load, directory: Path, tell: Tell) -> WarmUp:
+    before = site.server.log_size()
     sent = send_load(site, load.burst(site.scenario.warm_up), directory, tell, "warming up")
     site.check()
     if sent.failed:
-        raise Failed(f"{site.scenario.name} does not answer its warm-up correctly: {outcomes_of(sent)}{site.server.log_tail()}")
+        said = ": ".join(filter(None, [outcomes_of(sent), why_in(site.server.lines_since(before))]))
+        raise Failed(f"{site.scenario.name} does not answer its warm-up correctly: {said}{site.server.log_tail()}")
     return WarmUp(sent.outcomes, sent.seconds)
 
 
@@ -189,7 +193,7 @@ def run_generator(
     command = [*generator_command(site, load), *heard, "--json", str(path), *more]
     log = directory / f"{site.scenario.name}.load.log"
     afterwards = cores.told_for_afterwards()  # a database may work on for long at what was cut off
-    with Process("the load generator", command, afterwards, log) as generator, looking(looks):
+    with Process("the load generator", command, afterwards | hand_over({site.url: site.carried}), log) as generator, looking(looks):
         while generator.exit_code() is None:
             tell(f"{site.scenario.name} · {label}\n{progress.read_text() if progress.exists() else ''}")
             if not told_to_stop and generator.pid and not site.lives():

@@ -27,7 +27,7 @@ def search_scenario(scenario: Scenario, target: Target, options: RunOptions, dir
     load = first_probe(scenario.loads[0], options)
     with (
         postgres.server(tell) as database,
-        serving(scenario, directory, database, latency_ms=scenario.latencies_ms[0], pin=options.pin, tell=tell) as site,
+        serving(scenario, load, directory, database, latency_ms=scenario.latencies_ms[0], pin=options.pin, tell=tell) as site,
     ):
         warm_up(site, load, directory, tell)
         meter = CostMeter(site.server.pid)

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from common.cli import Failed, Problem, UsageError
+from common.client.carried import hand_over
 from common.client.load import Load
 from common.client.progress import Tell
 from common.results import files
@@ -147,7 +148,7 @@ def restart(duel: Duel, pair: Pair, ring: Ring) -> Restart:
         sites: dict[int, Site] = {}
         for side in (first, 1 - first):
             scenario = duel.scenarios[side]
-            sites[side] = started.start(scenario, duel.planned.latency_ms, pair.pinned.server if pair.pinned else [])
+            sites[side] = started.start(scenario, duel.planned.load, duel.planned.latency_ms, pair.pinned.server if pair.pinned else [])
             warm_up(sites[side], duel.planned.load, ring.directory, ring.tell)
         ring.tell(f"{' beside '.join(pair.names)} · restart {number} · {duel.planned.load.describe()}")
         found = ask_in_turn([sites[0], sites[1]], duel.planned.load, ring.lasts, first, ring.directory)
@@ -161,7 +162,8 @@ def ask_in_turn(sites: Sequence[Site], load: Load, lasts: tuple[float, float], f
     """Let a process of its own ask them; end it if a server has ended."""
     with folders.temporary() as folder:
         path = folder / "slices.json"
-        with Process("the client of both", command_for(sites, load, lasts, first, path), log=directory / "in_turn.log") as client:
+        carried = hand_over({site.url: site.carried for site in sites})
+        with Process("the client of both", command_for(sites, load, lasts, first, path), carried, directory / "in_turn.log") as client:
             while client.exit_code() is None:
                 for site in sites:
                     site.check()

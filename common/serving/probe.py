@@ -1,115 +1,104 @@
 """Finds out whether a server is ready: sends its load's own request until the answer is correct, or stays wrong."""
 
 import http.client
-import io
-import socket
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from itertools import dropwhile, islice
+from urllib.parse import urlsplit
 
 from common.cli import NotReady
+from common.client.carried import Headers
 from common.client.load import Load
 from common.client.outcomes import MISMATCH, OK
 from common.client.request import Request
+from common.serving.exchange import Answer, TooLong, exchange, why_silent
 from common.serving.process import Process, wait_until
 
 STEADY_SECONDS = 2.0  # of the same wrong answer: waiting longer will not help
+WRONG_SECONDS = 5.0  # of wrong answers, whatever they say
 STARTING = (502, 503, 504)  # what a proxy says while the server behind it starts
-SHOWN_BYTES = 200
-MOST_BYTES = 64 * 2**20  # of an answer: who sends more may never end
+TRACEBACK = "Traceback (most recent call last):"
+SIGNS_IN = ("login", "log-in", "signin", "sign-in", "sso", "oauth")  # in the paths of pages that ask who one is
 
 
-def wait_until_ok(processes: list[Process], host: str, port: int, load: Load) -> None:
+def wait_until_ok(processes: list[Process], host: str, port: int, load: Load, carried: Headers = ()) -> None:
     """Wait; raise NotReady early if the answer stays wrong."""
-    probe = Probe(f"http://{host}:{port}{load.target}", load)
+    server = processes[0]
+    before = server.log_size()
+    probe = Probe(f"http://{host}:{port}{load.target}", load, carried, lambda: server.lines_since(before))
     wait_until(processes, probe.find_fault, f"answer {probe.asked} on port {port} correctly")
 
 
 class Probe:
-    def __init__(self, url: str, load: Load) -> None:
+    def __init__(self, url: str, load: Load, carried: Headers = (), read_log: Callable[[], Iterable[str]] = tuple) -> None:
         self.asked = f"{load.method} {load.target}"
         if load.headers:
             self.asked += f" ({', '.join(f'{name}: {value}' for name, value in load.headers)})"
         self._load = load
-        self._request = Request(url, replace(load, keep_alive=False))
+        self._request = Request(url, replace(load, keep_alive=False), carried)
+        self._is_signed_in = bool(carried)
+        self._read_log = read_log
         self._wrong = ""  # what was wrong with the last answer that came
-        self._since: float | None = None  # when it first came
+        self._same_since = self._wrong_since = 0.0  # when it first came, and when the first wrong one did; 0: not since it was silent
 
     def find_fault(self, seconds: float) -> str:
         """What is wrong with the answer; '' if nothing is."""
         try:
-            status, body = self._ask(seconds)
-        except TooLong:
-            raise NotReady(f"answers {self.asked} with more than {MOST_BYTES // 2**20} MB: does its answer ever end?") from None
+            answer = exchange(self._request, seconds)
+        except TooLong as endless:
+            raise NotReady(f"answers {self.asked} with {endless}") from None
         except (OSError, http.client.HTTPException) as error:
-            self._since = None
+            self._same_since = self._wrong_since = 0.0
             return f"{self._wrong}; then {why_silent(error)}" if self._wrong else why_silent(error)
-        outcome = self._request.judge(status, body)
+        outcome = self._request.judge(answer.status, answer.body)
         if outcome == OK:
             return ""
-        wrong = f"status {status}{f', without {self._load.expect!r}' if outcome == MISMATCH else ''}: {excerpt(body)}"
+        wrong = describe_wrong(answer, self._load, outcome)
         now = time.monotonic()
-        if wrong != self._wrong or self._since is None:
-            self._wrong, self._since = wrong, now
-        if status not in STARTING and now - self._since >= STEADY_SECONDS:
-            raise NotReady(f"answers {self.asked} with {wrong}")
+        if wrong != self._wrong or not self._same_since:
+            self._wrong, self._same_since = wrong, now
+        self._wrong_since = self._wrong_since or now
+        if answer.status not in STARTING and (now - self._same_since >= STEADY_SECONDS or now - self._wrong_since >= WRONG_SECONDS):
+            raise NotReady(f"answers {self.asked} with {wrong}{self._explain(answer, outcome)}")
         return wrong
 
-    def _ask(self, seconds: float) -> tuple[int, bytes]:
-        until = time.monotonic() + seconds
-        with socket.create_connection((self._request.address, self._request.port), timeout=seconds) as connection:
-            connection.sendall(self._request.bytes)
-            answer = http.client.HTTPResponse(Answer(connection, until), method=self._request.method)  # type: ignore[arg-type]
-            with answer:
-                answer.begin()
-                return answer.status, answer.read()
+    def _explain(self, answer: Answer, outcome: int) -> str:
+        if outcome == MISMATCH:
+            return ""
+        reason = why_in(self._read_log()) if answer.status == 500 else ""
+        reason = reason or find_reason(answer, urlsplit(self._request.path).path, self._is_signed_in)
+        return f": {reason}" if reason else ""
 
 
-class TooLong(Exception):
-    """Of an answer."""
+def describe_wrong(answer: Answer, load: Load, outcome: int) -> str:
+    status = f"status {answer.status}"
+    if outcome == MISMATCH:
+        return f"{status}, without {load.expect!r}: {answer.excerpt}"
+    if load.expect_status is not None:
+        status += f", not {load.expect_status}"
+    return f"{status} to {answer.location}" if answer.location else f"{status}: {answer.excerpt}"
 
 
-class Answer(io.RawIOBase):
-    """What comes over a connection until a moment, however slowly, and no more than so many bytes."""
-
-    def __init__(self, connection: socket.socket, until: float) -> None:
-        self._connection = connection
-        self._until = until
-        self._left = MOST_BYTES
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._connection.settimeout(max(0.001, self._until - time.monotonic()))
-        read = self._connection.recv_into(buffer)
-        self._left -= read
-        if self._left < 0:
-            raise TooLong
-        if time.monotonic() > self._until:
-            raise TimeoutError
-        return read
+def find_reason(answer: Answer, path: str, is_signed_in: bool) -> str:
+    """What Django most often means by such an answer, and what to do; '' if that is not known."""
+    to = urlsplit(answer.location)
+    if answer.location and any(word in to.path.lower() for word in SIGNS_IN):
+        return "LOGIN is not enough for this page" if is_signed_in else "give LOGIN or a Cookie"
+    if answer.location and to.scheme == "https" and to.path == path:
+        return "it wants https (SECURE_SSL_REDIRECT): send what its proxy sends, -H 'X-Forwarded-Proto: https'"
+    if answer.location:
+        return f"load that page, or give --expect-status {answer.status}"
+    if answer.status == 400:
+        return "is the Host allowed? (ALLOWED_HOSTS)"
+    if answer.status == 403 and "CSRF" in answer.text:
+        return 'give CSRF = "/path/of/the/form/"'
+    if answer.status == 500 and "Server Error (500)" in answer.text:
+        return "its log does not say why; with DEBUG = True it would"
+    return ""
 
 
-def why_silent(error: Exception) -> str:
-    match error:
-        case ConnectionRefusedError():
-            return "nothing listens there"
-        case TimeoutError():
-            return "it accepts connections but sends no complete answer"
-        case ConnectionError():  # RemoteDisconnected is one
-            return "it closes the connection without an answer"
-        case http.client.IncompleteRead():
-            return "it closes the connection in the middle of its answer"
-        case http.client.HTTPException():
-            return f"what it sends is not HTTP: {error}"
-        case _:
-            return f"{type(error).__name__}: {error}"
-
-
-def excerpt(body: bytes) -> str:
-    """Its beginning, in one line."""
-    return " ".join(body[:SHOWN_BYTES].decode(errors="replace").split()) or "an empty body"
+def why_in(lines: Iterable[str]) -> str:
+    """The error of the first traceback in a log, in one line: it is the cause of those that follow."""
+    behind = dropwhile(lambda line: TRACEBACK not in line, lines)
+    return next((line.rstrip() for line in islice(behind, 1, None) if line[:1].strip()), "")

@@ -39,6 +39,9 @@ class Scenario:
     needs: list[str] = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=lambda: dict(DEFAULT_PORTS))
     load_full: list[str] = field(default_factory=list)
+    login: str | None = None
+    login_path: str = "/accounts/login/"
+    csrf: str | None = None
     least_seconds: float | dict[str, float] | None = None  # for all paths, or by path
     nginx: str | None = None
     max_connections: int = 100
@@ -165,10 +168,19 @@ def is_row(value: object) -> bool:
     return isinstance(value, dict) and is_text(value.get("path", "/")) and is_dict_to(is_published)({**value, "path": None})
 
 
+def is_login(value: object) -> bool:
+    return is_text(value) and (":" in str(value).strip(":") or str(value).startswith("$"))
+
+
+def is_path(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("/[!-~]*", value) is not None
+
+
 LONGEST_NAME = 100
 REQUIRED = ("STUDY", "SERVER", "LOAD")
 OF_A_PROJECT = ("PYTHON", "SETTINGS", "APP")  # required with PROJECT
 TEXT: tuple[str, Fits] = "a string", is_text
+PATH: tuple[str, Fits] = "a path that begins with '/'", is_path
 TEXTS: tuple[str, Fits] = "a list of strings, not empty", is_list_of(is_text)
 LATENCIES: tuple[str, Fits] = "a list of whole numbers from 0 to 3600000, not empty", is_list_of(is_whole(0, 3_600_000))
 KINDS: dict[str, tuple[str, Fits]] = {  # in the order in which a file declares them
@@ -185,6 +197,9 @@ KINDS: dict[str, tuple[str, Fits]] = {  # in the order in which a file declares 
     "SERVER": TEXT,
     "LOAD": TEXTS,
     "LOAD_FULL": TEXTS,
+    "LOGIN": ("'NAME:PASSWORD', or '$VARIABLE' that holds it", is_login),
+    "LOGIN_PATH": PATH,
+    "CSRF": PATH,
     "LEAST_SECONDS": (
         "a number above 0, or a dict that maps paths to such numbers",
         lambda value: is_positive(value) or is_dict_to(is_positive)(value),

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.cli import Failed
+from common.client.carried import Headers
+from common.client.load import Load
 from common.client.progress import Tell, silent
 from common.results.facts import Pinned
 from common.serving import cores, folders, nginx, postgres, project, relay, services
 from common.serving.cluster import LIBPQ
+from common.serving.login import pages_to_visit, visit
 from common.serving.places import HOST, short_path
 from common.serving.ports import Ports, backlog
 from common.serving.probe import wait_until_ok
@@ -30,6 +33,7 @@ class Site:
     beside: list[Process] = field(default_factory=list)
     pinned: Pinned | None = None
     outside: dict[str, int] = field(default_factory=dict)  # what works for it but is not ours: process ids by name
+    carried: Headers = ()  # by every request of its load: the session of LOGIN, the token of CSRF
 
     @property
     def processes(self) -> list[Process]:
@@ -48,13 +52,23 @@ class Site:
 
 @contextmanager
 def serving(
-    scenario: Scenario, directory: Path, database: postgres.Server, *, latency_ms: int = 0, pin: bool = True, tell: Tell = silent
+    scenario: Scenario,
+    load: Load,
+    directory: Path,
+    database: postgres.Server,
+    *,
+    latency_ms: int = 0,
+    pin: bool = True,
+    tell: Tell = silent,
 ) -> Iterator[Site]:
-    """A site for a measured run: its server has cores of its own; this process and everything else it starts share the others."""
+    """A site that is ready for a load that is measured.
+
+    Its server has cores of its own; this process and everything else it starts share the others.
+    """
     tell(f"{scenario.name}: starting")
     pinned = cores.share_out(workers_in(scenario.study, scenario.workers)) if pin else None
     with cores.only_on(pinned.others if pinned else []), Serving(directory, database) as started:
-        site = started.start(scenario, latency_ms, pinned.server if pinned else [])
+        site = started.start(scenario, load, latency_ms, pinned.server if pinned else [])
         site.pinned = pinned
         yield site
 
@@ -77,10 +91,10 @@ class Serving:
     def __exit__(self, *error: object) -> None:
         self._running.close()
 
-    def start(self, scenario: Scenario, latency_ms: int = 0, server_cores: list[int] | None = None) -> Site:
-        """Start a site and wait until it answers correctly."""
+    def start(self, scenario: Scenario, load: Load, latency_ms: int = 0, server_cores: list[int] | None = None) -> Site:
+        """Start a site and wait until it answers this load's request correctly."""
         site = self.begin(scenario, latency_ms, server_cores)
-        wait_until_ready(site)
+        wait_until_ready(site, load)
         return site
 
     def begin(self, scenario: Scenario, latency_ms: int = 0, server_cores: list[int] | None = None) -> Site:
@@ -170,10 +184,9 @@ def check_file(scenario: Scenario) -> None:
         )
 
 
-def wait_until_ready(site: Site) -> None:
-    """A GET must be answered correctly; the warm-up checks a first load with any other method."""
-    first = site.scenario.loads[0]
-    if first.method == "GET":
-        wait_until_ok(site.processes, site.host, site.port, first)
-    else:
-        wait_until_listening(site.processes, site.host, site.port)
+def wait_until_ready(site: Site, load: Load) -> None:
+    """Log in, if the scenario says how; then the load's own request must be answered correctly."""
+    for page in pages_to_visit(site.scenario, load):
+        wait_until_ok(site.processes, site.host, site.port, page)
+    site.carried = visit(site.scenario, load, site.url)
+    wait_until_ok(site.processes, site.host, site.port, load, site.carried)

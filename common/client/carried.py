@@ -1,0 +1,24 @@
+"""Headers that every request to a site carries beyond its load's own: a session's cookie, a token.
+
+They reach the load generator in its environment, so that no command line and no record holds them.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+Headers = tuple[tuple[str, str], ...]
+VARIABLE = "CARRIED_HEADERS"
+
+
+def hand_over(headers_by_site: Mapping[str, Headers]) -> dict[str, str]:
+    """The environment of a process that sends loads to these sites, which are named as in http://HOST:PORT."""
+    return {VARIABLE: json.dumps(headers_by_site)} if any(headers_by_site.values()) else {}
+
+
+def handed_over(url: str) -> Headers:
+    """What this process was given for the site of this URL."""
+    parts = urlsplit(url)
+    given = json.loads(os.environ.get(VARIABLE, "{}"))
+    return tuple((name, value) for name, value in given.get(f"{parts.scheme}://{parts.netloc}", []))
