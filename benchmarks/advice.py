@@ -109,6 +109,7 @@ SITUATIONS = [
 
 @dataclass(frozen=True)
 class Trial:
+    number: int  # of the situation
     what: str  # advised, less or more
     forecast: Forecast
     ms: float  # the percentile that was measured
@@ -168,7 +169,7 @@ def try_situation(
         load = f"-c {DEFAULT_CAP} -t {seconds:g} --rate {forecast.rate} --grace {GRACE_SECONDS} --poisson --expect answered /"
         launch = launch_of(forecast.shape, SERVERS[situation.server])
         tried = serve(source, f"shape{place}", launch, [load], folder, database)
-        trial = judged(what, forecast, wanted, tried.loads[0])
+        trial = judged(number, what, forecast, wanted, tried.loads[0])
         print(f"   {line_of(trial)}", flush=True)
         yield trial
     print(flush=True)
@@ -198,10 +199,10 @@ def serve(source: str, name: str, launch: str, loads: list[str], folder: Path, d
     return run
 
 
-def judged(what: str, forecast: Forecast, wanted: Wanted, load: Measured) -> Trial:
+def judged(number: int, what: str, forecast: Forecast, wanted: Wanted, load: Measured) -> Trial:
     decision, because = judge(wanted.target, load.sent)
     ms = load.metrics.percentile_of_due(wanted.target.percent)
-    return Trial(what, forecast, ms, decision == "held", because, bool(load.noise.disturbed))
+    return Trial(number, what, forecast, ms, decision == "held", because, bool(load.noise.disturbed))
 
 
 def line_of(trial: Trial) -> str:
@@ -226,6 +227,10 @@ def sum_up(trials: Sequence[Trial]) -> None:
         print(f"measured percentile / forecast, where kept: {middle:.2f} (middle), {least:.2f} to {most:.2f}")
     disturbed = sum(trial.disturbed for trial in trials)
     print(f"disturbed (~): {disturbed} of {len(trials)}")
+    if wrong:
+        print("where the model errs:")
+    for trial in wrong:
+        print(f"{trial.number:2}. {line_of(trial)}")
 
 
 if __name__ == "__main__":

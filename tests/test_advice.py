@@ -47,6 +47,7 @@ def demand_of(server: Server, computes: float = 1.0, waits: float = 100.0, **mor
             server=server,
             cpu_ms=computes,
             cpu_is_bound=False,
+            worker_share=1.0,
             in_flight=100,
             per_second=500,
             limited_by="server CPU",
@@ -83,6 +84,16 @@ def test_memory_lies_on_a_line_through_the_two():
     assert isinstance(demand, Demand)
     assert demand.memory.each_mb == pytest.approx(0.1)
     assert demand.memory.process_mb == pytest.approx(40)
+
+
+def test_what_a_router_computes_is_in_no_workers_way():
+    """Half of the CPU time is another process's: one worker serves nearly twice what one core could."""
+    split = find_demand(THREADS, [alone(), waiting(cost=make_cost(4.0, busiest=2.0))])
+    assert isinstance(split, Demand)
+    assert (split.worker_ms, split.apart_ms) == (pytest.approx(0.5), pytest.approx(100.5, abs=0.5))
+    advice = advise([split], wanted(1200))
+    assert advice.advised is not None
+    assert advice.advised.shape.processes == 1
 
 
 @pytest.mark.parametrize(

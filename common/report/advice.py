@@ -32,7 +32,9 @@ def say(advice: Advice) -> str:
     asked = f"{wanted.target.text} at {wanted.rate:,g} requests a second on {count(wanted.cores, 'core')}"
     if advised is None:
         return f"Nothing that was measured keeps {asked}: {why_nothing(advice)}."
-    share = f"on {count(advice.machines, 'machine')} with {advised.rate:,.3g} each, " if advice.machines > 1 else ""
+    share = (
+        f"on each of {count(advice.machines, 'machine')}, which serve {write_number(advised.rate)} each, " if advice.machines > 1 else ""
+    )
     what = f"{advised.shape.demand.scenario} with {describe(advised.shape)}"
     result = f"{wanted.target.metric} about {write_number(advised.ms)} ms, {write_number(advised.cores)} cores busy, {advised.mb:,.0f} MB"
     database = f", {advised.connections:,} database connections" if advised.connections is not None else ""
@@ -43,7 +45,7 @@ def say_ten(advice: Advice) -> str:
     if advice.at_ten is None:
         return f"For {TEN} times the rate no number of machines was found."
     machines, forecast = advice.at_ten
-    return f"{TEN} times the rate needs {count(machines, 'machine')} with {describe(forecast.shape)}{' on each' * (machines > 1)}."
+    return f"{TEN} times the rate needs {count(machines, 'machine')}{', each' * (machines > 1)} with {describe(forecast.shape)}."
 
 
 def why_nothing(advice: Advice) -> str:
@@ -61,9 +63,7 @@ def describe(shape: Shape) -> str:
     processes = count(shape.processes, "process", "processes")
     if shape.at_a_time is None:
         return processes
-    return f"{processes} {'of' if kind != 'loop' else 'and a pool of'} {count(shape.at_a_time, NOUNS.get(kind, 'request'))}" + (
-        " each" if shape.processes > 1 else ""
-    )
+    return f"{processes} {'of' if kind != 'loop' else 'with a pool of'} {count(shape.at_a_time, NOUNS.get(kind, 'request'))}"
 
 
 def count(number: int, noun: str, several: str = "") -> str:
@@ -106,7 +106,7 @@ def rests_on(advice: Advice) -> Iterator[str]:
     """Of each server in the table, what was measured."""
     for demand in demands_of(advice):
         memory, server = demand.memory, demand.server
-        taken = f"{demand.in_flight:.0f} in flight, {demand.per_second:,.3g} a second"
+        taken = f"{demand.in_flight:.0f} in flight, {write_number(demand.per_second)} a second"
         cpu = f"CPU {'at most ' * demand.cpu_is_bound}{write_number(demand.cpu_ms)} ms a request ({taken})"
         waits = f"waits {write_number(demand.wait_ms)} ms ({len(demand.alone_ms):,} requests alone)"
         each = f" and {memory.each_mb:.2f} MB for each at a time" if memory.each_mb else ""
@@ -124,7 +124,7 @@ def doubts(advice: Advice) -> Iterator[str]:
     if demand.server.is_sync and not shape.is_pooled:
         yield "threads were not measured: they are taken to cost the CPU that a sync worker costs, and 0.1 MB each."
     if advised.rate > demand.per_second:
-        yield f"at most {demand.per_second:,.3g} requests a second were measured."
+        yield f"no more than {write_number(demand.per_second)} requests a second were measured."
     if advised.ms > NEAR * advice.wanted.target.limit_ms:
         yield f"{write_number(advised.ms)} ms is near the {advice.wanted.target.limit_ms:,g} ms promised."
     if shape.demand.server.kind == "loop" and shape.at_a_time is not None:

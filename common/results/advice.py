@@ -183,8 +183,8 @@ def with_spare(shape: Shape, wanted: Wanted) -> tuple[float, int]:
 def simulate_shape(shape: Shape, wanted: Wanted, rate: float) -> tuple[float, int]:
     """The target's percentile in ms, and the most requests at once in a process."""
     demand, at_a_time = shape.demand, shape.at_a_time
-    _, most = bounds(shape.processes, at_a_time or math.inf, demand.cpu_ms / 1000, demand.wait_ms / 1000, wanted.cores)
-    if rate >= most:
+    _, most = bounds(shape.processes, at_a_time or math.inf, demand.worker_ms / 1000, demand.apart_ms / 1000, wanted.cores)
+    if rate >= min(most, wanted.cores * 1000 / demand.cpu_ms):
         return math.inf, at_a_time or 0
     apart = 1 if shape.is_pooled else shape.processes
     arrivals = poisson_arrivals(rate / apart)

@@ -50,6 +50,7 @@ class Demand:
     server: Server
     cpu_ms: float  # of a request under load
     cpu_is_bound: bool  # it is at most this
+    worker_share: float  # of that time, what its worker process uses; the rest is other processes', such as a router's
     in_flight: float  # when that was measured
     per_second: float  # served then
     limited_by: str  # then
@@ -66,12 +67,22 @@ class Demand:
 
     @property
     def computing(self) -> Column:
-        """The CPU seconds of requests, as unequal as their response times alone."""
-        return self._as_unequal(self.cpu_ms / 1000)
+        """The seconds that requests compute in their worker process, as unequal as their response times alone."""
+        return self._as_unequal(self.worker_ms / 1000)
 
     @property
     def waiting(self) -> Column:
-        return self._as_unequal(self.wait_ms / 1000)
+        return self._as_unequal(self.apart_ms / 1000)
+
+    @property
+    def worker_ms(self) -> float:
+        """What a request computes in its worker process: no two of that process can at once."""
+        return self.cpu_ms * self.worker_share
+
+    @property
+    def apart_ms(self) -> float:
+        """What it waits for, and what other processes do for it."""
+        return self.wait_ms + self.cpu_ms - self.worker_ms
 
     def _as_unequal(self, mean: float) -> Column:
         return np.multiply(self.alone_ms, mean / float(self.alone_ms.mean()))
@@ -117,6 +128,7 @@ def from_loads(server: Server, alone: Sequence[Measured], busy: Sequence[Measure
     demand = Demand(
         server=server,
         cpu_ms=cpu_ms,
+        worker_share=statistics.median(map(worker_share, busy)) if server.processes == 1 else 1.0,
         cpu_is_bound=any(load.metrics.cpu_is_bound for load in busy),
         in_flight=shown.metrics.in_flight,
         per_second=statistics.median(load.metrics.per_second for load in busy),
@@ -129,6 +141,11 @@ def from_loads(server: Server, alone: Sequence[Measured], busy: Sequence[Measure
         doubts=[],
     )
     return with_doubts(demand, len(shown.pinned.server) if shown.pinned else server.processes, shown.sent.load.is_open)
+
+
+def worker_share(load: Measured) -> float:
+    """How much of a single worker's server is that worker."""
+    return load.cost.busiest_process_cpu_seconds / load.cost.cpu_seconds if load.cost and load.cost.cpu_seconds else 1.0
 
 
 def memory_of(server: Server, alone: Measured, busy: Measured) -> Memory:
@@ -160,7 +177,7 @@ def with_doubts(demand: Demand, cores: int, is_open: bool) -> Demand | str:
     if is_open:
         return replace(demand, doubts=tuple(doubts))
     inside = min(demand.in_flight, server.most_inside) / server.processes
-    least, most = bounds(server.processes, inside, demand.cpu_ms / 1000, demand.wait_ms / 1000, cores)
+    least, most = bounds(server.processes, inside, demand.worker_ms / 1000, demand.apart_ms / 1000, cores)
     if demand.per_second * MISFIT < least:
         served = f"{demand.in_flight:.0f} at a time, it served {demand.per_second:.3g} a second"
         return f"it does not fit the model: {served}, where it should at least {least:.3g}; something else queues"
