@@ -7,13 +7,16 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import psutil
 import pytest
 
+from common.cli import Failed, NotReady
 from common.running import directories
 from common.serving import folders
+from common.serving import process as serving_process
+from common.serving.process import Process
 from tests.processes import ROOT, Program, changed, copy_tree, one_line
 
 # Answers so many requests, and keeps the others waiting until their clients go.
@@ -126,6 +129,136 @@ def test_a_guard_whose_holder_is_gone_already_ends_the_command(tmp_path):
     assert guard.returncode == 128 + signal.SIGTERM
     if (tmp_path / "pid").exists():  # it may have been ended before its first word
         assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+
+
+# What a command leaves, whatever it does: a process that forks and changes its session, once or again and again, and ignores signals
+
+DAEMONS = """
+import os, signal, sys, time
+for number in (1, 2, 15): signal.signal(number, signal.SIG_IGN)
+folder, leader_stays, parents_stay = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
+leader = os.getpid()
+def note(): os.close(os.open(f"{folder}/{os.getpid()}", os.O_CREAT))
+note()
+for _ in range(4):
+    if os.fork(): time.sleep(leader_stays if os.getpid() == leader else parents_stay); sys.exit()
+    os.setsid(); note()
+time.sleep(1000)
+"""
+FAMILY, ORPHANS = ("1000", "1000"), ("1000", "0")
+
+
+def daemons(folder, leader_stays: str, parents_stay: str) -> Process:
+    command = [sys.executable, "-c", DAEMONS, str(folder), leader_stays, parents_stay]
+    return Process("daemons", command, log=folder.with_name("log"), grace=0.2)
+
+
+def wait_for_all(folder) -> list[int]:
+    deadline = time.monotonic() + 20
+    while len(found := os.listdir(folder)) < 5 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(found) == 5
+    return [int(name) for name in found]
+
+
+def living(pids: list[int]) -> list[int]:
+    """Zombies left out: who reaps them is not ours to decide."""
+    found = []
+    for pid in pids:
+        with suppress(psutil.Error):
+            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                found.append(pid)
+    return found
+
+
+@pytest.fixture
+def noted(tmp_path):
+    folder = tmp_path / "pids"
+    folder.mkdir()
+    return folder
+
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers")
+
+
+@LINUX
+@pytest.mark.parametrize("stay", [FAMILY, ORPHANS])
+def test_what_left_its_group_is_ended(noted, stay):
+    with daemons(noted, *stay):
+        pids = wait_for_all(noted)
+        assert len({os.getsid(pid) for pid in living(pids)}) > 1
+    assert living(pids) == []
+
+
+@LINUX
+def test_what_left_its_group_and_is_alone_is_ended(noted):
+    with daemons(noted, "0.3", "0") as process:
+        pids = wait_for_all(noted)
+        assert process.wait_at_most(20) == 0
+    assert living(pids) == []
+
+
+@pytest.mark.parametrize("stay", [FAMILY, ORPHANS])
+def test_nothing_is_left_of_a_guard_that_was_killed(noted, stay):
+    with daemons(noted, *stay) as process:
+        pids = wait_for_all(noted)
+        os.kill(process.guard, signal.SIGKILL)
+        while process.exit_code() is None:
+            time.sleep(0.02)
+        assert living(pids)
+    assert living(pids) == []
+
+
+@LINUX
+def test_a_command_is_told_of_its_guards_end(tmp_path):
+    """Even if nobody is left who could end it."""
+    says = "import signal, time; signal.signal(15, lambda *_: open('told', 'w').close()); open('ready', 'w').close(); time.sleep(1000)"
+    with Process("told", [sys.executable, "-c", says], root=tmp_path) as process:
+        wait_until_there(tmp_path / "ready")
+        os.kill(process.guard, signal.SIGKILL)
+        wait_until_there(tmp_path / "told")
+
+
+def wait_until_there(path) -> None:
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.02)
+
+
+def test_a_guard_that_is_stopped_ends_its_command_all_the_same(noted):
+    with daemons(noted, *FAMILY) as process:
+        pids = wait_for_all(noted)
+        os.kill(process.guard, signal.SIGSTOP)
+    assert living(pids) == []
+
+
+def test_what_somebody_stopped_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(serving_process, "STOPPED_SECONDS", 0.3)
+    for whom in ("pid", "guard"):
+        with Process("idle", [sys.executable, "-c", "import time; time.sleep(1000)"]) as process:
+            os.kill(getattr(process, whom), signal.SIGSTOP)
+            with pytest.raises(Failed, match="idle was stopped by a signal, and was ended"):
+                process.wait_at_most(1000)
+        assert living([process.pid, process.guard]) == []
+
+
+def test_nothing_is_waited_for_without_end():
+    idle = [sys.executable, "-c", "import time; time.sleep(1000)"]
+    with Process("idle", idle) as process, pytest.raises(Failed, match="idle did not end within 1 s, and was ended"):
+        process.wait_at_most(0.6)
+
+
+def test_a_guard_that_does_not_answer_is_given_up(monkeypatch, tmp_path, caplog):
+    mute = tmp_path / "mute.py"
+    mute.write_text("import time; time.sleep(1000)")
+    for name, value in {"GUARD": mute, "READY_SECONDS": 0.2, "END_SECONDS": 0.2}.items():
+        monkeypatch.setattr(serving_process, name, value)
+    process = Process("mute", [sys.executable], grace=0.1)
+    with pytest.raises(NotReady, match="mute did not start within 0"):
+        process.__enter__()
+    assert living([process.guard]) == []
+    assert "the guard of mute did not end within 0.4 s, and was killed" in caplog.text
 
 
 # What a run makes

@@ -13,6 +13,7 @@ import pytest
 from common.running.noise import MachineMeter
 from common.serving import accounting, cost
 from common.serving.cost import CostMeter
+from common.serving.process import Process
 
 # The end of a thread's status, as Linux 6.6 writes it where shadow stacks of users are compiled in.
 STATUS = """Mems_allowed:	1
@@ -157,6 +158,37 @@ def test_what_stands_beside_is_cut_off_with_the_server():
         assert meter.cpu_beside(-math.inf, cut_off_at)["postgres"] == pytest.approx(0.1, abs=0.02)
         assert meter.cpu_beside(*ALWAYS)["postgres"] == pytest.approx(0.6, abs=0.04)
         assert meter.cost_between(*ALWAYS).cpu_seconds < 0.05
+
+
+DAEMON = """
+import os, sys, time
+if os.fork(): sys.stdin.read() or time.sleep(1000)
+if os.fork(): os._exit(0)
+os.setsid()
+time.sleep(0.5)
+until = time.process_time() + 0.4
+while time.process_time() < until: pass
+open(sys.argv[1], "w").close()
+time.sleep(1000)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody adopts a daemon")
+def test_what_a_server_sends_into_the_background_is_its_cost(tmp_path):
+    """The guard has adopted it."""
+    over = tmp_path / "over"
+    with Process("daemon", [sys.executable, "-c", DAEMON, str(over)]) as server:
+        meter = CostMeter(server.pid, guard=server.guard)
+        deadline = time.monotonic() + 30
+        while not over.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+            meter.look()
+        meter.end()
+    used = meter.cost_between(*ALWAYS)
+    assert used.cpu_seconds >= 0.4
+    assert used.busiest_process_cpu_seconds == pytest.approx(0.4, abs=0.1)
+    assert used.peak_threads in (2, 3)  # without the guard's own
 
 
 def test_looking_takes_less_than_a_hundredth_of_a_core():

@@ -1,5 +1,6 @@
 """What load to send: ab's, Locust's and wrk2's ideas of a load, as one value."""
 
+import math
 import shlex
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -61,6 +62,14 @@ class Load:
     def most_requests(self) -> int | None:
         """The most requests that it can send; None: as many as fit into its time."""
         return schedule.count(self.schedule) if self.is_open else self.requests
+
+    @property
+    def longest_seconds(self) -> float:
+        """By then each request has its outcome, whatever the server does."""
+        if self.is_open:
+            return schedule.latest_start(self.schedule) + (self.timeout if self.grace is None else self.grace)
+        one_after_the_other = math.inf if self.requests is None else math.ceil(self.requests / self.concurrency) * self.timeout
+        return min(one_after_the_other, math.inf if self.seconds is None else self.seconds)
 
     def burst(self, requests: int) -> "Load":
         """The same request this many times, all at once."""

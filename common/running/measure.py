@@ -25,6 +25,7 @@ from common.client.sent import Sent
 from common.results import files
 from common.results.facts import WarmUp
 from common.results.record import Measured, Search
+from common.running.find_rate import MOST_SECONDS
 from common.running.noise import MachineMeter, Patience
 from common.running.sizing import PlannedLoad
 from common.serving import cores, folders
@@ -38,7 +39,8 @@ from common.serving.scenario import Scenario
 from common.serving.site import Site
 
 Look = Callable[[], None]
-LOOK_EVERY = 0.25
+GENERATOR_SECONDS = 60.0  # to start, and to save a million requests
+LONGEST_SEARCH = 2 * MOST_SECONDS  # the last probe may have begun just before its deadline
 CALIBRATIONS, CALIBRATION_STEPS = 5, 100_000
 LONGEST_WAIT = 65.0  # for ports: a minute of TIME_WAIT and a bit
 MOST_OPENED = 10_000  # connections a second, by the load generator
@@ -65,7 +67,7 @@ def measure(
     waited_for_quiet = patience.wait(outside=list(site.outside.values()), tell=tell)
     calibration_ms = time_fixed_work(server_cores)
     try:
-        meter = CostMeter(site.server.pid, {process.name: process.pid for process in site.beside} | site.outside)
+        meter = CostMeter(site.server.pid, {process.name: process.pid for process in site.beside} | site.outside, site.server.guard)
     except psutil.Error:
         site.check()
         raise Failed(f"{scenario.name} ended before the load was sent{site.server.log_tail()}") from None
@@ -172,35 +174,47 @@ def generator_command(site: Site, load: Load) -> list[str]:
 def send_load(site: Site, load: Load, directory: Path, tell: Tell, label: str, looks: Sequence[Look] = ()) -> Sent:
     with folders.temporary() as folder:
         path = folder / "load.json"
-        run_generator(site, load, path, directory, tell, label, looks)
+        run_generator(site, load, path, directory, tell, label, load.longest_seconds, looks)
         return files.read(path, Sent)
 
 
 def search_rate(site: Site, load: Load, target: str, directory: Path, tell: Tell, meter: CostMeter) -> Search:
     with folders.temporary() as folder:
         path = folder / "load.json"
-        run_generator(site, load, path, directory, tell, f"searching the rate for {target}", [meter.look], ["--find-rate", target])
+        label = f"searching the rate for {target}"
+        run_generator(site, load, path, directory, tell, label, LONGEST_SEARCH, [meter.look], ["--find-rate", target])
         return files.read(path, Search)
 
 
 def run_generator(
-    site: Site, load: Load, path: Path, directory: Path, tell: Tell, label: str, looks: Sequence[Look], more: Sequence[str] = ()
+    site: Site,
+    load: Load,
+    path: Path,
+    directory: Path,
+    tell: Tell,
+    label: str,
+    longest: float,
+    looks: Sequence[Look],
+    more: Sequence[str] = (),
 ) -> None:
     """Run the load generator in a process of its own until it has left its record at this path."""
     progress = path.with_name("progress")
     heard = ["-q"] if tell is silent else ["--progress", str(progress)]
-    told_to_stop = False
     command = [*generator_command(site, load), *heard, "--json", str(path), *more]
     log = directory / f"{site.scenario.name}.load.log"
     afterwards = cores.told_for_afterwards()  # a database may work on for long at what was cut off
+    told_to_stop = False
+
+    def look() -> None:
+        nonlocal told_to_stop
+        tell(f"{site.scenario.name} · {label}\n{progress.read_text() if progress.exists() else ''}")
+        if not told_to_stop and generator.pid and not site.lives():
+            with suppress(ProcessLookupError):
+                os.kill(generator.pid, signal.SIGINT)  # it still saves what it has
+            told_to_stop = True
+
     with Process("the load generator", command, afterwards | hand_over({site.url: site.carried}), log) as generator, looking(looks):
-        while generator.exit_code() is None:
-            tell(f"{site.scenario.name} · {label}\n{progress.read_text() if progress.exists() else ''}")
-            if not told_to_stop and generator.pid and not site.lives():
-                with suppress(ProcessLookupError):
-                    os.kill(generator.pid, signal.SIGINT)  # it still saves what it has
-                told_to_stop = True
-            time.sleep(LOOK_EVERY)
+        generator.wait_at_most(longest + GENERATOR_SECONDS, look)
     if not path.exists():
         site.check()
         raise Failed(f"the load generator ended with exit code {generator.exit_code()} and no record{generator.log_tail()}")

@@ -30,7 +30,7 @@ def search_scenario(scenario: Scenario, target: Target, options: RunOptions, dir
         serving(scenario, load, directory, database, latency_ms=scenario.latencies_ms[0], pin=options.pin, tell=tell) as site,
     ):
         warm_up(site, load, directory, tell)
-        meter = CostMeter(site.server.pid)
+        meter = CostMeter(site.server.pid, guard=site.server.guard)
         search = search_rate(site, load, target.text, directory, tell, meter)
         meter.end()
         site.check()

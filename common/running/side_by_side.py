@@ -25,7 +25,7 @@ from common.results.looks import LOOKS, next_look
 from common.results.pairs import Pair, Restart, judge_pair
 from common.running.in_turn import ANSWERS_LONG
 from common.running.machine import describe_machine
-from common.running.measure import LOOK_EVERY, warm_up
+from common.running.measure import GENERATOR_SECONDS, warm_up
 from common.running.sizing import PlannedLoad, RunOptions, plan_loads
 from common.serving import cores, folders
 from common.serving.postgres import Server
@@ -36,6 +36,7 @@ from common.serving.site import Serving, Site
 RESTART_SECONDS = 4.0  # of load on both, once they are up
 LONGEST_SECONDS = 30.0  # slow answers may stretch it to this
 SLOWEST_OF_ITS_TIME = 4  # or to this part of the time, if that is limited
+MOST_UNANSWERED = 8  # slices of a restart that may end by a timeout before its time is up
 OF_ITS_TIME = 10  # a restart lasts at most this fraction of the whole, or there would be too few
 
 
@@ -164,21 +165,22 @@ def ask_in_turn(sites: Sequence[Site], load: Load, lasts: tuple[float, float], f
         path = folder / "slices.json"
         carried = hand_over({site.url: site.carried for site in sites})
         with Process("the client of both", command_for(sites, load, lasts, first, path), carried, directory / "in_turn.log") as client:
-            while client.exit_code() is None:
-                for site in sites:
-                    site.check()
-                time.sleep(LOOK_EVERY)
+            client.wait_at_most(lasts[1] + MOST_UNANSWERED * load.timeout + GENERATOR_SECONDS, lambda: check_all(sites))
         if client.exit_code() or not path.exists():
-            for site in sites:
-                site.check()
+            check_all(sites)
             raise Failed(f"the client of both ended with exit code {client.exit_code()}{client.log_tail()}")
         found = json.loads(path.read_text(encoding="utf-8"))
     return msgspec.convert({"first": first, **found}, Restart)
 
 
+def check_all(sites: Sequence[Site]) -> None:
+    for site in sites:
+        site.check()
+
+
 def command_for(sites: Sequence[Site], load: Load, lasts: tuple[float, float], first: int, path: Path) -> list[str]:
     urls = [site.url + load.target for site in sites]
-    roots = [str(site.server.pid) for site in sites]
+    roots = [str(site.server.guard) for site in sites]  # they adopt what a server leaves behind
     seconds, most = map(str, lasts)
     options = ["--seconds", seconds, "--most", most, "--first", str(first), "--json", str(path), "--load", load.identity, "--roots", *roots]
     return [sys.executable, "-m", "common.running.in_turn", *urls, *options]

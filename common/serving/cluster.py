@@ -16,6 +16,7 @@ from common.serving.places import HOST
 from common.serving.process import Process, how_to_install
 
 SUPERUSER = "postgres"
+INITDB_SECONDS = 120.0
 LIBPQ = ("PG",)  # how the names of its variables begin
 
 
@@ -69,7 +70,7 @@ class Cluster:
     def _run(self, name: str, command: list[str], log: Path) -> int:
         """Its exit code."""
         with Process(name, command, log=log, user=self.user, without=LIBPQ) as process:
-            return process.wait()
+            return process.wait_at_most(INITDB_SECONDS)
 
 
 def programs() -> Path:

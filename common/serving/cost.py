@@ -79,17 +79,22 @@ class Group:
 
 
 class CostMeter:
-    """Starts measuring when created; call `look` now and then during the load, and `end` after it."""
+    """Starts measuring when created; call `look` now and then during the load, and `end` after it.
 
-    def __init__(self, pid: int, beside: Mapping[str, int] | None = None) -> None:
+    `guard` is the server's: it adopts the processes that a server leaves behind (a daemon's), and reaps them. It does nothing else
+    meanwhile, so its tree uses what the server does.
+    """
+
+    def __init__(self, pid: int, beside: Mapping[str, int] | None = None, guard: int = 0) -> None:
         self._pid = pid
-        self._server, self._us = Group(pid), Group(os.getpid())
+        self._guard = guard
+        self._server, self._us = Group(guard or pid), Group(os.getpid())
         self._beside = {name: Group(root) for name, root in (beside or {}).items()}
         self._groups = [self._server, self._us, *self._beside.values()]
         self._each: dict[int, Samples] = {}  # each of the server's processes alone
         self._finding, self._weighing = Seldom(MOST_OF_A_CORE), Seldom(MOST_OF_A_CORE)
         self._memory = self._largest = self._threads = 0  # at their peaks
-        self._switches_before = switches(pid)
+        self._switches_before = self._read_switches()
         self._switches = (0, 0)
         self.look()
 
@@ -106,7 +111,10 @@ class CostMeter:
         everyone = accounting.see_all()
         for group in self._groups:
             group.find(everyone)
-        self._threads = max(self._threads, sum(everyone[pid].threads for pid in self._server.alive))
+        self._threads = max(self._threads, sum(everyone[pid].threads for pid in self._of_server()))
+
+    def _of_server(self) -> list[int]:
+        return [pid for pid in self._server.alive if pid != self._guard]
 
     def _read_clocks(self) -> None:
         clocks = accounting.cpu_clocks({pid for group in self._groups for pid in group.alive})
@@ -114,14 +122,23 @@ class CostMeter:
         last = self._server.together[-1][0] if self._server.together else None
         for group in self._groups:
             group.look(now, clocks)
-        for pid in self._server.alive:
+        for pid in self._of_server():
             if pid in clocks:
                 samples = self._each.setdefault(pid, [] if last is None else [(last, 0.0)])  # a new process had used nothing by then
                 samples.append((now, clocks[pid]))
 
+    def _read_switches(self) -> dict[int, tuple[int, int]]:
+        """Of the server, and of what its guard has adopted."""
+        counted = switches(self._pid)
+        for adopted in psutil.Process(self._guard).children() if self._guard else []:
+            if adopted.pid != self._pid:
+                with suppress(psutil.Error):
+                    counted |= switches(adopted.pid)
+        return counted
+
     def _weigh(self) -> None:
         memory = [0]
-        for pid in self._server.alive:
+        for pid in self._of_server():
             with suppress(psutil.Error):
                 memory.append(accounting.memory(pid))
         self._memory = max(self._memory, sum(memory))
@@ -131,7 +148,7 @@ class CostMeter:
         """The last look, after the load."""
         self.look(everything=True)
         try:
-            after = switches(self._pid)
+            after = self._read_switches()
         except psutil.Error:
             return
         grown = [
@@ -142,7 +159,7 @@ class CostMeter:
 
     def cost_between(self, start: float, end: float) -> Cost | None:
         """The cost between two clock times, for the load alone; None if the server was never seen running."""
-        if not self._server.together:
+        if not self._server.together or not self._each:
             return None
         used = grown_between(start, end, self._server.together)
         return Cost(

@@ -4,7 +4,9 @@
 
 The process that starts a guard keeps the other end of its stdin. However that process ends
 (even by SIGKILL), the kernel closes the pipe, and the guard ends the command's whole
-process group: with the signal, then after the grace with SIGKILL. The first line of stdout is the command's process id.
+process group: with the signal, then after the grace with SIGKILL; and then, where the system has subreapers, whatever has left
+that group. If the guard itself is killed, the kernel sends the command the signal, where the system can.
+The first line of stdout is the command's process id.
 The command runs as USER, or as our own user if that is ''.
 """
 
@@ -17,14 +19,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+LIBC = ctypes.CDLL(None)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CANNOT_RUN = 126  # as a shell says it
 MOST_DESCRIPTORS = 65_536  # requested where the system sets no limit
+ORPHANS_SECONDS = 5.0  # to end what left the group, each time with its children
 
 
 def group_lives(group: int) -> bool:
@@ -37,7 +41,7 @@ def group_lives(group: int) -> bool:
     return True
 
 
-def end_group(group: int, number: int, grace: float, meanwhile: Callable[[], None] = lambda: None) -> None:
+def end_group(group: int, number: int, grace: float, meanwhile: Callable[[], object] = lambda: None) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
     deadline = time.monotonic() + grace
@@ -51,8 +55,16 @@ def end_group(group: int, number: int, grace: float, meanwhile: Callable[[], Non
 
 def adopt_orphans() -> None:
     """Become the reaper, if the system can: in a container often nothing else reaps, and a zombie still counts in its group."""
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    with suppress(AttributeError):
+        LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_with_guard(guard: int, number: int) -> None:
+    """Let this process get the signal when its guard is killed, if the system can."""
+    with suppress(AttributeError):
+        LIBC.prctl(PR_SET_PDEATHSIG, number)
+        if os.getppid() != guard:
+            os.kill(os.getpid(), number)
 
 
 def reap(wanted: int) -> int:
@@ -63,10 +75,33 @@ def reap(wanted: int) -> int:
             return os.waitstatus_to_exitcode(status)
 
 
-def reap_ended() -> None:
-    with suppress(ChildProcessError):
+def reap_ended() -> bool:
+    """Reap what has ended; False if we have no child left."""
+    try:
         while os.waitpid(-1, os.WNOHANG) != (0, 0):
             pass
+    except ChildProcessError:
+        return False
+    return True
+
+
+def children() -> Iterator[int]:
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            with open(f"/proc/{name}/stat", "rb") as file:
+                parent = int(file.read().rpartition(b")")[2].split()[1])
+            if parent == os.getpid():
+                yield int(name)
+
+
+def end_orphans() -> None:
+    """End what has left the group: what these had started becomes ours in turn."""
+    deadline = time.monotonic() + ORPHANS_SECONDS
+    while reap_ended() and time.monotonic() < deadline:
+        for child in children():
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(child, signal.SIGKILL)
+        time.sleep(0.005)
 
 
 def end_with_holder(group: int, number: int, grace: float) -> None:
@@ -100,13 +135,16 @@ def main(number: int, grace: float, user: str, command: list[str]) -> int:
     allow_descriptors()
     adopt_orphans()
 
-    def own_signals() -> None:
+    guard = os.getpid()
+
+    def begin() -> None:
         for ending in SIGNALS:
             signal.signal(ending, signal.SIG_DFL)
+        end_with_guard(guard, number)
 
     become = identity(user) if user else {}
     try:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, preexec_fn=own_signals, **become)
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, preexec_fn=begin, **become)
     except OSError as error:
         os.write(2, f"cannot run {command[0]}: {error.strerror}\n".encode(errors="replace"))
         return CANNOT_RUN
@@ -116,6 +154,7 @@ def main(number: int, grace: float, user: str, command: list[str]) -> int:
         os.write(1, f"{child.pid}\n".encode())
     code = child.returncode = reap(child.pid)
     end_group(child.pid, number, grace, meanwhile=reap_ended)
+    end_orphans()
     return 128 - code if code < 0 else code
 
 

@@ -1,7 +1,10 @@
 """Starts a process, waits until it serves, and ends it with everything it started."""
 
+import logging
 import os
 import re
+import secrets
+import select
 import shutil
 import signal
 import socket
@@ -9,9 +12,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from common.cli import Failed, NotInstalled, NotReady
+import psutil
+
+from common.cli import Failed, NotInstalled, NotReady, to_the_end
 from common.serving.cores import only_on
 from common.serving.places import HOST, ROOT, short_path
 from common.serving.priority import give_way, give_way_as_session
@@ -23,6 +29,9 @@ GRACE_SECONDS = 0.5  # from the first signal to SIGKILL: what a server still wor
 END_SECONDS = 10.0
 LOG_LINES, TAIL_BYTES = 12, 16_384  # of a log, shown and read for it
 LONGEST_LINE = 2**20  # a longer one is counted in as pieces
+STOPPED_SECONDS = 5.0  # that a process may stay stopped by a signal while we wait for its end
+LOOK_EVERY = 0.25
+MARK = "DJANGO_SYNC_OR_ASYNC_COMMAND"  # in the environment of a command and of all that it starts
 DECIDING = (
     *("WEB_CONCURRENCY", "GUNICORN_CMD_ARGS", "UVICORN_", "UWSGI_", "DJANGO_SETTINGS_MODULE"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR"),  # every new HTTP client reads them: 0.1 to 20 ms
@@ -97,6 +106,8 @@ class Process:
         self._gives_way = gives_way
         self._guard: subprocess.Popen[bytes] | None = None
         self._logged_before = 0  # bytes, by earlier processes
+        self._mark = secrets.token_hex(8)
+        self._leader: psutil.Process | None = None
         self.pid = 0
 
     def __enter__(self) -> "Process":
@@ -117,7 +128,7 @@ class Process:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=stderr,
-                    env={**surroundings(self._without, self._root), "PATH": search_path(), **self._environment},
+                    env={**surroundings(self._without, self._root), "PATH": search_path(), MARK: self._mark, **self._environment},
                     cwd=self._root,
                     start_new_session=True,
                 )
@@ -126,30 +137,106 @@ class Process:
         finally:
             if stderr is not None:
                 stderr.close()
-        if self._gives_way:
-            give_way(self._guard.pid)  # in time: the guard's interpreter starts before the command does
-        assert self._guard.stdout is not None
-        self.pid = int(self._guard.stdout.readline() or 0)
-        if self._gives_way:
-            give_way_as_session(self.pid)
+        try:
+            if self._gives_way:
+                give_way(self._guard.pid)  # in time: the guard's interpreter starts before the command does
+            self.pid = self._hear_process_id()
+            with suppress(psutil.Error):  # it has ended already
+                self._leader = psutil.Process(self.pid)
+            if self._gives_way:
+                give_way_as_session(self.pid)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
+    def _hear_process_id(self) -> int:
+        assert self._guard is not None
+        assert self._guard.stdout is not None
+        answer = select.poll()
+        answer.register(self._guard.stdout)
+        if not answer.poll(READY_SECONDS * 1000):
+            raise NotReady(f"{self.name} did not start within {READY_SECONDS:g} s")
+        return int(self._guard.stdout.readline() or 0)
+
     def __exit__(self, *error: object) -> None:
+        if self._guard is not None:
+            to_the_end(self._end_all)
+
+    def _end_all(self) -> None:
+        """The guard does it; what a guard leaves that was killed, we end ourselves."""
         guard = self._guard
-        if guard is None or guard.stdin is None or guard.stdout is None:
-            return
+        assert guard is not None
+        assert guard.stdin is not None
+        assert guard.stdout is not None
         guard.stdin.close()
+        guard.send_signal(signal.SIGCONT)  # it may have been stopped
+        seconds = 2 * self._grace + END_SECONDS
         try:
-            guard.wait(self._grace + END_SECONDS)
-        finally:
-            guard.stdout.close()
+            guard.wait(seconds)
+        except subprocess.TimeoutExpired:
+            logging.getLogger(__name__).warning("the guard of %s did not end within %g s, and was killed", self.name, seconds)
+            guard.kill()
+            guard.wait(END_SECONDS)
+        guard.stdout.close()
+        if guard.returncode < 0:
+            self._end_left()
+
+    def _end_left(self) -> None:
+        """What got the signal when its guard died has the grace to end; the rest is killed."""
+        now = time.monotonic()
+        while (left := self._left()) and time.monotonic() < now + self._grace + END_SECONDS:
+            for process in left if time.monotonic() > now + self._grace else []:
+                with suppress(psutil.Error):
+                    process.kill()
+            time.sleep(0.02)
+
+    def _left(self) -> list[psutil.Process]:
+        """What bears our mark or is in the command's group (nginx and PostgreSQL write over their environment), and what these started."""
+        found: dict[int, psutil.Process] = {}
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, ProcessLookupError):
+                ours = self._is_in_group(process) or process.ppid() in found or process.environ().get(MARK) == self._mark
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
+                    found[process.pid] = process
+        return list(found.values())
+
+    def _is_in_group(self, process: psutil.Process) -> bool:
+        """The group's number may be another's by now: then its leader is a different one."""
+        if not self.pid or os.getpgid(process.pid) != self.pid:
+            return False
+        return not psutil.pid_exists(self.pid) or psutil.Process(self.pid) == self._leader
 
     def exit_code(self) -> int | None:
         return self._guard.poll() if self._guard else None
 
+    @property
+    def guard(self) -> int:
+        """The process that adopts what the command's own processes leave behind."""
+        return self._guard.pid if self._guard else 0
+
     def wait(self) -> int:
         assert self._guard is not None
         return self._guard.wait()
+
+    def wait_at_most(self, seconds: float, look: Callable[[], None] = lambda: None) -> int:
+        """Wait for its end, looking at what goes on meanwhile; Failed if it takes longer, or if somebody has stopped it."""
+        began = at_work = time.monotonic()
+        while (code := self.exit_code()) is None:
+            look()
+            now = time.monotonic()
+            if now > began + seconds:
+                raise Failed(f"{self.name} did not end within {seconds:,.0f} s, and was ended{self.log_tail()}")
+            at_work = at_work if self._is_stopped() else now
+            if now > at_work + STOPPED_SECONDS:
+                raise Failed(f"{self.name} was stopped by a signal, and was ended")
+            time.sleep(LOOK_EVERY)
+        return code
+
+    def _is_stopped(self) -> bool:
+        with suppress(psutil.Error):
+            return psutil.STATUS_STOPPED in (psutil.Process(self.guard).status(), psutil.Process(self.pid).status())
+        return False
 
     def log_size(self) -> int:
         return self.log.stat().st_size if self.log is not None and self.log.exists() else 0
