@@ -5,6 +5,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -21,10 +22,11 @@ from psycopg import sql
 from common.cli import Failed, NotInstalled
 from common.client.progress import silent
 from common.serving import cluster, cores, folders, postgres
+from common.serving.databases import LOCKS, OURS
 from common.serving.places import HOST
 from common.serving.ports import free_port
-from common.serving.postgres import OURS, Server
-from tests.processes import TINY, Program, changed, copy_tree, one_line, records, run, said
+from common.serving.postgres import Server
+from tests.processes import ROOT, TINY, Program, changed, copy_tree, one_line, records, run, said
 
 TABLES = "CREATE TABLE seeded AS SELECT gen_random_uuid() AS id, 7 AS number;"
 COUNTS = changed(
@@ -334,6 +336,19 @@ def test_nothing_is_left_when_the_driver_is_killed(tree):
         assert program.left_files() == []
 
 
+def test_a_second_interrupt_does_not_keep_the_first_from_cleaning_up(tree):
+    with Program(tree, "scenarios/a_endless.py") as program:
+        program.wait_for("bin/postgres", "-D")
+        for _ in range(20):
+            if program.process.poll() is None:
+                program.process.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+        assert program.finish(60) in (130, -signal.SIGINT)  # the last may come when Python has ended already
+        assert one_line(program.stderr), program.stderr
+        assert program.left_over() == []
+        assert program.left_files() == []
+
+
 def test_it_is_killed_in_the_middle_of_a_load(tree):
     """The load's record says so, and the next scenario has one again."""
     with Program(tree, "-m", "common.suite", "a_endless", "counts") as program:
@@ -400,7 +415,9 @@ def theirs(own):
         connection.execute("CREATE DATABASE precious")
     with psycopg.connect(**own.arguments("precious")) as connection:
         connection.execute("CREATE TABLE seeded AS SELECT 1 AS number")
-    return own.variables()
+    with psycopg.connect(**own.arguments(), autocommit=True) as ours:  # what this module's own has made is nobody's leftover
+        ours.execute("SELECT pg_advisory_lock(%s, %s)", (LOCKS, int(own._number, 16)))
+        yield own.variables()
 
 
 def databases(own: Server) -> set[str]:
@@ -430,6 +447,71 @@ def test_databases_of_ours_bear_our_name(own, theirs, tree):
         assert program.finish() == 130
         assert program.left_over() == []
     assert databases(own) == before
+
+
+KILLED = (
+    "import os, pathlib, signal\nfrom common.client.progress import silent\nfrom common.serving import postgres\n"
+    "with postgres.server(silent) as server:\n    server.serve(5, pathlib.Path())\n"
+    "    print(server.fresh('killed', 'SELECT 1')['PGDATABASE'], flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+)
+
+
+@pytest.fixture
+def begin(own, theirs, monkeypatch, logs):
+    """Begin a run in the user's own; all runs of a test have the same process id, as in containers."""
+    for name, value in theirs.items():
+        monkeypatch.setenv(name, value)
+    with ExitStack() as stack:
+
+        def begin_one() -> Server:
+            server = stack.enter_context(postgres.server(silent))
+            server.serve(5, logs)
+            return server
+
+        yield begin_one
+
+
+def test_runs_with_one_process_id_have_databases_of_their_own(own, begin):
+    before = databases(own)
+    first, second = begin(), begin()
+    names = [server.fresh("same", TABLES)["PGDATABASE"] for server in (first, second)]
+    begin()  # one more begins, and looks for what others have left
+    for server, name in zip((first, second), names, strict=True):
+        assert ask(server, "SELECT number FROM seeded", dbname=name) == [(7,)]
+    first.__exit__()
+    assert {name for name in databases(own) - before if "same" in name} == {names[1]}
+
+
+def test_databases_of_a_killed_run_are_dropped_by_the_next(own, begin):
+    before = databases(own)
+    alike = [f"{OURS}{rest}" for rest in ("production", "5688_5cea32e7", "0000beef")]
+    for name in alike:
+        own.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    killed = subprocess.run([sys.executable, "-c", KILLED], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert killed.stdout.strip() in databases(own), killed.stderr
+    deadline = time.monotonic() + 20
+    while databases(own) > {*before, *alike} and time.monotonic() < deadline:  # PostgreSQL notices its end in a moment
+        begin()
+    assert databases(own) == {*before, *alike}
+    for name in alike:
+        own.drop(name)
+
+
+def test_a_run_that_lost_its_session_goes_on(own, begin, logs):
+    server = begin()
+    first = server.fresh("lost", TABLES)["PGDATABASE"]
+    ask(own, f"SELECT pg_terminate_backend({server._session.info.backend_pid}, 10000)")
+    begin()  # takes it for a run that has ended
+    assert first not in databases(own)
+    server.serve(5, logs)
+    assert ask(server, "SELECT number FROM seeded", dbname=server.fresh("lost", TABLES)["PGDATABASE"]) == [(7,)]
+
+
+def test_names_that_begin_alike_have_databases_of_their_own(own):
+    long = "a_scenario_with_quite_a_long_name"
+    names = {own.fresh(f"{long}{end}", TABLES)["PGDATABASE"] for end in ("", "_pool", "_pool_2")}
+    assert len(names) == 3
+    assert all(len(name) <= postgres.LONGEST_NAME for name in names)
 
 
 @pytest.mark.parametrize(

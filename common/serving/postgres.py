@@ -16,14 +16,14 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import Conninfo
 
-from common.cli import Failed
+from common.cli import Failed, to_the_end
 from common.client.progress import Tell
 from common.serving.cluster import LIBPQ, SUPERUSER, Cluster
+from common.serving.databases import OURS, abandoned, hold_number, new_number
 from common.serving.places import HOST
 from common.serving.ports import free_port
 from common.serving.process import Process, wait_until
 
-OURS = "django_sync_or_async_"  # every database of ours in the user's own server
 LONGEST_NAME = 63  # PostgreSQL's limit
 CONNECT_SECONDS = 5
 STOP_SECONDS = 20.0
@@ -44,6 +44,7 @@ class Server(ABC):
         self._tell = tell
         self._made: set[str] = set()
         self._seeded: set[str] = set()
+        self._number = new_number()  # in the names of its databases
 
     def __enter__(self) -> "Server":
         return self
@@ -76,12 +77,12 @@ class Server(ABC):
 
     def fresh(self, name: str, tables: str) -> dict[str, str]:
         """Copy the tables into a new database for this name; return the variables by which libpq finds it."""
-        template = f"{OURS}{os.getpid()}_{hashlib.sha256(tables.encode()).hexdigest()[:8]}"
+        template = f"{OURS}{self._number}_{digest(tables)}"
         if template not in self._seeded:
             self._create(template, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(template)))
             self._seed(template, name, tables)
             self._seeded.add(template)
-        database = f"{template}_{name.replace('/', '_')}"[:LONGEST_NAME]
+        database = f"{OURS}{self._number}_{digest(name + tables)}_{name.replace('/', '_')}"[:LONGEST_NAME]
         copy = "CREATE DATABASE {} TEMPLATE {}" + (" STRATEGY file_copy" if int(self.ask("SHOW server_version_num")) >= 150_000 else "")
         self._create(database, sql.SQL(copy).format(sql.Identifier(database), sql.Identifier(template)))
         return {**self.variables(), "PGDATABASE": database}
@@ -207,21 +208,48 @@ class Private(Server):
 
 
 class UsersOwn(Server):
-    """The user's own server, named by PGHOST: we only add databases of ours, and drop them again."""
+    """The user's own server, named by PGHOST: we only add databases of ours, and drop them again, also those of runs that were killed."""
 
     def __init__(self, tell: Tell) -> None:
         super().__init__(tell)
         self.name = f"your PostgreSQL at PGHOST={os.environ['PGHOST']}"
+        self._session: psycopg.Connection[Any] | None = None  # while it lasts, our databases are ours
 
     def __exit__(self, *error: object) -> None:
-        for database in self._made:
+        to_the_end(self._drop_all)
+
+    def _drop_all(self) -> None:
+        while self._made:
+            database = min(self._made)
             try:
                 self.drop(database)
             except Failed as problem:
                 logging.getLogger(__name__).warning("database %s could not be dropped: %s", database, problem)
+            self._made.remove(database)
+        if self._session is not None:
+            self._session.close()
 
     def serve(self, max_connections: int, directory: Path) -> None:
+        if not self._holds():
+            self._hold()
         self.version = self.ask("SHOW server_version")
+
+    def _holds(self) -> bool:
+        """False also if the server has ended our session meanwhile."""
+        with suppress(psycopg.Error):
+            return self._session is not None and self._session.execute("SELECT 1") is not None
+        return False
+
+    def _hold(self) -> None:
+        try:
+            self._session = psycopg.connect(**self.arguments(), autocommit=True)
+            self._number = hold_number(self._session)
+            leftovers = abandoned(self._session)
+        except psycopg.Error as error:
+            raise self._failure(error) from None
+        for database in leftovers:
+            with suppress(Failed):  # it is another user's, or another run was faster
+                self.drop(database)
 
     def address(self) -> tuple[str, int]:
         host, port = os.environ["PGHOST"], os.environ.get("PGPORT", "5432")
@@ -250,6 +278,10 @@ class UsersOwn(Server):
                 return {"postgres": session.ppid()} if is_here and session.name().startswith("post") else {}
         except (psycopg.Error, psutil.Error):
             return {}
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def is_local(address: str) -> bool:
