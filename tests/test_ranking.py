@@ -75,8 +75,8 @@ def test_what_fails_never_leads_and_is_named():
 
 
 def test_what_the_load_generator_limited_is_named():
-    text = answer(single("a", 100), single("b", 200), single("c", 900, busiest=0.95))
-    assert text.endswith("Left out: c (no run of it counts).")
+    text = answer(single("a", 100), single("b", 200), single("c", 900, busiest=0.95), single("d", 900, busiest=0.95))
+    assert text.endswith("Left out: c and d (no run counts).")
 
 
 def test_what_is_only_a_bound_neither_leads_nor_follows():

@@ -80,6 +80,13 @@ def test_a_disturbed_row_is_marked_and_still_ranked():
     assert "close chromium, or use --rounds 10" in text
 
 
+def test_what_disturbed_all_is_not_said_of_each():
+    text = shown(*(of_rounds(name, [rate], disturbed="chromium") for name, rate in zip("abcd", (100, 80, 60, 40), strict=True)))
+    assert "~ disturbed: all scenarios 1 of 1 run, counted (chromium)" in text
+    text = shown(*(of_rounds(name, [100], disturbed="chromium" * (name != "a")) for name in "abcd"))
+    assert "~ disturbed: b, c and d 1 of 1 run, counted (chromium)" in text
+
+
 def test_disturbed_runs_are_left_out_of_rates_only_where_three_calm_ones_are():
     few = shown(of_rounds("a", [100, 102]), of_rounds("a", [50, 51], disturbed="chromium"))
     assert "a 2 of 4 runs, counted" in few
@@ -182,6 +189,15 @@ def test_the_answers_come_last_as_their_study_has_written_them():
     assert "tests: With threads it is twice as fast. So use them. One run each: no interval can be given." in text
     assert "Of 1 claims: 1 reproduced." in text
     assert "tests: a serves most: 2.00x what b does" in text
+
+
+def test_many_answers_get_a_line_each():
+    written = {"tests": Judgement([], [f"This is answer {number}." for number in range(6)])}
+    console = Console(file=io.StringIO(), width=120)
+    for part in draw_answers(written, of_a_second("a", 100)):
+        console.print(part)
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    assert lines[1:7] == ["tests: This is answer 0.", *(f"This is answer {number}." for number in range(1, 6))]
 
 
 def test_what_was_nearest_to_full_is_said_where_nothing_was():

@@ -38,6 +38,7 @@ from common.results.words import (
 
 WITH_INTERVAL = (TO_BASELINE,)  # other columns show only the middle: the page has all intervals
 LEAST_ROOM = 12  # for "limited by", which wraps
+IN_ONE_PARAGRAPH = 5  # sentences; of more, each gets a line
 GOES_FIRST = (OF_IDEAL, "MB", "p50 ms")  # if a line has no room for all
 
 
@@ -80,7 +81,8 @@ def draw_answers(judged: Mapping[str, Judgement], runs: Sequence[ScenarioRun]) -
         if comparisons:
             answer = answer_study(comparisons, judgement.answers)
             beside = f"{answer.sure} {tell_verdicts(judgement.claims)}".strip()
-            yield Group(Text.assemble((f"{study}: ", "bold"), answer.said), Text(beside, style="dim"))
+            said = "\n".join(answer.sentences) if len(answer.sentences) > IN_ONE_PARAGRAPH else answer.said
+            yield Group(Text.assemble((f"{study}: ", "bold"), said), Text(beside, style="dim"))
 
 
 def describe_setting(comparison: LoadComparison) -> str:

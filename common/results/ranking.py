@@ -58,8 +58,9 @@ class Ranking:
         """Those that might lead, for all that is known, and those that fail."""
         reasons = {row.scenario: why for row in comparison.rows if (why := self._why_not(row))}
         measured = {row.scenario for row in comparison.rows}
-        reasons |= {name: "no run of it counts" for name in comparison.scenarios if name not in measured}
-        return [f"Left out: {join_words([f'{name} ({why})' for name, why in reasons.items()])}."] if reasons else []
+        reasons |= {name: "no run counts" for name in comparison.scenarios if name not in measured}
+        names = {why: [name for name in reasons if reasons[name] == why] for why in reasons.values()}
+        return [f"Left out: {'; '.join(f'{join_words(names[why])} ({why})' for why in names)}."] if reasons else []
 
     def _why_not(self, row: Row) -> str:
         """Why a row can neither lead nor follow; '' if it can."""

@@ -39,6 +39,7 @@ REMEDIES = {  # what to do, by the bottleneck
 
 NO_DIFFERENCE, TOO_SHORT = "no difference shown", "too short to tell"
 CPU_QUOTA = "cpu_quota_percent"  # in percent of a core, among an environment's limits
+FEW_NAMES = 3  # so many are named one by one even if they are all
 UNSHOWN_PACKAGES = ("uvicorn-worker", "locust", "asgiref", "numpy", "psutil")
 
 
@@ -91,17 +92,25 @@ def explain_marks(rows: Sequence[Row]) -> list[str]:
     """A line for each mark: which scenarios have it, why, and whether such runs count."""
     lines = []
     if any(row.disturbed for row in rows):
-        each = []
+        fates: dict[str, list[str]] = {}
         for row in rows:
             if row.disturbed:
                 fate = "counted" if row.disturbed[0] in row.samples else "not in its rates and times"
-                each.append(f"{row.scenario} {len(row.disturbed)} of {len(row.valid)} run{'s' * (len(row.valid) > 1)}, {fate}")
+                runs = f"{len(row.disturbed)} of {len(row.valid)} run{'s' * (len(row.valid) > 1)}"
+                fates.setdefault(f"{runs}, {fate}", []).append(row.scenario)
+        each = [f"{name_some(names, rows)} {fate}" for fate, names in fates.items()]
         what = Counter(sample.disturbed for row in rows for sample in row.disturbed).most_common(1)[0][0]
         lines.append(f"{DISTURBED} disturbed: {'; '.join(each)} ({what})")
     late = [row.scenario for row in rows if row.is_late]
     if late:
-        lines.append(f"{LATE} the load generator was kept waiting for a core: the times of {join_words(late)} include that")
+        lines.append(f"{LATE} the load generator was kept waiting for a core: the times of {name_some(late, rows)} include that")
     return lines
+
+
+def name_some(names: Sequence[str], rows: Sequence[Row]) -> str:
+    """Each once, though two runs of it are compared."""
+    names = list(dict.fromkeys(names))
+    return "all scenarios" if len(names) == len({row.scenario for row in rows}) > FEW_NAMES else join_words(names)
 
 
 def explain_zeros(rows: Sequence[Row]) -> list[str]:
