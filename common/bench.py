@@ -122,16 +122,16 @@ def run_alone(scenario: Scenario, options: RunOptions, directory: Path, watch: W
     print(f"Record: {short_path(directory / scenario.name)}{files.SUFFIX}")
     if run.status == "ok":
         if run.reason:
-            print(f"{scenario.name}: {run.reason}", file=sys.stderr)
+            cli.complain(f"{scenario.name}: {run.reason}")
         return 1 if run.unanswered else 0
-    print(f"{scenario.name} {run.status}: {run.reason}", file=sys.stderr)
+    cli.complain(f"{scenario.name} {run.status}: {run.reason}")
     return cli.SKIPPED if run.status == "skipped" else 1
 
 
 def tell_of_copies(scenarios: Iterable[Scenario]) -> None:
     """Warn, before they run, of copies that are still compared with their originals."""
     for copy in filter(None, map(find_copy, scenarios)):
-        print(copy, file=sys.stderr)
+        cli.complain(str(copy))
 
 
 def send_to(target: str, scenario: Scenario, options: RunOptions, directory: Path, tell: Tell) -> int:
@@ -227,7 +227,7 @@ def serve(scenarios: list[Scenario], directory: Path, host: str) -> int:
             try:
                 site = by_hand.begin(replace(scenario, max_connections=most))
             except cli.NotInstalled as missing:
-                print(f"{scenario.name} skipped: {missing}", file=sys.stderr)
+                cli.complain(f"{scenario.name} skipped: {missing}")
                 continue
             sites.append(site)
             if site.server.log is not None:
@@ -251,4 +251,4 @@ def wait_by_hand(site: Site) -> None:
     try:
         wait_until_ready(site, site.scenario.loads[0])
     except (cli.NotReady, NotVisited) as wrong:
-        print(f"{str(wrong).partition(chr(10))[0]}; serving it anyway", file=sys.stderr)
+        cli.complain(f"{str(wrong).partition(chr(10))[0]}; serving it anyway")

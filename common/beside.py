@@ -3,7 +3,6 @@
 import argparse
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from common.bench import run_options_from
-from common.cli import UsageError
+from common.cli import UsageError, complain
 from common.client.progress import silent
 from common.report import pair as report
 from common.report.live import Watch
@@ -60,7 +59,7 @@ def run_duels(duels: Sequence[Duel], options: argparse.Namespace, run_options: R
                     print(f"\n{report.text(pair)}", flush=True)
             watch.expect(-seconds)
             for why in filter(None, (pair.refused, pair.fault)):
-                print(f"run_all.sh: {' beside '.join(pair.names)}: {why}", file=sys.stderr)
+                complain(f"run_all.sh: {' beside '.join(pair.names)}: {why}")
             yield pair
 
 

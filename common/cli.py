@@ -104,20 +104,32 @@ def run(name: str, command: Callable[[], int]) -> int:
     return code or 1
 
 
+def printable(text: str) -> str:
+    """Escape control characters: a server, or a file's name, may hold what a terminal obeys."""
+    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
+
+
+def complain(text: str) -> None:
+    """In one line on stderr; the end of a log, which is indented, may follow."""
+    print("\n    ".join(map(printable, text.split("\n    "))), file=sys.stderr, flush=True)
+
+
 def end_in_one_line(name: str, command: Callable[[], int]) -> int:
     try:
         return command()
     except NotInstalled as missing:
-        print(f"{name} skipped: {missing}", file=sys.stderr)
+        complain(f"{name} skipped: {missing}")
         return missing.exit_code
     except Problem as problem:
-        print(f"{name}: {problem}", file=sys.stderr)
+        complain(f"{name}: {problem}")
         return problem.exit_code
     except OSError as error:  # a file or folder that the user named and that the system refuses
-        print(f"{name}: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", file=sys.stderr)
+        complain(f"{name}: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
         return 1
+    except SystemExit as ended:  # argparse's, after --help
+        return int(ended.code or 0)
     except KeyboardInterrupt:
-        print(f"{name}: stopped", file=sys.stderr)
+        complain(f"{name}: stopped")
         return STOPPED
 
 

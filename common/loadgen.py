@@ -141,7 +141,7 @@ def save(path: Path | None, write: Callable[[Path], None]) -> list[Problem]:
 
 def tell_of(problems: Sequence[Problem]) -> None:
     for problem in problems:
-        print(f"loadgen: {problem}", file=sys.stderr)
+        cli.complain(f"loadgen: {problem}")
 
 
 def main(arguments: list[str]) -> int:

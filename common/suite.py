@@ -25,7 +25,7 @@ from common.report.live import Watch
 from common.results import files
 from common.results.decisions import Decision, decide_pairs
 from common.results.intervals import SAME
-from common.results.record import Plan, ScenarioRun
+from common.results.record import MOST_ROUNDS, MOST_SEED, Plan, ScenarioRun
 from common.results.words import describe_environment
 from common.running.deciding import Field, decide, first_rounds
 from common.running.directories import new_directory, only_writer
@@ -55,8 +55,8 @@ EXAMPLES = [
 ]
 MINUTES, MINUTES_UNTIL_DECIDED = 2.0, 20.0
 SUMMARIES = "summaries.txt"  # ab's, of every load
-some_rounds = at_least(1, int, "a whole number from 1 to 10,000", 10_000)
-some_seed = at_least(0, int, "a whole number from 0 to 4,294,967,295", 2**32 - 1)
+some_rounds = at_least(1, int, f"a whole number from 1 to {MOST_ROUNDS:,}", MOST_ROUNDS)
+some_seed = at_least(0, int, f"a whole number from 0 to {MOST_SEED:,}", MOST_SEED)
 PLAN = "suite.json"  # kept beside the results, so that a stopped run can be resumed
 
 
@@ -186,7 +186,7 @@ def list_scenarios(paths: Sequence[Path]) -> int:
         try:
             scenario = read(path)
         except ScenarioError as error:
-            print(f"run_all.sh: {error}", file=sys.stderr)
+            cli.complain(f"run_all.sh: {error}")
             code = 1
             continue
         print(f"{scenario.name:<{width}}  {scenario.study:<10}{scenario.question}")
@@ -269,7 +269,7 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
 
 
 def complain(text: str) -> None:
-    print(f"run_all.sh: {text}", file=sys.stderr)
+    cli.complain(f"run_all.sh: {text}")
 
 
 def show_decisions(decisions: Sequence[Decision], minutes: float) -> None:
@@ -350,7 +350,7 @@ def show_left_out(runs: Iterable[ScenarioRun], unreadable: dict[str, str]) -> No
     reasons += [(run.status, run.scenario, run.reason) for run in runs if run.status in ("skipped", "failed")]
     reasons += [("doubtful", run.scenario, run.reason) for run in runs if run.status == "ok" and run.reason]
     for status, name, reason in dict.fromkeys(reasons):
-        print(f"{status}: {name}: {reason}", file=sys.stderr)
+        cli.complain(f"{status}: {name}: {reason}")
 
 
 if __name__ == "__main__":

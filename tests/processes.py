@@ -12,6 +12,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +113,7 @@ class Program:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for process in self.running():
-            process.kill()
+        end_all(self.running())
         self.process.communicate(timeout=10)
         shutil.rmtree(self.temporary, ignore_errors=True)
 
@@ -121,20 +122,8 @@ class Program:
         return self.process.returncode
 
     def running(self) -> list[psutil.Process]:
-        """The program and all that it started, wherever they are in the tree of processes.
-
-        PostgreSQL and nginx write over their environment: their folder tells that they are ours.
-        """
-        found: dict[int, psutil.Process] = {}
-        for process in psutil.process_iter():
-            try:
-                ours = process.environ().get(MARK) == self.mark or process.ppid() in found
-                ours = ours or str(self.temporary) in f"{process.cwd()} {said(process)}"
-                if ours and process.status() != psutil.STATUS_ZOMBIE:
-                    found[process.pid] = process
-            except psutil.Error:
-                continue
-        return list(found.values())
+        """The program and all that it started, wherever they are in the tree of processes."""
+        return running_with(self.mark, self.temporary)
 
     def left_files(self) -> list[str]:
         """What it left in its temporary directory."""
@@ -158,6 +147,29 @@ class Program:
             assert self.process.poll() is None, self.process.communicate()
             time.sleep(0.02)
         raise AssertionError(f"nothing with {words} runs: {[said(process) for process in self.running()]}")
+
+
+def running_with(mark: str, temporary: Path) -> list[psutil.Process]:
+    """Those that have the mark, and all that they started.
+
+    PostgreSQL and nginx write over their environment: their folder tells that they are ours.
+    """
+    found: dict[int, psutil.Process] = {}
+    for process in psutil.process_iter():
+        try:
+            ours = process.environ().get(MARK) == mark or process.ppid() in found
+            ours = ours or str(temporary) in f"{process.cwd()} {said(process)}"
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
+                found[process.pid] = process
+        except psutil.Error:
+            continue
+    return list(found.values())
+
+
+def end_all(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.Error):
+            process.kill()
 
 
 def said(process: psutil.Process) -> str:

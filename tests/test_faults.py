@@ -13,7 +13,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,84 +31,53 @@ from common.running.rounds import Turn
 from common.running.sizing import RunOptions
 from common.serving import ports, scenario
 from common.serving.process import Process, find_program
+from tests.faults import Fault
+from tests.faults.attempt import Around, attempt, attempt_within
+from tests.faults.fuzzing import KINDS, try_out
+from tests.faults.records import PUT, damaged, packed, parts, whole
+from tests.faults.table import GROUPS
 from tests.made_up import make_measured, make_requests, make_run, make_sent
+from tests.misbehaving import Server
 from tests.processes import ROOT, TINY, Program, changed, copy_tree, one_line, records
 from tests.test_loadgen import LOADGEN, wait_for
 
-# A fault, and what must be seen of it: {url} is a server's, {here} a folder
+# All faults that need no process of their own, and of the others the cheap ones; `python -m benchmarks.faults` tries all
 
 
-@dataclass
-class Fault:
-    does: str  # a shell's line, in which `loadgen` is the load generator
-    code: int = 0
-    said: str = ""  # in the one line on stderr; '' where there is none
-    seconds: float = 20.0  # until it has ended
-    leaves: list[str] = field(default_factory=list)  # files in {here}
+@pytest.fixture(scope="module")
+def around(tmp_path_factory):
+    with Server() as running:
+        yield Around(running.url(""), copy_tree(tmp_path_factory.mktemp("project"), {"tiny": TINY}))
 
 
-FAULTS = {
-    # streams
-    "stdin is closed": Fault("loadgen -q -n 5 {url}/ok <&-"),
-    "stdout is closed": Fault("loadgen -q -n 5 {url}/ok >&-"),
-    "stderr is closed": Fault("loadgen -q -n 5 {url}/ok 2>&-"),
-    "all three are closed": Fault("loadgen -q -n 5 --json {here}/r.json {url}/ok <&- >&- 2>&-", leaves=["r.json"]),
-    "nobody reads": Fault("loadgen -q -n 5 --json {here}/r.json {url}/ok | true", leaves=["r.json"]),
-    "stdout is full": Fault(
-        "loadgen -q -n 5 --json {here}/r.json {url}/ok >/dev/full",
-        code=1,
-        said="loadgen: cannot write to stdout: No space left on device",
-        leaves=["r.json"],
-    ),
-    "an encoding without our marks": Fault("PYTHONIOENCODING=ascii python -m common.suite --list uvicorn_asgi"),
-    "a list that nobody reads": Fault("python -m common.suite --list | true"),
-    "a list on a full disk": Fault("python -m common.suite --list >/dev/full", code=1, said="run_all.sh: cannot write to stdout"),
-    # where a record goes: by links of our own, for what replaced a file of /dev would harm the machine
-    "a pipe": Fault(
-        "ln -s /proc/self/fd/1 {here}/out; loadgen -q -n 5 --json {here}/out {url}/ok | grep -c '\"outcomes\":' >{here}/count",
-        leaves=["count", "out"],
-    ),
-    "a full device": Fault(
-        "ln -s /dev/full {here}/full; loadgen -q -n 5 --json {here}/full {url}/ok", code=1, said="No space left on device", leaves=["full"]
-    ),
-    # loads that nobody can send
-    "too high a rate": Fault("loadgen --rate 1e6 -t 1 {url}/ok", code=2, said="'1e6' is not a rate between 0.000001 and 200,000 a second"),
-    "a rate beyond all numbers": Fault("loadgen --rate 1e308 -t 100 {url}/ok", code=2, said="is not a rate"),
-    "next to no rate": Fault("loadgen --rate 1e-320 -n 1 {url}/ok", code=2, said="is not a rate"),
-    "more requests than a number has room for": Fault("loadgen --rate 1 -n 1{zeros} {url}/ok", code=2, said="is not a whole number"),
-    "stages beyond all numbers": Fault("loadgen --stages 1e300s@1e300 {url}/ok", code=2, said="at most 200,000"),
-    "a search that begins too high": Fault("loadgen --find-rate 'p99<=9ms' --rate 1e6 -t 2 {url}/ok", code=2, said="is not a rate"),
-    "the highest rate of all": Fault("loadgen -q --rate 200000 -t 0.5 {url}/ok", code=1),
-    "the highest rate, at a silent server": Fault("loadgen -q --rate 200000 -t 1 --grace 0.5 -c 50 {url}/silent", code=1),
-    # what is sent
-    "a form that is not UTF-8": Fault("loadgen -d \"$(printf '\\377')\" {url}/ok", code=2, said="is not UTF-8"),
-    "an expectation that is not UTF-8": Fault("loadgen --expect \"$(printf '\\377')\" {url}/ok", code=2, said="is not UTF-8"),
-    "a password": Fault("loadgen http://user:secret@127.0.0.1/", code=2, said="user and password are not sent"),
-    "a header's name with a blank": Fault("loadgen -H 'A B: c' {url}/ok", code=2, said="'A B: c' is not a header"),
-    "a header with a control character": Fault("loadgen -H \"A: $(printf '\\33')\" {url}/ok", code=2, said="is not a header"),
-    "a URL with a control character": Fault("loadgen \"{url}/$(printf '\\177')\"", code=2, said="not a URL that can be sent"),
-    # what is answered
-    "nothing in its time": Fault("loadgen -q -n 5 -t 0.3 {url}/silent", code=1),
-    "nothing in no time": Fault("loadgen -q -n 5 -t 1e-9 {url}/silent", code=1),
-}
+@pytest.mark.parametrize("group", [group for group, faults in GROUPS.items() if any(fault.pure for fault in faults)])
+def test_a_fault_is_said_in_a_line(group, around, tmp_path):
+    broken = {}
+    for number, fault in enumerate(fault for fault in GROUPS[group] if fault.pure):
+        (here := tmp_path / str(number)).mkdir()
+        broken[fault.name] = attempt_within(fault, around, here)
+    assert "\n".join(f"{name}: {wrong}" for name, wrong in broken.items() if wrong) == ""
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_said_in_a_line_and_leaves_nothing(name, server, tmp_path):
-    fault = FAULTS[name]
-    line = fault.does.format(url=server.url("").rstrip("/"), here=tmp_path, zeros="0" * 400)
-    line = line.replace("loadgen ", "python -m common.loadgen ", 1)
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    began = time.monotonic()
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", line], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=fault.seconds
-    )
-    assert time.monotonic() - began < fault.seconds
-    assert (done.returncode, "Traceback" in done.stderr) == (fault.code, False), done.stderr
-    assert one_line(done.stderr) if fault.said else done.stderr == "", done.stderr
-    assert fault.said in done.stderr
-    assert "secret" not in done.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == fault.leaves
+@pytest.mark.parametrize("fault", [fault for faults in GROUPS.values() for fault in faults if fault.cheap], ids=lambda fault: fault.name)
+def test_a_fault_leaves_nothing(fault, around, tmp_path):
+    assert attempt(fault, around, tmp_path) == ""
+
+
+def test_what_is_not_as_it_must_be_is_found_out(around, tmp_path):
+    """Or no fault would ever be broken."""
+    wrong = {
+        "exit 3": "exit code 3, not 2",
+        "echo x >&2; exit 2": "said: x",
+        "echo Traceback >&2; exit 2": "a traceback: Traceback",
+        "touch {here}/x; exit 2": "files: x",
+        "touch $TMPDIR/x; exit 2": "left in TMPDIR: x",
+        "sleep 1000 >/dev/null 2>&1 & exit 2": "left running: 1 processes",
+        "sleep 1000": "it had not ended after 1 s",
+    }
+    for number, (does, said) in enumerate(wrong.items()):
+        (here := tmp_path / str(number)).mkdir()
+        assert attempt(Fault("made up", does, seconds=1), around, here).startswith(said)
 
 
 # Where a record is written
@@ -398,58 +367,15 @@ def test_no_console_takes_text_for_markup():
 # Damaged records
 
 
-def parts(record: object, way: tuple = ()) -> list[tuple]:
-    """The ways to all that is in it; of lists the first."""
-    below = record.items() if isinstance(record, dict) else enumerate(record[:1]) if isinstance(record, list) else ()
-    return [found for name, value in below for found in ((*way, name), *parts(value, (*way, name)))]
-
-
-def damaged(record: dict, way: tuple, put: object) -> dict:
-    copy = json.loads(json.dumps(record))
-    place = copy
-    for name in way[:-1]:
-        place = place[name]
-    if put is ...:
-        del place[way[-1]]
-    else:
-        place[way[-1]] = put
-    return copy
-
-
-@pytest.mark.parametrize("put", [..., None, "x", -1, 0, [], {}, 1e308], ids=repr)
+@pytest.mark.parametrize("put", PUT, ids=repr)
 def test_a_damaged_record_is_one_line(put, tmp_path, capsys):
-    whole = tmp_path / "whole" / f"one{files.SUFFIX.removesuffix('.gz')}"
-    sent = make_sent(make_requests([(0, 0, 0, 0.1, 0.1, "ok", 200, 2, 2)] * 3), "-n 3 /")
-    files.write(whole, make_run("one", make_measured(sent)))
-    record = json.loads(whole.read_text())
+    record = whole()
     for way in parts(record):
         (path := tmp_path / "damaged" / "one.json.gz").parent.mkdir(exist_ok=True)
-        path.write_bytes(files.gzip.compress(json.dumps(damaged(record, way, put)).encode()))
+        path.write_bytes(packed(json.dumps(damaged(record, way, put)).encode()))
         code = compare.main([str(path.parent), str(path.parent)])  # whatever is raised fails the test
         said = capsys.readouterr().err
         assert one_line(said) if code else said == "", way
-
-
-@pytest.mark.parametrize(
-    "content", [b"[" * 200_000, b'{"version": 3, "kind": "scenario", "x": ' + b"[" * 200_000, b'"\xff"', b"", b"nul\0"]
-)
-def test_what_is_no_record_is_one_line(content, tmp_path, capsys):
-    (tmp_path / "one.json.gz").write_bytes(files.gzip.compress(content))
-    assert compare.main([str(tmp_path), str(tmp_path)]) == 1
-    assert one_line(capsys.readouterr().err)
-    (tmp_path / suite.PLAN).write_bytes(content)
-    assert suite.main(["--resume", str(tmp_path)]) == 1
-    assert one_line(capsys.readouterr().err)
-
-
-@pytest.mark.parametrize(
-    "plan", [{}, {"scenarios": ["uvicorn_asgi", 3]}, {"scenarios": ["uvicorn_asgi"], "rounds": "x"}, {"scenarios": ["nobody"], "rounds": 1}]
-)
-def test_a_damaged_plan_is_one_line(plan, tmp_path, capsys):
-    whole = {"version": 3, "kind": "suite", "rounds": 1, "seed": 1, "full": False, "pin": True, "sizes": {}}
-    (tmp_path / suite.PLAN).write_text(json.dumps(whole | plan))
-    assert suite.main(["--resume", str(tmp_path)]) in (1, 2)
-    assert one_line(capsys.readouterr().err)
 
 
 def test_where_nothing_was_measured_compare_says_why(tmp_path, capsys):
@@ -604,3 +530,12 @@ def test_a_file_that_changes_meanwhile_is_not_measured_as_two(tmp_path):
         saved = records(tree)[name]
         assert (saved["status"], saved["source"], len(saved["loads"])) == ("failed", source, 1)
     assert records(tree)["tiny"]["status"] == "ok"
+
+
+# What nobody thought of
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_made_up_holds(kind):
+    """A short part of `python -m benchmarks.fuzz`."""
+    assert try_out(kind, tries=40, seed=1) == ""

@@ -139,6 +139,10 @@ class Sizes:
     seconds: float | None = None  # -t
     keep_alive: bool = False  # -k
 
+    def __post_init__(self) -> None:
+        if any(size is not None and size <= 0 for size in (self.requests, self.concurrency, self.seconds)):
+            raise ValueError("Sizes must be above 0")
+
 
 def check_sizes(requests: int | None, concurrency: int | None) -> None:
     if requests and concurrency and concurrency > requests:

@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+from common.cli import printable
 from common.client import percentiles
 from common.client.sent import Sent
 from common.results.bottleneck import bounds, doubts_of_client, doubts_of_ideal
@@ -49,11 +50,6 @@ def lines_of_ab(metrics: Metrics) -> list[str]:
 
 def field(label: str, value: object) -> str:
     return f"{label + ':':<24}{value}"
-
-
-def printable(text: str) -> str:
-    """Escape control characters: a server may send what a terminal obeys."""
-    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
 
 
 def heading(metrics: Metrics) -> list[str]:

@@ -13,6 +13,7 @@ from common.results.bottleneck import Bottleneck, client_was_late, client_was_th
 from common.results.facts import Cost, Environment, Noise, Pinned, WarmUp
 from common.results.metrics import Metrics
 
+MOST_ROUNDS, MOST_SEED = 10_000, 2**32 - 1
 FAILED, CLIENT_BOUND = "it failed", "client-bound"  # why a load is invalid
 
 
@@ -133,3 +134,9 @@ class Plan:
     baseline: str = ""  # the scenario that the others of its study are compared with; '': as the study says
     within: float | None = None  # go on until each pair is decided, or the same within this difference; None: only the rounds
     minutes: float = 0.0  # that this may take
+
+    def __post_init__(self) -> None:
+        if not (self.scenarios and 1 <= self.rounds <= MOST_ROUNDS and 0 <= self.seed <= MOST_SEED):
+            raise ValueError(f"A plan needs scenarios, 1 to {MOST_ROUNDS:,} rounds, and a seed of 0 to {MOST_SEED:,}")
+        if not (self.within is None or 0 < self.within < 1) or self.minutes < 0:
+            raise ValueError("A plan's `within` is a share of 1, and its minutes are not below 0")

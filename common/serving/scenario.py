@@ -129,7 +129,7 @@ def is_text(value: object) -> bool:
 
 def is_study(value: object) -> bool:
     """It names a file too."""
-    return is_text(value) and len(str(value)) <= LONGEST_NAME and str(value).isprintable()
+    return is_text(value) and 0 < len(str(value).strip()) <= LONGEST_NAME and str(value).isprintable()
 
 
 def is_whole(least: int, most: int) -> Fits:
@@ -184,7 +184,7 @@ PATH: tuple[str, Fits] = "a path that begins with '/'", is_path
 TEXTS: tuple[str, Fits] = "a list of strings, not empty", is_list_of(is_text)
 LATENCIES: tuple[str, Fits] = "a list of whole numbers from 0 to 3600000, not empty", is_list_of(is_whole(0, 3_600_000))
 KINDS: dict[str, tuple[str, Fits]] = {  # in the order in which a file declares them
-    "STUDY": (f"a name of at most {LONGEST_NAME} letters", is_study),
+    "STUDY": (f"a name of 1 to {LONGEST_NAME} letters", is_study),
     "DIFFERS_FROM": ("a dict that maps names of scenarios to what differs", is_dict_to(is_text)),
     "PROJECT": TEXT,
     "PYTHON": TEXT,

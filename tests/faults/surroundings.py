@@ -1,0 +1,73 @@
+"""Machines that lack something: programs, folders, space, memory, permissions, a locale."""
+
+from tests.faults import Fault
+
+MOUNTS = ("unshare -m true",)  # may we mount a small disk that only this shell sees?
+
+
+def on_a_disk(options: str, where: str, does: str) -> str:
+    return f"unshare -m bash -c {quoted(f'mkdir -p {where}; mount -t tmpfs -o {options} full {where} && {does}')}"
+
+
+def quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+SMALL = "-n 5 -c 1"
+TINY_ALONE, TINY_IN_SUITE = f"python scenarios/tiny.py {SMALL}", f"python -m common.suite -q tiny {SMALL}"
+VARIABLES = (
+    *(
+        "HOME=",
+        "HOME=/no/such",
+        "LANG=xx_XX",
+        "LC_ALL=C",
+        "TZ=No/Such",
+        "TERM=no-such",
+        "COLUMNS=0",
+        "COLUMNS=-5",
+        "NO_COLOR=1",
+        "FORCE_COLOR=1",
+    ),
+    *(
+        "PYTHONHASHSEED=0",
+        "PYTHONOPTIMIZE=2",
+        "PYTHONWARNINGS=error",
+        "PYTHONDEVMODE=1",
+        "PYTHONASYNCIODEBUG=1",
+        "PYTHONUTF8=0",
+        "PYTHONSAFEPATH=1",
+    ),
+    *("WEB_CONCURRENCY=x", "GUNICORN_CMD_ARGS=--no", "UVICORN_PORT=x", "DJANGO_SETTINGS_MODULE=no.such", "CORES_AFTER_THE_LOAD="),
+    *(
+        "http_proxy=http://127.0.0.1:1",
+        "HTTPS_PROXY=x",
+        "ALL_PROXY=socks5://x",
+        "no_proxy=*",
+        "SSL_CERT_FILE=/no/such",
+        "LD_PRELOAD=",
+        "IFS=x",
+    ),
+)
+FULL = "No space left on device"
+SURROUNDINGS = [
+    *[Fault(f"{variable}: a scenario", f"{variable} {TINY_ALONE}", (0,)) for variable in VARIABLES],
+    Fault("WAIT_FOR_QUIET that is no number", f"WAIT_FOR_QUIET=x {TINY_ALONE}", (0, 1, 2), ": "),
+    Fault("CORES_AFTER_THE_LOAD that names none", "CORES_AFTER_THE_LOAD=x loadgen -q -n 5 {url}/ok", (0, 1, 2)),
+    Fault("TMPDIR that is not there", f"TMPDIR=/no/such {TINY_ALONE}", (0,)),
+    Fault("a stack of 128 KB", f"ulimit -s 128; {TINY_ALONE}", (0,)),
+    Fault("no core dumps", f"ulimit -c 0; {TINY_ALONE}", (0,)),
+    Fault("few descriptors", f"ulimit -n 64; {TINY_ALONE}", (0, 1), "", explains=True),
+    Fault("files of at most 4 KB", f"ulimit -f 4; {TINY_IN_SUITE}", (1,), ": ", explains=True),
+    Fault("no git", f"mkdir {{here}}/bin; ln -s $(command -v python) {{here}}/bin/; PATH={{here}}/bin {TINY_ALONE}", (0,), leaves=("bin",)),
+    Fault("umask 777", "umask 777; python -m common.loadgen -q -n 5 --json {here}/r.json {url}/ok", (0, 1), leaves=("r.json",)),
+    *[
+        Fault(f"results on a disk of {options}: {name}", on_a_disk(options, "results", does), (1,), ": ", explains=True, needs=MOUNTS)
+        for options in ("size=4k", "size=16k", "nr_inodes=1", "nr_inodes=2", "nr_inodes=3", "nr_inodes=4", "ro")
+        for name, does in (("a scenario", TINY_ALONE), ("a suite", TINY_IN_SUITE))
+    ],
+    *[
+        Fault(f"TMPDIR on a disk of {options}: {name}", on_a_disk(options, "$TMPDIR", does), (0, 1), "", explains=True, needs=MOUNTS)
+        for options in ("size=4k", "nr_inodes=1", "nr_inodes=2", "ro")
+        for name, does in (("a scenario", TINY_ALONE), ("a suite", TINY_IN_SUITE))
+    ],
+]
