@@ -6,7 +6,6 @@ They reach the load generator in its environment, so that no command line and no
 import json
 import os
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 Headers = tuple[tuple[str, str], ...]
 VARIABLE = "CARRIED_HEADERS"
@@ -19,6 +18,5 @@ def hand_over(headers_by_site: Mapping[str, Headers]) -> dict[str, str]:
 
 def handed_over(url: str) -> Headers:
     """What this process was given for the site of this URL."""
-    parts = urlsplit(url)
     given = json.loads(os.environ.get(VARIABLE, "{}"))
-    return tuple((name, value) for name, value in given.get(f"{parts.scheme}://{parts.netloc}", []))
+    return tuple((name, value) for site, headers in given.items() if f"{url}/".startswith(f"{site}/") for name, value in headers)

@@ -88,7 +88,10 @@ def attempt_within(fault: Fault, around: Around, here: Path) -> str:
         name, *arguments = shlex.split(filled_in(fault.does, file, around, here))
         said = io.StringIO()
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()), project_in(around.tree):
-            code = run(file.stem, lambda: bench.run_command(file, arguments)) if name == "scenario" else COMMANDS[name](arguments)
+            try:
+                code = run(file.stem, lambda: bench.run_command(file, arguments)) if name == "scenario" else COMMANDS[name](arguments)
+            except Exception as error:  # a traceback, had it been a process
+                return f"{type(error).__name__}: {error}"
     return "; ".join([*judge(fault, code, said.getvalue()), *litter(fault, here, here / "tmp"), *filter(None, [fault.then(here)])])
 
 
