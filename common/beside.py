@@ -1,4 +1,4 @@
-"""Two scenarios side by side, or one before and after a change: what ./run_all.sh --side-by-side and --against do."""
+"""Two scenarios side by side, or one before and after a change: what --side-by-side, --against and --requirements do."""
 
 import argparse
 import random
@@ -19,27 +19,46 @@ from common.running.directories import new_directory
 from common.running.side_by_side import Duel, Ring, begin_pair, fight, lengths_within, plan_duels
 from common.running.sizing import RunOptions
 from common.serving import folders, postgres
+from common.serving.environments import interpreter_with
 from common.serving.places import ROOT, short_path
+from common.serving.process import REQUIREMENTS
 from common.serving.scenario import Scenario, read
 
-BEFORE = "before-"  # put before the name of the other checkout's scenario
+BEFORE, NEW = "before-", "new-"  # put before the name of the scenario in another checkout, or in another environment
 
 
 def run(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int:
-    """Measure each pair in its share of the time; 1 if one could not be compared or, with --against, costs more than --within allows."""
-    run_options = run_options_from(options)
+    """Measure each pair in its share of the time; 1 if one could not be compared or a change costs more than --within allows."""
+    run_options, scenarios = run_options_from(options), [read(path) for path in paths]
+    is_change = options.against is not None or asks_for_environment(options)
     with ExitStack() as stack:
-        if options.against is None:
-            duels = plan_beside([read(path) for path in paths], run_options)
+        interpreter = make_environment(scenarios, options, watch) if asks_for_environment(options) else ""
+        if options.against is not None:
+            duels = plan_against(scenarios, stack.enter_context(checkout(options.against)), interpreter, run_options)
         else:
-            duels = plan_against([read(path) for path in paths], stack.enter_context(checkout(options.against)), run_options)
+            duels = plan_new(scenarios, interpreter, run_options) if interpreter else plan_beside(scenarios, run_options)
         directory = new_directory("side-by-side")
         try:
             pairs = list(run_duels(duels, options, run_options, directory, watch))
         finally:
             print(f"Records: {short_path(directory)}/")
-    worse = [pair for pair in pairs if options.against is not None and is_worse(pair)]
+    worse = [pair for pair in pairs if is_change and is_worse(pair)]
     return 1 if worse or not all(map(was_compared, pairs)) else 0
+
+
+def asks_for_environment(options: argparse.Namespace) -> bool:
+    return options.requirements is not None or options.python is not None
+
+
+def make_environment(scenarios: Sequence[Scenario], options: argparse.Namespace, watch: Watch) -> str:
+    for scenario in scenarios:
+        if scenario.project:
+            raise UsageError(f"--requirements: {scenario.name} serves a project, which has an environment of its own: install them there")
+
+    def tell(text: str) -> None:
+        print(f"run_all.sh: {text}", file=sys.stderr)
+
+    return interpreter_with(options.requirements, options.python, silent if watch.quiet else tell)
 
 
 def run_duels(duels: Sequence[Duel], options: argparse.Namespace, run_options: RunOptions, directory: Path, watch: Watch) -> Iterator[Pair]:
@@ -76,16 +95,28 @@ def plan_beside(scenarios: Sequence[Scenario], options: RunOptions) -> list[Duel
     return [duel for other in others for duel in plan_duels(first, other, options)]
 
 
-def plan_against(scenarios: Sequence[Scenario], root: Path, options: RunOptions) -> list[Duel]:
-    """Pair each of ours with the same file in the other checkout."""
+def plan_new(scenarios: Sequence[Scenario], interpreter: str, options: RunOptions) -> list[Duel]:
+    """Pair each in the new environment with itself in the present one."""
+    return [duel for one in scenarios for duel in plan_duels(replace(one, label=NEW, interpreter=interpreter), one, options)]
+
+
+def plan_against(scenarios: Sequence[Scenario], root: Path, interpreter: str, options: RunOptions) -> list[Duel]:
+    """Pair each of ours with the same file in the other checkout, which has this environment."""
     duels = []
     for ours in scenarios:
         path = root / ours.path.relative_to(ROOT)
         if not path.is_file():
             raise UsageError(f"--against: {root} has no {ours.path.relative_to(ROOT)}")
-        theirs = replace(read(path, root), label=BEFORE)
+        theirs = replace(read(path, root), label=BEFORE, interpreter=interpreter)
         duels += plan_duels(ours, theirs, options)
+    if not interpreter and asks_for_others(root):
+        print("run_all.sh: its requirements.txt is another one; both are served with ours: name it with --requirements", file=sys.stderr)
     return duels
+
+
+def asks_for_others(root: Path) -> bool:
+    theirs = root / REQUIREMENTS.name
+    return theirs.is_file() and theirs.read_bytes() != REQUIREMENTS.read_bytes()
 
 
 @contextmanager

@@ -46,6 +46,7 @@ EXAMPLES = [
     ("./run_all.sh --list", "list all scenarios and their questions"),
     ("./run_all.sh A B --side-by-side", "compare two, asked in turn: a verdict in two minutes"),
     ("./run_all.sh A --against main", "compare one before and after a change"),
+    ("./run_all.sh A --requirements new.txt", "compare one with itself under other packages"),
     ("./run_all.sh --project ../mysite", "your own Django project, unchanged, under each server"),
     ("./run_all.sh --new mine", "write scenarios/mine.py, for a view of your own"),
     ("./run_all.sh 'mine_*' --rounds 10", "run these ten times, for intervals"),
@@ -79,7 +80,7 @@ def run_command(arguments: list[str]) -> int:
     if options.list:
         return list_scenarios(paths)
     check_kind(options)
-    if options.side_by_side or options.against is not None:
+    if options.side_by_side or options.against is not None or beside.asks_for_environment(options):
         return beside.run(paths, options, watch)
     if options.serve:
         return serve(on_ports_of_their_own([read(path) for path in paths]), new_directory("serve"), options.host)
@@ -102,6 +103,13 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--baseline", metavar="NAME", help="compare the other scenarios of its study with this one")
     parser.add_argument("--side-by-side", action="store_true", help="ask the first and each of the others in turn: compare their CPU")
     parser.add_argument("--against", metavar="WHERE", help="side by side with the same scenario in another checkout or git revision")
+    parser.add_argument(
+        "--requirements",
+        type=Path,
+        metavar="FILE",
+        help="side by side with the same scenario where these packages replace ours; with --against, they are those of the other checkout",
+    )
+    parser.add_argument("--python", metavar="PATH", help="the same with another Python")
     parser.add_argument("--until-decided", action="store_true", help="go on, side by side or in rounds, until each pair is decided")
     limits = f"time limit of side by side (default {MINUTES:g}) or of --until-decided ({MINUTES_UNTIL_DECIDED:g})"
     parser.add_argument("--minutes", type=positive, metavar="M", help=limits)
@@ -118,8 +126,11 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 
 
 def check_kind(options: argparse.Namespace) -> None:
-    if options.until_decided and (options.side_by_side or options.against is not None or options.serve):
-        raise UsageError("--until-decided chooses side by side itself: don't pass --side-by-side, --against or --serve")
+    beside_too = options.side_by_side or options.against is not None or beside.asks_for_environment(options)
+    if options.until_decided and (beside_too or options.serve):
+        raise UsageError("--until-decided chooses side by side itself: don't pass --side-by-side, --against, --requirements or --serve")
+    if options.side_by_side and len(options.names) > 1 and beside.asks_for_environment(options):
+        raise UsageError("--requirements compares each scenario with itself in the present environment: don't pass --side-by-side")
 
 
 def only_resume(options: argparse.Namespace) -> Path:

@@ -30,6 +30,7 @@ COMMANDS = {
     "./run_all.sh gunicorn_gthread uvicorn_asgi --side-by-side": None,  # test_side_by_side.py
     "./run_all.sh uvicorn_asgi --against ../before": None,  # test_side_by_side.py
     "./run_all.sh 'gunicorn_*' --until-decided --within 5% --minutes 20": None,  # test_decisions.py
+    "./run_all.sh uvicorn_asgi --requirements new.txt": None,  # test_environments.py
     "./run_all.sh --resume results/RUN": None,  # test_rounds.py
     "python -m common.compare results/BEFORE results/AFTER": None,  # test_compare.py
     "python -m common.compare results/RUN --gate 'gunicorn_gthread p99<=5s'": None,  # test_compare.py

@@ -7,7 +7,7 @@ from common.client.load import Load
 from common.client.options import parse_line
 from common.results.intervals import Estimate, can_hide
 from common.results.looks import restarts_needed
-from common.results.pairs import FAIR, MOST_FAILED, Kind, Pair, SideBySide, judge_pair
+from common.results.pairs import FAIR, MOST_FAILED, Kind, Pair, SideBySide, different_versions, judge_pair
 from common.results.questions import inverse
 from common.results.words import describe_pinning, write_estimate, write_number, write_share
 
@@ -40,6 +40,8 @@ def figures(pair: Pair, found: SideBySide) -> list[str]:
         lines.append(f"  capacity of a core {write_estimate(inverse(found.cpu), 'x')}")
     if found.response:
         lines.append(f"  response time      {write_estimate(found.response, 'x')}")
+    if versions := different_versions(pair):
+        lines.append(f"  packages           {', '.join(versions)}")
     return lines
 
 

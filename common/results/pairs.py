@@ -45,6 +45,7 @@ class Pair:
     sources: list[str]  # both files
     started_at: str  # UTC, ISO 8601
     environment: Environment
+    other_environment: Environment | None = None  # the second one's, if it is not the same
     pinned: Pinned | None = None  # the cores that both ran on
     together: int = 1  # the number of comparisons whose intervals all hold together 95 times in 100
     fault: str = ""  # why it ended early; '' if it did not
@@ -101,6 +102,14 @@ def is_beyond(ratio: Estimate | None, within: float) -> bool:
     return (
         ratio is not None and ratio.low is not None and ratio.high is not None and (ratio.low > 1 + within or ratio.high < 1 / (1 + within))
     )
+
+
+def different_versions(pair: Pair) -> list[str]:
+    """What the two run on, where that differs: the first one's versions against the second one's."""
+    if pair.other_environment is None:
+        return []
+    one, other = ({"Python": each.python, **each.packages} for each in (pair.environment, pair.other_environment))
+    return [f"{name} {one.get(name, '-')} against {other.get(name, '-')}" for name in {**one, **other} if one.get(name) != other.get(name)]
 
 
 def estimate_over(pair: Pair, of_restart: Callable[[Restart], float | None], of: int) -> Estimate | None:

@@ -27,9 +27,9 @@ PACKAGES = (
 )
 
 
-def describe_machine(launch: str = "", python: str = "") -> Environment:
-    """Describe it, with the versions of the interpreter that is named, or that a launch line starts, if that is not ours."""
-    interpreter = python or another_interpreter(launch)
+def describe_machine(launch: str = "", python: str = "", environment: str = "") -> Environment:
+    """Describe it, with the versions of the interpreter that a project has, an environment has, or a launch line starts, if not ours."""
+    interpreter = python or environment or another_interpreter(launch)
     ours = (
         f"{platform.python_implementation()} {platform.python_version()}",
         {name: found for name in PACKAGES if (found := installed_version(name))},

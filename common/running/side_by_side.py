@@ -123,6 +123,7 @@ def save(pair: Pair, directory: Path) -> None:
 
 def begin_pair(duel: Duel, within: float = SAME, together: int = 1) -> Pair:
     load = duel.planned.load
+    environment, other = (describe_machine(scenario.server, scenario.python, scenario.interpreter) for scenario in duel.scenarios)
     return Pair(
         names=duel.names,
         study=duel.one.study,
@@ -133,7 +134,8 @@ def begin_pair(duel: Duel, within: float = SAME, together: int = 1) -> Pair:
         launches=[scenario.server for scenario in duel.scenarios],
         sources=[scenario.source for scenario in duel.scenarios],
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        environment=describe_machine(duel.one.server, duel.one.python),
+        environment=environment,
+        other_environment=None if other == environment else other,
         together=together,
     )
 

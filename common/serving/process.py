@@ -27,6 +27,7 @@ REQUIREMENTS = ROOT / "requirements.txt"
 READY_SECONDS = 30.0
 GRACE_SECONDS = 0.5  # from the first signal to SIGKILL: what a server still works on is of no use to us
 END_SECONDS = 10.0
+KILLED = 128 + signal.SIGKILL  # the exit code of what the system ends for want of memory
 LOG_LINES, TAIL_BYTES = 12, 16_384  # of a log, shown and read for it
 LONGEST_LINE = 2**20  # a longer one is counted in as pieces
 STOPPED_SECONDS = 5.0  # that a process may stay stopped by a signal while we wait for its end
@@ -61,13 +62,13 @@ def surroundings(without: tuple[str, ...] = (), root: Path = ROOT) -> dict[str, 
     return {**kept, "PYTHONUNBUFFERED": "1"}
 
 
-def search_path() -> str:
-    """Where we look for programs: first beside our interpreter."""
-    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+def search_path(python: str = "") -> str:
+    """Where we look for programs: first beside this interpreter, or else ours."""
+    return os.pathsep.join([str(Path(python or sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 
 
-def find_program(name: str) -> str:
-    program = shutil.which(name, path=search_path())
+def find_program(name: str, python: str = "") -> str:
+    program = shutil.which(name, path=search_path(python))
     if program is not None:
         return program
     if "/" in name and os.path.exists(name):
@@ -91,10 +92,12 @@ class Process:
         without: tuple[str, ...] = (),
         gives_way: bool = False,
         root: Path = ROOT,
+        python: str = "",
     ) -> None:
-        """`root`: where it runs, and where it imports from first."""
+        """`root`: where it runs, and where it imports from first. `python`: of the environment whose programs it finds, if not ours."""
         self.name = name
         self._root = root
+        self._python = python
         self.command = command
         self.log = log
         self._end = end
@@ -111,7 +114,7 @@ class Process:
         self.pid = 0
 
     def __enter__(self) -> "Process":
-        program = find_program(self.command[0])
+        program = find_program(self.command[0], self._python)
         how_it_ends = [str(int(self._end)), str(self._grace)]
         stderr = None
         if self.log is not None:
@@ -128,7 +131,12 @@ class Process:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=stderr,
-                    env={**surroundings(self._without, self._root), "PATH": search_path(), MARK: self._mark, **self._environment},
+                    env={
+                        **surroundings(self._without, self._root),
+                        "PATH": search_path(self._python),
+                        MARK: self._mark,
+                        **self._environment,
+                    },
                     cwd=self._root,
                     start_new_session=True,
                 )
@@ -269,7 +277,8 @@ def check(processes: list[Process]) -> None:
     """Raise Failed if one of them has ended, with its name and the end of its log."""
     for process in processes:
         if process.exit_code() is not None:
-            raise Failed(f"{process.name} ended with exit code {process.exit_code()} while it was needed{process.log_tail()}")
+            why = ", killed: is there enough memory?" if process.exit_code() == KILLED else ""
+            raise Failed(f"{process.name} ended with exit code {process.exit_code()} while it was needed{why}{process.log_tail()}")
 
 
 def wait_until_listening(processes: list[Process], host: str, port: int) -> None:

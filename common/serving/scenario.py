@@ -59,7 +59,8 @@ class Scenario:
     source: str = ""  # the file, as it was when it was read
     published: list[dict[str, Any]] = field(default_factory=list)  # by its study, read from studies/
     root: Path = ROOT  # of its checkout
-    label: str = ""  # what sets it apart from the same file in another checkout
+    label: str = ""  # what sets it apart from the same file in another checkout or environment
+    interpreter: str = ""  # of the environment that its server runs in; '': ours
 
     @property
     def name(self) -> str:

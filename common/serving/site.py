@@ -103,8 +103,9 @@ class Serving:
         command, port, socket = self._fill_in(scenario)
         if scenario.project:
             command = project.command(scenario, command)
-        for program in [command[0], *([nginx.program()] if scenario.nginx is not None else [])]:
-            find_program(program)
+        find_program(command[0], scenario.interpreter)
+        if scenario.nginx is not None:
+            find_program(nginx.program())
         variables = project.variables(scenario) if scenario.project else {}
         beside: list[Process] = []
         for name in scenario.needs:
@@ -140,13 +141,15 @@ class Serving:
         """The server's command, the port that requests go to, and the socket if there is one."""
         ports = {name: self._ports.pick(port, scenario.name) for name, port in scenario.ports.items()}
         socket = self._socket() if "{socket}" in scenario.server else ""
-        values = {"host": self._bind, "python": sys.executable, "backlog": backlog(), "socket": socket, **ports}
+        values = {"host": self._bind, "python": scenario.interpreter or sys.executable, "backlog": backlog(), "socket": socket, **ports}
         return scenario.command(values), ports["port"], socket
 
     def _start_server(self, scenario: Scenario, command: list[str], variables: dict[str, str], on: list[int] | None) -> Process:
         log = self._directory / f"{scenario.name}.log"
         without = LIBPQ if scenario.tables is not None else ()  # it gets those of its own database
-        return self._running.enter_context(Process(scenario.name, command, variables, log, on=on, without=without, root=scenario.folder))
+        root, python = scenario.folder, scenario.interpreter
+        process = Process(scenario.name, command, variables, log, on=on, without=without, root=root, python=python)
+        return self._running.enter_context(process)
 
     def _start_nginx(self, scenario: Scenario, location: str, port: int, socket: str) -> Process:
         folder = Path(socket).parent

@@ -1,0 +1,94 @@
+"""Another environment for a server: packages that differ from ours, or another Python, installed once for each set of them."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from common.cli import Failed, UsageError
+from common.client.progress import Tell
+from common.serving.locks import held
+from common.serving.places import ROOT, short_path
+from common.serving.process import REQUIREMENTS
+
+FOLDER = ROOT / ".venv" / "environments"
+MAKE = '. common/setup.sh; venv=$1; make_venv && cp "$2" "$venv/wanted.txt" && install_wanted'
+READY = "ready"  # a file that is there once all is installed
+NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+
+
+def interpreter_with(requirements: Path | None, python: str | None, tell: Tell) -> str:
+    """The interpreter of the environment in which these packages replace ours of the same name."""
+    wanted = replaced(REQUIREMENTS.read_text(encoding="utf-8"), read_requirements(requirements) if requirements else "")
+    system = find_python(python)
+    folder = FOLDER / hashlib.sha256(f"{version_of(system)}\n{wanted}".encode()).hexdigest()[:12]
+    if not (folder / READY).exists():
+        tell(f"installing {requirements or 'requirements.txt'} into {short_path(folder)} (about a minute)")
+        install(folder, wanted, system, f"--requirements {requirements}" if requirements else f"--python {python}")
+    return str(folder / "bin" / "python")
+
+
+def read_requirements(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--requirements: cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    if not names_in(text):
+        raise UsageError(f"--requirements: {path} names no package: write one a line, as in requirements.txt")
+    if others := re.findall(r"^\s*(?:-r|-c|--requirement|--constraint)\b.*", text, re.MULTILINE):
+        raise UsageError(f"--requirements: {path} refers to another file ({others[0].strip()}): name the packages themselves")
+    return text
+
+
+def names_in(text: str) -> set[str]:
+    """As packages are named: case and punctuation do not matter."""
+    return {re.sub(r"[-_.]+", "-", match[1]).lower() for line in text.splitlines() if (match := NAME.match(line))}
+
+
+def replaced(ours: str, theirs: str) -> str:
+    named = names_in(theirs)
+    kept = [line for line in ours.splitlines() if line.strip() and not line.startswith("#") and not names_in(line) & named]
+    return "\n".join([*kept, *theirs.splitlines(), ""])
+
+
+def find_python(name: str | None) -> str:
+    program = shutil.which(name) if name else sys.executable
+    if program is None:
+        raise UsageError(f"--python {name}: there is no such interpreter; give its path, such as /usr/bin/python3.13")
+    return program
+
+
+def version_of(python: str) -> str:
+    done = subprocess.run([python, "-c", "import sys; print(sys.version)"], capture_output=True, text=True)
+    if done.returncode or not done.stdout.strip():
+        raise UsageError(f"--python {python}: it is not a Python interpreter")
+    return done.stdout.strip()
+
+
+def install(folder: Path, wanted: str, system: str, asked_by: str) -> None:
+    """As common/setup.sh does it for ours; what is left of an interrupted try is made anew."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with held(folder.with_suffix(".lock"), make=True) as ours:
+            if not ours:
+                raise Failed(f"{asked_by}: another run is installing it: start again when that is done")
+            shutil.rmtree(folder)
+            listed = folder.with_suffix(".txt")
+            listed.write_text(wanted, encoding="utf-8")
+            done = subprocess.run(
+                ["sh", "-c", MAKE, asked_by, str(folder.relative_to(ROOT)), str(listed.relative_to(ROOT))],
+                cwd=ROOT,
+                env={**os.environ, "PYTHON": system},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            if done.returncode:
+                raise Failed((done.stderr.strip().splitlines() or [f"{asked_by}: it could not be installed"])[-1])
+            (folder / READY).touch()
+    except OSError as error:
+        raise Failed(f"{asked_by}: cannot write {short_path(folder)}: {error.strerror}") from None
