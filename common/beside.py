@@ -14,6 +14,7 @@ from common.cli import UsageError, complain
 from common.client.progress import silent
 from common.report import pair as report
 from common.report.live import Watch
+from common.results import files
 from common.results.pairs import Pair, judge_pair
 from common.running.directories import new_directory
 from common.running.side_by_side import Duel, Ring, begin_pair, fight, lengths_within, plan_duels
@@ -41,9 +42,18 @@ def run(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int
         try:
             pairs = list(run_duels(duels, options, run_options, directory, watch))
         finally:
+            make_page(directory)
             print(f"Records: {short_path(directory)}/")
     worse = [pair for pair in pairs if is_change and is_worse(pair)]
     return 1 if worse or not all(map(was_compared, pairs)) else 0
+
+
+def make_page(directory: Path) -> None:
+    """It is imported only here, because that takes half a second."""
+    if pairs := files.read_pairs(directory):
+        from common.report.page import html
+
+        print(f"\nReport: {short_path(html.save(directory, [], {}, pairs))}")
 
 
 def asks_for_environment(options: argparse.Namespace) -> bool:
@@ -56,7 +66,7 @@ def make_environment(scenarios: Sequence[Scenario], options: argparse.Namespace,
             raise UsageError(f"--requirements: {scenario.name} serves a project, which has an environment of its own: install them there")
 
     def tell(text: str) -> None:
-        print(f"run_all.sh: {text}", file=sys.stderr)
+        complain(f"run_all.sh: {text}")
 
     return interpreter_with(options.requirements, options.python, silent if watch.quiet else tell)
 
@@ -110,7 +120,7 @@ def plan_against(scenarios: Sequence[Scenario], root: Path, interpreter: str, op
         theirs = replace(read(path, root), label=BEFORE, interpreter=interpreter)
         duels += plan_duels(ours, theirs, options)
     if not interpreter and asks_for_others(root):
-        print("run_all.sh: its requirements.txt is another one; both are served with ours: name it with --requirements", file=sys.stderr)
+        complain("run_all.sh: its requirements.txt is another one; both are served with ours: name it with --requirements")
     return duels
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from common import cli
 from common.report.page import html
 from common.results import files
+from common.results.decisions import decided_in
 from studies import judge
 
 EXAMPLES = [
@@ -27,14 +28,15 @@ def make_page(arguments: list[str]) -> int:
     parser.add_argument("--svg", type=Path, metavar="DIR", help="also save each chart as SVG in DIR")
     parser.add_argument("--png", type=Path, metavar="DIR", help="also save each chart as PNG in DIR")
     options = parser.parse_args(arguments)
-    runs = files.read_directory(options.directory)
-    page = html.save(options.directory, runs, judge(runs))
+    pairs = files.read_pairs(options.directory)
+    runs = files.read_directory(options.directory) if files.paths_in(options.directory) or not pairs else []
+    page = html.save(options.directory, runs, judge(runs), pairs, decided_in(options.directory, runs))
     print(page)
     for folder, kind in ((options.svg, "svg"), (options.png, "png")):
         if folder is not None:
             from common.report.page import pictures
 
-            for picture in pictures.save(folder, kind, runs):
+            for picture in pictures.save(folder, kind, runs, pairs):
                 print(picture)
     if options.open:
         webbrowser.open(page.resolve().as_uri())

@@ -23,7 +23,8 @@ from common.report import decisions as report_decisions
 from common.report import tables
 from common.report.live import Watch
 from common.results import files
-from common.results.decisions import Decision, decide_pairs
+from common.results.decisions import Decision, decided_in
+from common.results.files import PLAN
 from common.results.intervals import SAME
 from common.results.record import MOST_ROUNDS, MOST_SEED, Plan, ScenarioRun
 from common.results.words import describe_environment
@@ -58,7 +59,6 @@ MINUTES, MINUTES_UNTIL_DECIDED = 2.0, 20.0
 SUMMARIES = "summaries.txt"  # ab's, of every load
 some_rounds = at_least(1, int, f"a whole number from 1 to {MOST_ROUNDS:,}", MOST_ROUNDS)
 some_seed = at_least(0, int, f"a whole number from 0 to {MOST_SEED:,}", MOST_SEED)
-PLAN = "suite.json"  # kept beside the results, so that a stopped run can be resumed
 
 
 def main(arguments: list[str]) -> int:
@@ -270,7 +270,7 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
     pairs = files.read_pairs(directory)
     show_left_out(runs, unreadable)
     if plan.within is not None:
-        show_decisions(decide_pairs([run for run in runs if run.loads], pairs, plan.within), plan.minutes)
+        show_decisions(decided_in(directory, runs), plan.minutes)
     show_tables(runs, max((run.round for run in runs), default=1), watch.verbose)
     if stopped:
         print(f"stopped; to run the rest: ./run_all.sh --resume {short_path(directory)}", file=sys.stderr)
@@ -323,7 +323,9 @@ def make_page(directory: Path) -> None:
         if runs := saved_runs(directory):
             from common.report.page import html
 
-            print(f"Report: {short_path(html.save(directory, runs, judge(runs)))}")
+            print(
+                f"Report: {short_path(html.save(directory, runs, judge(runs), files.read_pairs(directory), decided_in(directory, runs)))}"
+            )
     except Exception as error:  # whatever it is, the results were printed and saved
         print(f"run_all.sh: no report was made: {type(error).__name__}: {str(error).partition(chr(10))[0]}", file=sys.stderr)
 

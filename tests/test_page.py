@@ -25,6 +25,7 @@ from common.results.facts import Noise
 from common.results.record import Measured, ScenarioRun
 from common.results.words import write_estimate
 from tests.processes import ROOT, TINY, copy_tree, run
+from tests.test_side_by_side import make_pair, spread
 from tests.test_suite import one_second
 
 HOSTILE = """<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>{{ 7|add:1 }}"""
@@ -113,6 +114,22 @@ def test_every_chart_is_drawn(desk, phone):
         assert charts.count() == 26
         assert tab.page.locator("[data-chart] > svg.marks").count() == charts.count()
         assert charts.evaluate_all("all => all.every(one => one.querySelectorAll('path[d]').length > 2)")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
+def test_a_pair_is_a_verdict_and_a_chart_of_its_restarts(browser, tmp_path, width, scheme):
+    """Without any other run: what --side-by-side leaves."""
+    pair = make_pair(*spread(1.04, 8), names=[HOSTILE, "b"])
+    tab = Tab(browser, html.save(tmp_path, [], {}, [pair]), width, scheme)
+    assert tab.faults == []
+    assert tab.page.title().startswith("Django: sync or async?")
+    assert "% more CPU per request than b, between " in tab.page.locator("#pairs .said").first.inner_text()
+    assert tab.page.locator("[data-chart=pair] svg.marks").count() == 1
+    assert tab.page.locator("[data-chart=pair] .mark-symbol path").count() > 8
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+    above = tab.page.evaluate("document.querySelector('#pairs .said').getBoundingClientRect().bottom")
+    assert above < tab.page.locator("[data-chart=pair]").bounding_box()["y"]
+    tab.context.close()
 
 
 def test_charts_are_drawn_when_the_page_has_loaded(browser, file):

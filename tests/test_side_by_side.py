@@ -1,16 +1,18 @@
 """Two scenarios side by side: does the ratio come out right, is it said right, and is nothing left running?"""
 
+import json
 import random
 
 import pytest
 
 from common.client.turns import Slice
 from common.report import pair as report
+from common.report.page.contents import fill_page
 from common.results import files
 from common.results.pairs import Pair, Restart, cpu_per_request, cpu_ratio, judge_pair
 from common.running.in_turn import ANSWERS_LONG, SHORTEST_SLICE, slice_seconds
 from tests.made_up import make_run
-from tests.processes import changed, copy_tree, one_line, run
+from tests.processes import changed, check_record, copy_tree, one_line, run
 
 ENVIRONMENT = make_run("any").environment
 
@@ -106,6 +108,18 @@ def test_a_slice_is_several_answers_long():
     assert slice_seconds([0.1, 0.02]) == ANSWERS_LONG * 0.1
 
 
+def test_the_page_of_pairs_has_their_ratios_and_their_interval():
+    pair = make_pair(*spread(1.04, 8))
+    [part] = fill_page([], {}, [pair]).pairs
+    assert part.verdict == report.say(pair, judge_pair(pair))
+    drawn = part.chart.spec["datasets"]
+    assert [row["ratio"] for row in drawn["restarts"]] == pytest.approx([cpu_ratio(restart) for restart in pair.restarts], abs=1e-4)
+    assert len(drawn["slices"]) == 8 * 5
+    assert drawn["interval"][0]["low"] == judge_pair(pair).cpu.low
+    assert part.verdict in part.chart.alternative
+    assert fill_page([], {}, [make_pair(make_restart(1.0))]).pairs[0].chart is None
+
+
 # The command
 
 KEPT = ("-n 20 -c 2", "-n 20 -c 4 -k")
@@ -123,6 +137,8 @@ def test_a_slower_one_is_found(tmp_path):
     assert " times the CPU per request of plain, between " in program.stdout
     [path] = (tree / "results").glob("*/*.pair.json")
     pair = files.read(path, Pair)
+    check_record(json.loads(path.read_text()))
+    assert path.with_name("report.html").exists()
     assert len(pair.restarts) == 3
     assert {one.failed for restart in pair.restarts for one in restart.slices} == {0}
     assert all(any(one.is_long for one in restart.slices) for restart in pair.restarts)

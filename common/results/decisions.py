@@ -7,14 +7,16 @@ CPU per request decides it.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
+from common.results import files
 from common.results.bottleneck import MANY_FAILED
 from common.results.comparison import METRICS, LoadComparison, Sample, compare_loads, known_values, share_that_failed, why_too_short
 from common.results.intervals import AtMost, Estimate, Value, ratio
 from common.results.looks import confidence_at, last_look
 from common.results.pairs import Kind, Pair, SideBySide, judge_pair, kind_of
-from common.results.record import ScenarioRun
+from common.results.record import Plan, ScenarioRun
 
 WAYS = 2  # of deciding a pair, each with looks of its own: in rounds, and side by side
 START_SECONDS = 3.0  # about, of a server and its warm-up
@@ -111,6 +113,14 @@ def decide_pairs(runs: Iterable[ScenarioRun], pairs: Iterable[Pair], within: flo
         Decision(names, compared, within, WAYS * len(both), in_turn.get((names, compared.load.identity, compared.load.latency_ms)))
         for names, compared in both
     ]
+
+
+def decided_in(directory: Path, runs: Iterable[ScenarioRun]) -> list[Decision]:
+    """Those of a saved run; none where it was not to be decided."""
+    plan = files.read(directory / files.PLAN, Plan) if (directory / files.PLAN).exists() else None
+    if plan is None or plan.within is None:
+        return []
+    return decide_pairs([run for run in runs if run.loads], files.read_pairs(directory), plan.within)
 
 
 def pairs_that_matter(compared: LoadComparison, differs_from: dict[str, dict[str, str]]) -> list[tuple[str, str]]:

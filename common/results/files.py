@@ -22,6 +22,7 @@ from common.results.record import Plan, ScenarioRun, Search
 VERSION = 3
 SUFFIX = ".json.gz"  # of scenario records
 PAIR_SUFFIX = ".pair.json"
+PLAN = "suite.json"  # kept beside the results, so that a stopped run can be resumed
 KINDS = {Sent: "load", ScenarioRun: "scenario", Search: "find-rate", Plan: "suite", Pair: "side by side"}
 COLUMN = b"\0"  # marks the place of a column: JSON never holds this byte
 

@@ -20,6 +20,7 @@ from common.report.page.drawing import Chart
 from common.report.page.latencies import chart_latencies
 from common.report.page.looks import Look, assign_looks
 from common.report.page.overview import chart_overview, scenarios_with_ratio
+from common.report.page.pair import LoadOfPairs, PairSection, fill_decisions, fill_pair
 from common.report.page.queue import chart_queue
 from common.report.page.runs import SHAPES, chart_runs, explain_state
 from common.report.page.timeline import chart_timeline
@@ -27,7 +28,9 @@ from common.results.answers import Answer, answer_load, answer_study, tell_remed
 from common.results.changes import RATIOS, Change, changes_of_study, diff_sources
 from common.results.claims import NOT_REPRODUCED, REPRODUCED, Claim, Judgement, tell_verdicts
 from common.results.comparison import LoadComparison, Sample, compare_loads
-from common.results.facts import Environment
+from common.results.decisions import Decision
+from common.results.facts import Environment, Pinned
+from common.results.pairs import Pair
 from common.results.published import PublishedMetric, compare_published
 from common.results.record import ScenarioRun
 from common.results.words import (
@@ -179,27 +182,43 @@ class Page:
     seeds: Sequence[int]
     pinning: str
     sources: Sequence[Source]
+    pairs: Sequence[PairSection]
+    decided: Sequence[LoadOfPairs]  # empty: the run was not to be decided
     states: Iterable[tuple[str, str]] = tuple(SHAPES.items())
     thinned: str = THINNED
 
 
-def fill_page(runs: Sequence[ScenarioRun], judged: Mapping[str, Judgement]) -> Page:
+def fill_page(
+    runs: Sequence[ScenarioRun], judged: Mapping[str, Judgement], pairs: Sequence[Pair] = (), decisions: Sequence[Decision] = ()
+) -> Page:
     studies = sorted({run.study for run in runs})
-    first = min(runs, key=lambda run: run.started_at)
-    rounds = max(run.round for run in runs)
+    records: list[ScenarioRun | Pair] = [*runs, *pairs]
+    first = min(records, key=lambda each: each.started_at)
+    rounds = max((run.round for run in runs), default=0)
     return Page(
         date=first.started_at[:10],
         rounds=rounds,
-        mode=first.mode,
+        mode=runs[0].mode if runs else "",
         machine=describe_machine(first.environment),
         left_out=[part for study in studies for part in fill_left_out(study, [run for run in runs if run.study == study])],
         studies=[fill_study(study, [run for run in runs if run.study == study], judged.get(study, Judgement())) for study in studies],
-        environments=each_once(describe_environment(run.environment) for run in runs),
-        revisions=each_once(run.environment.revision for run in runs if run.environment.revision),
+        environments=each_once(describe_environment(each.environment) for each in records),
+        revisions=each_once(each.environment.revision for each in records if each.environment.revision),
         seeds=each_once(run.seed for run in runs if run.seed is not None and rounds > 1),
-        pinning="; ".join(each_once(describe_pinning(load.pinned) for run in runs for load in run.loads)),
-        sources=fill_sources(runs),
+        pinning="; ".join(each_once(describe_pinning(pinned) for pinned in pinnings(runs, pairs))),
+        sources=[*fill_sources(runs), *fill_sources_of_pairs([] if runs else pairs)],
+        pairs=[fill_pair(pair) for pair in pairs],
+        decided=fill_decisions(decisions),
     )
+
+
+def pinnings(runs: Iterable[ScenarioRun], pairs: Iterable[Pair]) -> list[Pinned | None]:
+    return [load.pinned for run in runs for load in run.loads] + [pair.pinned for pair in pairs]
+
+
+def fill_sources_of_pairs(pairs: Iterable[Pair]) -> list[Source]:
+    each = {name: (launch, source) for pair in pairs for name, launch, source in zip(pair.names, pair.launches, pair.sources, strict=True)}
+    return [Source(name, "", launch, highlighted(source, PythonLexer())) for name, (launch, source) in each.items()]
 
 
 def fill_study(name: str, runs: Sequence[ScenarioRun], judged: Judgement) -> StudySection:

@@ -8,16 +8,24 @@ from functools import cache
 from pathlib import Path
 
 from common.results.claims import Judgement
+from common.results.decisions import Decision
 from common.results.files import RecordError
+from common.results.pairs import Pair
 from common.results.record import ScenarioRun
 
 NAME = "report.html"
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def save(directory: Path, runs: Sequence[ScenarioRun], judged: Mapping[str, Judgement]) -> Path:
+def save(
+    directory: Path,
+    runs: Sequence[ScenarioRun],
+    judged: Mapping[str, Judgement],
+    pairs: Sequence[Pair] = (),
+    decisions: Sequence[Decision] = (),
+) -> Path:
     path = directory / NAME
-    text = html(runs, judged)
+    text = html(runs, judged, pairs, decisions)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -25,7 +33,9 @@ def save(directory: Path, runs: Sequence[ScenarioRun], judged: Mapping[str, Judg
     return path
 
 
-def html(runs: Sequence[ScenarioRun], judged: Mapping[str, Judgement]) -> str:
+def html(
+    runs: Sequence[ScenarioRun], judged: Mapping[str, Judgement], pairs: Sequence[Pair] = (), decisions: Sequence[Decision] = ()
+) -> str:
     """The page, by Django's templates with our own engine: Django is not configured, so a site's settings do not matter."""
     from django.template import Context, Engine
     from django.utils.safestring import mark_safe
@@ -35,7 +45,7 @@ def html(runs: Sequence[ScenarioRun], judged: Mapping[str, Judgement]) -> str:
 
     style, script, library = f"{css_variables()}\n{part('page.css')}", part("page.js"), charts_library()
     context = {
-        "page": fill_page(runs, judged),
+        "page": fill_page(runs, judged, pairs, decisions),
         "style": mark_safe(style),
         "library": mark_safe(library),
         "script": mark_safe(script),

@@ -11,15 +11,16 @@ import vl_convert
 from common.report.page.contents import fill_page, slug
 from common.report.page.looks import PAPER
 from common.results.files import RecordError
+from common.results.pairs import Pair
 from common.results.record import ScenarioRun
 
 SCALE = 2  # of a PNG: sharp on today's screens
 
 
-def save(folder: Path, kind: str, runs: Sequence[ScenarioRun]) -> Iterator[Path]:
+def save(folder: Path, kind: str, runs: Sequence[ScenarioRun], pairs: Sequence[Pair] = ()) -> Iterator[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, spec in drawings(runs):
+        for name, spec in drawings(runs, pairs):
             path = folder / f"{name}.{kind}"
             path.write_bytes(vl_convert.vegalite_to_svg(spec).encode() if kind == "svg" else vl_convert.vegalite_to_png(spec, scale=SCALE))
             yield path
@@ -27,9 +28,13 @@ def save(folder: Path, kind: str, runs: Sequence[ScenarioRun]) -> Iterator[Path]
         raise RecordError(f"cannot save charts in {folder}: {error.strerror}") from None
 
 
-def drawings(runs: Sequence[ScenarioRun]) -> Iterator[tuple[str, str]]:
+def drawings(runs: Sequence[ScenarioRun], pairs: Sequence[Pair] = ()) -> Iterator[tuple[str, str]]:
     """Names and specifications on white paper, because files have no CSS variables."""
-    for study in fill_page(runs, judged={}).studies:
+    page = fill_page(runs, {}, pairs)
+    for number, pair in enumerate(page.pairs, 1):
+        if pair.chart:
+            yield f"pair-{number}", on_paper(pair.chart.spec)
+    for study in page.studies:
         for load, chart in study.charts:
             yield "-".join([slug(study.name), *([str(load)] if load else []), chart.kind]), on_paper(chart.spec)
 
