@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import pytest
 
@@ -11,6 +12,7 @@ from common.report.page.contents import fill_page
 from common.results import files
 from common.results.pairs import Pair, Restart, cpu_per_request, cpu_ratio, judge_pair
 from common.running.in_turn import ANSWERS_LONG, SHORTEST_SLICE, slice_seconds
+from common.serving.ports import free_port
 from tests.made_up import make_run
 from tests.processes import changed, check_record, copy_tree, one_line, run
 
@@ -155,20 +157,42 @@ def test_a_change_for_the_worse_ends_with_1(tmp_path):
     assert "site costs 0." in program.stdout
 
 
+DIES = changed(KEPT, ("    asked += 1\n", "    asked += 1\n    if asked > 100:\n        os._exit(3)\n"))
+WANTS_MEMORY = changed(KEPT, ("    asked += 1\n", "    asked += 1\n    if asked > 100:\n        os.kill(os.getpid(), 9)\n"))
+ANSWERS_WRONGLY = changed(KEPT, ('"status": 200', '"status": 500'))
 WRONG = {
     "one alone": (["plain", *SHORT], 2, "--side-by-side needs two scenarios"),
     "no such checkout": (["plain", "--against", "nowhere"], 2, "--against nowhere: neither a directory nor a revision"),
     "nothing in common": (["plain", "other", *SHORT], 2, "plain and other have no load in common that can be sent in turn"),
-    "one that dies": (["plain", "dies", *SHORT], 1, "dies ended with exit code 3"),
+    "one that dies": (["plain", "dies", *SHORT], 1, "plain beside dies: dies ended with exit code 3"),
+    "one without memory": (
+        ["plain", "grows", *SHORT],
+        1,
+        "grows ended with exit code 137 while it was needed, killed: is there enough memory?",
+    ),
+    "one that answers wrongly": (["plain", "fails", *SHORT], 1, "plain beside fails: fails answers GET / with status 500"),
 }
-DIES = changed(KEPT, ("    asked += 1\n", "    asked += 1\n    if asked > 100:\n        os._exit(3)\n"))
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_goes_wrong_is_one_line(tmp_path, name):
+def test_what_goes_wrong_is_one_line_and_nothing_is_lost(tmp_path, name):
     arguments, code, said = WRONG[name]
-    tree = copy_tree(tmp_path, {"plain": PLAIN, "other": changed(("-n 20 -c 2", "-n 20 -c 3 -k")), "dies": DIES})
+    others = {"other": changed(("-n 20 -c 2", "-n 20 -c 3 -k")), "dies": DIES, "grows": WANTS_MEMORY, "fails": ANSWERS_WRONGLY}
+    tree = copy_tree(tmp_path, {"plain": PLAIN, **others})
     program = run(tree, "-m", "common.suite", *arguments)
     assert program.process.returncode == code, program.stderr
     assert one_line(program.stderr), program.stderr
     assert said in program.stderr
+    assert [arguments[1] in pair.fault for pair in files.read_pairs(tree)] == [True] * (code == 1)
+
+
+def test_two_that_want_one_port_are_one_line_that_names_the_second(tmp_path):
+    port = free_port(set())
+    holds = changed(KEPT, ("asked = 0\n", f'import socket\n\nheld = socket.socket()\nheld.bind(("127.0.0.1", {port}))\nasked = 0\n'))
+    tree = copy_tree(tmp_path, {"one": holds, "two": holds})
+    program = run(tree, "-m", "common.suite", "one", "two", *SHORT)
+    assert program.process.returncode == 1
+    first, *log = program.stderr.strip().splitlines()
+    assert re.match(r"run_all.sh: one beside two: (one|two) ended with exit code 1 while it was needed", first)
+    assert "Address already in use" in log[-1]
+    assert all(line.startswith("    ") for line in log)
