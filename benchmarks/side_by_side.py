@@ -1,31 +1,55 @@
-"""Does side by side find a real difference, how soon, and none between identical servers?
+"""Does side by side find a real difference, how soon, and none between equals? Is it true to what each costs alone?
 
-    python -m benchmarks.side_by_side [--pairs 10] [--minutes 1] [--busy]
+    python -m benchmarks.side_by_side [--part aa --part two ...] [--pairs N] [--minutes M] [--busy]
 
-Pairs of one gunicorn worker with threads whose view counts to a number: to the same number (A/A), or to a larger one, so that a
-request costs 2%, 5% or 10% more CPU on this machine. --busy runs two programs beside them that only count.
+All parts take about an hour and a half on a quiet machine. Most measure pairs of one gunicorn worker with threads whose view counts to a
+number: to the same number (A/A), or to a larger one, so that a request costs 2%, 5% or 10% more CPU on this machine. Which of the two
+comes first changes from pair to pair. The end is a table of targets and outcomes; the figures are saved as JSON.
 """
 
 import argparse
+import json
 import math
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import combinations
 from pathlib import Path
 
+from rich.console import Console
+from rich.table import Table
+
 from common.client.progress import silent
+from common.report.live import Watch
+from common.results.comparison import METRICS, compare_loads, known_values
+from common.results.intervals import Estimate, number_of, ratio
 from common.results.pairs import Pair, cpu_ratio, judge_pair
+from common.results.record import ScenarioRun
+from common.running.deciding import with_loads
 from common.running.directories import new_directory
-from common.running.side_by_side import fight, plan_duels
+from common.running.rounds import Turn
+from common.running.run import run_turn, run_turns
+from common.running.side_by_side import Ring, begin_pair, fight, fight_to_next_look, lengths_within, possible_duels
 from common.running.sizing import RunOptions
 from common.serving import folders, postgres
+from common.serving.places import ROOT, short_path
 from common.serving.scenario import Scenario, read
 
 STEPS = 8000  # about 0.4 ms on top of what Django and gunicorn need
-MORE = {"A/A": 0, "2% more": 0.02, "5% more": 0.05, "10% more": 0.10}
+KINDS = (
+    "gunicorn_sync_wait",
+    "gunicorn_gthread_wait",
+    "gunicorn_gevent_wait",
+    "uvicorn_asgi_wait",
+    "uwsgi_threads_wait",
+    "granian_wsgi_wait",
+)
+PATH_OF_KINDS = "/compute/"
+FAIR = 0.05  # how far a ratio may lie from that of each alone
 SITE = '''"""Counts to a number."""
 import time
 from django.conf import settings
@@ -45,33 +69,228 @@ SERVER = (
     "gunicorn {{app}} --bind {{host}}:{{port}} --worker-class gthread --workers 1 --threads 8 "
     "--backlog {{backlog}} --no-control-socket --log-level warning"
 )
-LOAD = ["-n 1000 -c 8 -k --expect counted /"]
+LOAD = ["-n 4000 -c 8 -k -t 2 --expect counted /"]
+if __name__ == "__main__":
+    pass
 '''
 
 
+@dataclass
+class Outcome:
+    """Of one part: what was to be shown, and what was."""
+
+    part: str
+    target: str
+    outcome: str
+    kept: bool
+    figures: Sequence[object] = ()  # of each pair
+
+
+@dataclass
+class Counted:
+    """A pair of counting sites: what was said of the one that counts further."""
+
+    kind: str
+    swapped: bool  # it came second
+    ratios: list[float]  # of each restart
+    seconds: float
+    why: str  # it ended early
+
+
+@dataclass
+class Apart:
+    """A pair of kinds: side by side, and each alone."""
+
+    names: list[str]
+    kind: str
+    side_by_side: str
+    alone: str
+    bias: float
+    refused: bool
+    why: str
+
+
+@dataclass
+class Widths:
+    """Half of each interval, as a share."""
+
+    side_by_side: float
+    rounds: float
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where everything is measured, and how often."""
+
+    folder: Path
+    directory: Path
+    database: postgres.Server
+    pairs: int
+    minutes: float
+
+    def ring(self, seed: int) -> Ring:
+        return Ring(RunOptions(), self.directory / f"{seed}", self.database, seed, silent, lengths_within(self.minutes * 60))
+
+
+@dataclass(frozen=True)
+class Part:
+    """`minutes`: that a pair may take; `takes`: that all of them take, about."""
+
+    measure: Callable[[Bench], Outcome]
+    pairs: int
+    minutes: float
+    takes: int
+    what: str
+    busy: int = 0  # programs that only count, beside it
+
+
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--pairs", type=int, default=10, help="pairs of each kind (default 10)")
-    parser.add_argument("--minutes", type=float, default=1.0, help="minutes that a pair may take (default 1)")
-    parser.add_argument("--only", choices=list(MORE), help="measure only this kind")
-    parser.add_argument("--busy", action="store_true", help="run two programs beside it that only count")
-    options = parser.parse_args(arguments)
-    with folders.temporary() as folder, busy(2 if options.busy else 0), postgres.server(silent) as database:
-        directory = new_directory("side-by-side-benchmark")
-        cost = cost_of_a_step()
-        for kind, more in MORE.items():
-            if options.only in (None, kind):
-                extra = extra_steps(more, cost, folder, directory, database)
-                pairs = [measure(folder, extra, number, options.minutes, directory, database) for number in range(options.pairs)]
-                report(kind, more, pairs)
-    return 0
+    options = parse_arguments(arguments)
+    directory = new_directory("side-by-side-benchmark")
+    outcomes = []
+    with folders.temporary() as folder, postgres.server(silent) as database:
+        for name in options.parts or PARTS:
+            part, began = PARTS[name], time.monotonic()
+            bench = Bench(folder, directory / name, database, options.pairs or part.pairs, options.minutes or part.minutes)
+            with busy(2 if options.busy else part.busy):
+                outcomes.append(part.measure(bench))
+            print(f"{name}: {outcomes[-1].outcome} ({(time.monotonic() - began) / 60:.0f} minutes)", flush=True)
+            saved = directory / "outcomes.json"
+            saved.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1), encoding="utf-8")
+    show(outcomes)
+    print(f"Figures: {short_path(saved)}")
+    return 0 if all(outcome.kept for outcome in outcomes) else 1
 
 
-def write_site(folder: Path, name: str, steps: int) -> Scenario:
-    path = folder / "scenarios" / f"{name}.py"
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    listed = "\n".join(f"  {name:<8}{part.what} (about {part.takes} minutes)" for name, part in PARTS.items())
+    parser = argparse.ArgumentParser(
+        description=f"{(__doc__ or '').partition(chr(10))[0]}\n\nparts:\n{listed}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--part", dest="parts", action="append", choices=list(PARTS), help="measure only this (repeatable)")
+    parser.add_argument("--pairs", type=int, metavar="N", help="so many pairs in each part, not those that the target needs")
+    parser.add_argument("--minutes", type=float, metavar="M", help="so long at most for a pair")
+    parser.add_argument("--busy", action="store_true", help="run two programs that only count beside every part")
+    return parser.parse_args(arguments)
+
+
+def show(outcomes: Sequence[Outcome]) -> None:
+    table = Table(title="side by side", title_justify="left", box=None)
+    for head in ("part", "target", "outcome", "kept"):
+        table.add_column(head)
+    for outcome in outcomes:
+        table.add_row(outcome.part, outcome.target, outcome.outcome, "yes" if outcome.kept else "NO")
+    Console(highlight=False, width=150).print(table)
+
+
+# The parts
+
+
+def measure_equals(bench: Bench) -> Outcome:
+    found = [measure_counting(bench, 0, number) for number in range(bench.pairs)]
+    false = sum(each.kind in ("more", "less") for each in found)
+    mean, error = mean_of(found)
+    kept = false <= 0.05 * bench.pairs and abs(mean - 1) <= 0.002
+    outcome = f"{false} of {bench.pairs} differ; mean {mean:.4f} +- {error:.4f} over {restarts_of(found)} restarts"
+    return Outcome("aa", "at most 5 of 100 equal pairs differ; mean within 0.2% of 1", outcome, kept, found)
+
+
+def measure_more(more: float, part: str) -> Callable[[Bench], Outcome]:
+    def measure(bench: Bench) -> Outcome:
+        extra = extra_steps(more, bench)
+        found = [measure_counting(bench, extra, number) for number in range(bench.pairs)]
+        right = sum(each.kind == "more" for each in found)
+        mean, error = mean_of(found)
+        slowest = max(each.seconds for each in found)
+        outcome = f"{right} of {bench.pairs} found, the slowest in {slowest:.0f} s; mean {mean:.4f} +- {error:.4f}"
+        target = f"{more:.0%} more is found in 9 of 10 within {60 * bench.minutes:.0f} s each"
+        return Outcome(part, target, outcome, right >= 0.9 * bench.pairs, found)
+
+    return measure
+
+
+def measure_kinds(bench: Bench) -> Outcome:
+    """Each pair side by side, and each kind alone, in runs of its own."""
+    scenarios = [only_computing(read(ROOT / "scenarios" / f"{name}.py")) for name in KINDS]
+    alone = {scenario.name: cost_alone(bench, scenario) for scenario in scenarios}
+    found: list[Apart] = []
+    for one, other in list(combinations(scenarios, 2))[: bench.pairs]:
+        pair = measure_pair(bench, one, other, len(found))
+        judged, apart = judge_pair(pair), ratio(alone[one.name], alone[other.name])
+        bias = judged.cpu.middle / apart.middle - 1 if judged.cpu and apart else math.nan
+        why = pair.refused or pair.fault
+        found.append(Apart(pair.names, judged.kind, write(judged.cpu), write(apart), bias, bool(why) or judged.kind == "unfair", why))
+        print(f"  {' beside '.join(pair.names)}: {write(judged.cpu)}, alone {write(apart)}: {bias:+.1%}{' refused' * found[-1].refused}")
+    compared = [each for each in found if not each.refused]
+    biased = [each for each in compared if not abs(each.bias) < FAIR]
+    worst = max((abs(each.bias) for each in compared), default=math.nan)
+    outcome = f"{len(biased)} of {len(found)} are off by more, {len(found) - len(compared)} refused; of the others at most {worst:.1%}"
+    return Outcome("kinds", "each pair of kinds within 5% of the ratio of each alone, or refused", outcome, not biased, found)
+
+
+def measure_rounds(bench: Bench) -> Outcome:
+    """5% more, side by side and in rounds for the same time."""
+    extra = extra_steps(0.05, bench)
+    found: list[Widths] = []
+    for number in range(bench.pairs):
+        one, other = counting(bench, "more", STEPS + extra), counting(bench, "plain", STEPS)
+        [duel] = possible_duels(one, other, RunOptions())
+        pair, until = begin_pair(duel), time.monotonic() + 60 * bench.minutes
+        while time.monotonic() < until and not pair.fault:
+            fight_to_next_look(duel, pair, bench.ring(number), until)
+        found.append(Widths(width(judge_pair(pair).cpu), width(cost_in_rounds(bench, [one, other], number))))
+    in_turn, rounds = (statistics.median(values) for values in zip(*((each.side_by_side, each.rounds) for each in found), strict=True))
+    return Outcome(
+        "rounds", "tighter than --rounds in the same time", f"{in_turn:.1%} either way, in rounds {rounds:.1%}", in_turn < rounds, found
+    )
+
+
+PARTS = {
+    "aa": Part(measure_equals, 100, 0.25, 28, "equal servers: how often they are said to differ"),
+    "two": Part(measure_more(0.02, "two"), 10, 2.0, 14, "2% more CPU, within two minutes"),
+    "five": Part(measure_more(0.05, "five"), 10, 1.0, 7, "5% more CPU, within a minute"),
+    "busy": Part(measure_more(0.10, "busy"), 10, 1.0, 9, "10% more CPU, within a minute, beside two busy programs", busy=2),
+    "kinds": Part(measure_kinds, 15, 0.5, 16, "each pair of kinds of servers, beside the ratio of each alone"),
+    "rounds": Part(measure_rounds, 3, 2.0, 13, "side by side and in rounds, for the same time"),
+}
+
+
+# How they measure
+
+
+def counting(bench: Bench, name: str, steps: int) -> Scenario:
+    path = bench.folder / "scenarios" / f"{name}.py"
     path.parent.mkdir(exist_ok=True)
     path.write_text(SITE.format(steps=steps))
-    return read(path, folder)
+    return read(path, bench.folder)
+
+
+def measure_counting(bench: Bench, extra: int, number: int) -> Counted:
+    """The one that counts further relative to the other; in every other pair it comes second."""
+    one, other = counting(bench, "more", STEPS + extra), counting(bench, "plain", STEPS)
+    swapped = number % 2 == 1
+    began = time.monotonic()
+    pair = measure_pair(bench, *((other, one) if swapped else (one, other)), number)
+    judged = judge_pair(pair)
+    kind = {"more": "less", "less": "more"}.get(judged.kind, judged.kind) if swapped else judged.kind
+    ratios = [ratio if not swapped else 1 / ratio for restart in pair.restarts if (ratio := cpu_ratio(restart))]
+    return Counted(kind, swapped, ratios, time.monotonic() - began, pair.fault or pair.refused)
+
+
+def measure_pair(bench: Bench, one: Scenario, other: Scenario, number: int) -> Pair:
+    [duel] = possible_duels(one, other, RunOptions())
+    pair = begin_pair(duel)
+    fight(duel, pair, bench.ring(number), time.monotonic() + 60 * bench.minutes)
+    return pair
+
+
+def extra_steps(more: float, bench: Bench) -> int:
+    """The steps that make a request cost this share more on this machine."""
+    plain = counting(bench, "plain", STEPS)
+    pair = measure_pair(bench, counting(bench, "more", STEPS), plain, -1)
+    request_ms = judge_pair(pair).cpu_ms
+    assert request_ms is not None, pair.fault
+    return round(more * statistics.fmean(request_ms) / 1000 / cost_of_a_step())
 
 
 def cost_of_a_step() -> float:
@@ -85,36 +304,51 @@ def cost_of_a_step() -> float:
     return best / steps
 
 
-def extra_steps(more: float, cost: float, folder: Path, directory: Path, database: postgres.Server) -> int:
-    """The steps that make a request cost this share more on this machine."""
-    if not more:
-        return 0
-    pair = measure(folder, 0, 0, 0.3, directory, database)
-    request_ms = judge_pair(pair).cpu_ms
-    assert request_ms is not None
-    return round(more * statistics.fmean(request_ms) / 1000 / cost)
+def only_computing(scenario: Scenario) -> Scenario:
+    return with_loads(scenario, {line for line in scenario.load if line.endswith(PATH_OF_KINDS)})
 
 
-def measure(folder: Path, extra: int, seed: int, minutes: float, directory: Path, database: postgres.Server) -> Pair:
-    one, other = write_site(folder, f"more_{extra}", STEPS + extra), write_site(folder, "plain", STEPS)
-    [duel] = plan_duels(one, other, RunOptions())
-    return fight(duel, RunOptions(), directory, database, minutes * 60, seed, silent)
+def cost_alone(bench: Bench, scenario: Scenario) -> list[float]:
+    """CPU ms per request, of several runs."""
+    rounds = max(3, round(bench.minutes * 12))
+    turns = [Turn(scenario, number, folder=f"alone/{number}") for number in range(1, rounds + 1)]
+    runs = [run_turn(turn, RunOptions(), bench.directory, bench.database, Watch(quiet=True)) for turn in turns]
+    return [cpu for run in runs for load in run.loads if (cpu := load.metrics.cpu_ms)]
 
 
-def report(kind: str, more: float, pairs: list[Pair]) -> None:
-    found = [judge_pair(pair) for pair in pairs]
-    ratios = [ratio for pair in pairs for restart in pair.restarts if (ratio := cpu_ratio(restart))]
-    mean = math.exp(statistics.fmean(map(math.log, ratios)))
-    error = statistics.stdev(map(math.log, ratios)) / math.sqrt(len(ratios))
-    widths = [one.cpu.high / one.cpu.low for one in found if one.cpu and one.cpu.low and one.cpu.high]
-    kinds = [one.kind for one in found]
-    verdicts = ", ".join(f"{kinds.count(each)} {each}" for each in dict.fromkeys(kinds))
-    restarts = statistics.median(len(pair.restarts) for pair in pairs)
-    print(
-        f"{kind:<10} {len(pairs)} pairs: {verdicts}; mean ratio {mean:.4f} +- {1.96 * error:.4f} over {len(ratios)} restarts; "
-        f"{restarts:g} restarts a pair, intervals {100 * (statistics.median(widths) ** 0.5 - 1):.1f}% either way",
-        flush=True,
-    )
+def cost_in_rounds(bench: Bench, scenarios: Sequence[Scenario], number: int) -> Estimate | None:
+    """The ratio of CPU per request after rounds for as long."""
+    until = time.monotonic() + 60 * bench.minutes
+    turns = (Turn(one, each, folder=f"rounds-{number}/{each}") for each in range(1, 1000) for one in scenarios)
+    runs: list[ScenarioRun] = []
+    baselines = {scenarios[0].study: [scenarios[1].name]}
+    run_turns(turns, runs, RunOptions(), bench.directory, bench.database, Watch(quiet=True), baselines, number, until)
+    [compared] = compare_loads(runs)
+    one, other = (known_values(METRICS["CPU ms/req"], compared.valid(scenario.name)) for scenario in scenarios)
+    return ratio([number_of(value) for value in one], [number_of(value) for value in other])
+
+
+def mean_of(found: Sequence[Counted]) -> tuple[float, float]:
+    """The geometric mean of all restarts' ratios, and half of its interval."""
+    logs = [math.log(one) for each in found for one in each.ratios]
+    error = statistics.stdev(logs) / math.sqrt(len(logs)) if len(logs) > 1 else math.nan
+    return math.exp(statistics.fmean(logs)) if logs else math.nan, 1.96 * error
+
+
+def restarts_of(found: Sequence[Counted]) -> int:
+    return sum(len(each.ratios) for each in found)
+
+
+def width(estimate: Estimate | None) -> float:
+    """Half of the interval, as a share."""
+    return math.inf if estimate is None or not estimate.low or not estimate.high else math.sqrt(estimate.high / estimate.low) - 1
+
+
+def write(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "-"
+    bounds = "" if estimate.low is None or estimate.high is None else f" [{estimate.low:.3f}, {estimate.high:.3f}]"
+    return f"{estimate.middle:.3f}{bounds}"
 
 
 @contextmanager
