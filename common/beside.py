@@ -12,9 +12,9 @@ from pathlib import Path
 from common.bench import run_options_from
 from common.cli import UsageError, complain
 from common.client.progress import silent
+from common.page import announce_page
 from common.report import pair as report
 from common.report.live import Watch
-from common.results import files
 from common.results.pairs import Pair, judge_pair
 from common.running.directories import new_directory
 from common.running.side_by_side import Duel, Ring, begin_pair, fight, lengths_within, plan_duels
@@ -42,18 +42,11 @@ def run(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int
         try:
             pairs = list(run_duels(duels, options, run_options, directory, watch))
         finally:
-            make_page(directory)
+            print()
+            announce_page(directory)
             print(f"Records: {short_path(directory)}/")
     worse = [pair for pair in pairs if is_change and is_worse(pair)]
     return 1 if worse or not all(map(was_compared, pairs)) else 0
-
-
-def make_page(directory: Path) -> None:
-    """It is imported only here, because that takes half a second."""
-    if pairs := files.read_pairs(directory):
-        from common.report.page import html
-
-        print(f"\nReport: {short_path(html.save(directory, [], {}, pairs))}")
 
 
 def asks_for_environment(options: argparse.Namespace) -> bool:

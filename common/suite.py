@@ -19,6 +19,7 @@ from common.bench import add_run_options, parse_run_arguments, run_options_from,
 from common.cli import UsageError
 from common.client.options import at_least, positive, share
 from common.client.progress import silent
+from common.page import announce_page
 from common.report import decisions as report_decisions
 from common.report import tables
 from common.report.live import Watch
@@ -274,7 +275,7 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
     show_tables(runs, max((run.round for run in runs), default=1), watch.verbose)
     if stopped:
         print(f"stopped; to run the rest: ./run_all.sh --resume {short_path(directory)}", file=sys.stderr)
-    make_page(directory)
+    announce_page(directory)
     print(f"Records and ab's summaries: {short_path(directory)}/")
     return cli.STOPPED if stopped else max(exit_code(runs, unreadable), int(any(pair.fault for pair in pairs)))
 
@@ -315,19 +316,6 @@ def read_scenarios(paths: Iterable[Path]) -> tuple[list[Scenario], dict[str, str
 def saved_runs(directory: Path) -> list[ScenarioRun]:
     """Empty if the run was stopped before its first record."""
     return files.read_directory(directory) if files.paths_in(directory) else []
-
-
-def make_page(directory: Path) -> None:
-    """Make the page from the saved records. It is imported only here, because that takes half a second."""
-    try:
-        if runs := saved_runs(directory):
-            from common.report.page import html
-
-            print(
-                f"Report: {short_path(html.save(directory, runs, judge(runs), files.read_pairs(directory), decided_in(directory, runs)))}"
-            )
-    except Exception as error:  # whatever it is, the results were printed and saved
-        print(f"run_all.sh: no report was made: {type(error).__name__}: {str(error).partition(chr(10))[0]}", file=sys.stderr)
 
 
 def exit_code(runs: Sequence[ScenarioRun], unreadable: dict[str, str]) -> int:

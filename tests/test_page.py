@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from benchmarks.page import made_up, saved
-from common import page, suite
+from common import page
 from common.client.outcomes import NUMBER
 from common.report.page import contents, html
 from common.results import files
@@ -508,8 +508,8 @@ def test_a_suite_ends_with_its_page(tmp_path):
 
 
 def test_a_page_that_cannot_be_made_is_one_line(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(html, "html", lambda runs, judged: 1 / 0)
-    suite.make_page(saved(tmp_path, made_up(1, 1)))
+    monkeypatch.setattr(html, "html", lambda *records: 1 / 0)
+    page.announce_page(saved(tmp_path, made_up(1, 1)))
     printed = capsys.readouterr()
     assert printed.err == "run_all.sh: no report was made: ZeroDivisionError: division by zero\n"
     assert files.read_directory(tmp_path)
