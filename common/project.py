@@ -16,7 +16,7 @@ from common.serving import matrix, project, servers, settings
 from common.serving.places import HOST, short_path
 from common.serving.scenario import scenario_name
 from common.serving.settings import Facts
-from studies import SERVERS
+from studies import SERVERS, baselines_of
 
 EXAMPLES = [
     ("./run_all.sh --project ../mysite --path /dashboard/", "the project in that folder under each server, asked for this page"),
@@ -84,7 +84,8 @@ def write_scenarios(options: argparse.Namespace, names: Sequence[str]) -> list[s
     sources = {folder / f"{row.name}.py": matrix.source_of(row, folder.name, found, facts, lines, model) for row, model in rows}
     write_files(sources, options.renew)
     install([model.server for model in models.values()], found.python)
-    return [scenario_name(path) for path in sources]
+    first = [folder / f"{row.name}.py" for row, model in rows if model.name in baselines_of(SERVERS)]
+    return [scenario_name(path) for path in dict.fromkeys([*first, *sources])]  # the others are compared with the first
 
 
 def look_at(found: project.Project, options: argparse.Namespace, loads: Sequence[Load], launches: Sequence[str]) -> Facts:

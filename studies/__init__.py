@@ -2,13 +2,15 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from common.results.claims import Judgement, Runs
 from common.results.comparison import compare_loads
+from common.results.own_site import Shape, answer_site
 from common.results.questions import answer_questions
 from common.results.record import ScenarioRun
+from common.serving.shape import shape_of
 
 TEMPLATE = "gunicorn_gthread_wait"  # the model of a user's own scenario: small, and nothing depends on its view
 SERVERS = "wait"  # the study whose launch lines serve a reader's own project
@@ -23,8 +25,14 @@ def judge(runs: Iterable[ScenarioRun]) -> dict[str, Judgement]:
 def judge_study(study: str, runs: Iterable[ScenarioRun]) -> Judgement:
     module, of_it = module_of(study), [run for run in runs if run.study == study]
     if not module:
-        return Judgement()
+        return Judgement(answers=answer_project(of_it))
     return Judgement(list(module.claims(Runs(of_it))), answer_questions(module.QUESTIONS, compare_loads(of_it)))
+
+
+def answer_project(runs: Sequence[ScenarioRun]) -> list[str]:
+    """Empty for what is not a project of the reader's own."""
+    shapes = {run.scenario: Shape((found := shape_of(run.launch)).kind, found.processes) for run in runs if run.project}
+    return answer_site(compare_loads(runs), shapes) if len(shapes) == len({run.scenario for run in runs}) else []
 
 
 def baselines_of(study: str) -> list[str]:

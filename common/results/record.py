@@ -77,6 +77,7 @@ class ScenarioRun:
     environment: Environment
     mode: Literal["default", "full"]  # full: the published loads instead of the default ones
     round: int = 1  # its number in a suite
+    project: str = ""  # the folder of the Django project that was served; '': the site is the file's own
     control: bool = False  # this is the second run of the A/A control
     seed: int | None = None  # of the random order of a suite
     status: Literal["ok", "interrupted", "skipped", "failed"] = "interrupted"  # how it ended

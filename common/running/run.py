@@ -147,6 +147,7 @@ def begin_run(turn: Turn, options: RunOptions, baselines: Sequence[str], seed: i
         mode="full" if options.full else "default",
         round=turn.round,
         control=turn.control,
+        project=scenario.project,
         seed=seed,
     )
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import reduce
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -13,7 +14,9 @@ def main() -> None:
     sys.path += [folder for folder in folders.split(os.pathsep) if folder]
     sys.argv = sys.argv[2:]
     for entry in entry_points(group="console_scripts", name=program):
-        sys.exit(entry.load()())
+        first, *others = entry.attr.split(".")
+        found = getattr(__import__(entry.module, fromlist=[first]), first)  # as its script does: it may be a module
+        sys.exit(reduce(getattr, others, found)())
     beside = Path(sys.executable).with_name(program)
     if not beside.exists():
         sys.exit(f"{program} is not installed in the environment of {sys.executable}")

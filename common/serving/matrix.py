@@ -37,7 +37,7 @@ class Row:
 def servers_of(study: str, wanted: Sequence[str]) -> dict[str, Scenario]:
     """The study's scenarios that these names or globs choose, by what is left of their names without the study and its numbers."""
     of_it = {scenario.name: scenario for scenario in readable() if scenario.study == study and not scenario.project}
-    kept = [scenario for scenario in of_it.values() if shape_of(scenario.server).program and not is_variant(scenario, of_it)]
+    kept = [scenario for scenario in of_it.values() if "{app}" in scenario.server and not is_variant(scenario, of_it)]
     found = {NUMBERED.sub("", scenario.name.removesuffix(f"_{study}")): scenario for scenario in kept}
     for name in wanted:
         if not fnmatch.filter(found, name):
