@@ -78,9 +78,10 @@ def open_pairs(field: Field) -> list[Decision]:
 
 
 def ask_in_turn(each: Decision, field: Field, ring: Ring, until: float, tell_fault: Callable[[str], None]) -> None:
-    duel = duel_of(each, field)
+    duel, began = duel_of(each, field), time.monotonic()
     pair = each.pair or begin_pair(duel, each.within, each.together)
     fight_to_next_look(duel, pair, ring, until)
+    field.watch.expect(began - time.monotonic())
     field.watch.tell("")
     if pair.fault:
         tell_fault(f"{' beside '.join(pair.names)}: {pair.fault}")
