@@ -16,6 +16,7 @@ from common.running.rounds import plan_turns
 from common.running.sizing import RunOptions, plan_loads
 from common.serving import scenario
 from common.serving.ports import is_free
+from common.serving.shape import LOOP, UNKNOWN, shape_of
 from studies import baselines_of
 from tests.processes import Program, copy_tree, get, one_line, records, run
 from tests.tracked import tracked_scenarios
@@ -122,6 +123,33 @@ def test_functions_of_a_study_are_equal():
     differs_from = {name: set(scenario.read(path).differs_from) for name, path in FILES.items()}
     assert functions
     assert {key: untied(codes, differs_from) for key, codes in functions.items() if untied(codes, differs_from)} == {}
+
+
+SERVED_ALIKE = [name for name, path in FILES.items() if scenario.read(path).study == "wait"]
+BY_DEFAULT = {"waitress_default_wait": 4, "gunicorn_sync_wait": 1}  # what sets them apart is how many they hold
+WITH_ITS_OWN_BACKLOG = "daphne_default_wait"
+
+
+def test_the_servers_are_compared_on_the_same_views_and_loads():
+    """More strictly than above: no DIFFERS_FROM may excuse another view."""
+    views = {(type(node).__name__, ast.dump(node)) for name in SERVED_ALIKE for node in functions_of(FILES[name])}
+    assert sorted(kind for kind, _ in views) == ["AsyncFunctionDef"] * 2 + ["FunctionDef"] * 2
+    declared = [scenario.read(FILES[name]) for name in SERVED_ALIKE]
+    assert len({(tuple(one.load), tuple((one.least_seconds or {}).items()), one.warm_up) for one in declared}) == 1
+
+
+def functions_of(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def test_the_servers_have_equal_caps_and_backlogs():
+    for name in SERVED_ALIKE:
+        server = scenario.read(FILES[name]).server
+        shape = shape_of(server)
+        assert shape.processes == 1, name
+        if shape.kind not in (LOOP, UNKNOWN):
+            assert shape.threads == BY_DEFAULT.get(name, 100), name
+        assert ("{backlog}" in server) == (name != WITH_ITS_OWN_BACKLOG), name
 
 
 def untied(codes: dict[str, str], differs_from: dict[str, set[str]]) -> list[str]:
