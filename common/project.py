@@ -65,6 +65,11 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace | None, li
     parser.add_argument("--threads", type=numbers, default=THREADS, metavar="N,N", help="numbers of threads or greenlets (default 8,32)")
     parser.add_argument("--host-header", type=unicode, metavar="HOST", help="send this Host, as ALLOWED_HOSTS demands")
     parser.add_argument("--cookie", type=unicode, metavar="'NAME=VALUE'", help="send these cookies")
+    parser.add_argument(
+        "--login", type=unicode, metavar="NAME:PASSWORD", help="send all requests as this user; '$VARIABLE' keeps it secret"
+    )
+    parser.add_argument("--login-path", type=unicode, metavar="PATH", help="the page of its login form (default /accounts/login/)")
+    parser.add_argument("--csrf", type=unicode, metavar="PATH", help="a page with a form, whose token goes with -p and -d")
     parser.add_argument("--debug-anyway", action="store_true", help="measure it even with DEBUG on")
     parser.add_argument("--renew", action="store_true", help="write scenario files anew that exist already")
     add_load_options(parser)
@@ -81,7 +86,8 @@ def write_scenarios(options: argparse.Namespace, names: Sequence[str]) -> list[s
     rows = [(row, models[name]) for name in models for row in matrix.rows_of(name, models[name], options.processes, options.threads)]
     lines = load_lines(options, len(rows))
     facts = look_at(found, options, [parse_line(line) for line in lines], [row.server for row, _ in rows])
-    sources = {folder / f"{row.name}.py": matrix.source_of(row, folder.name, found, facts, lines, model) for row, model in rows}
+    more = {"LOGIN": options.login, "LOGIN_PATH": options.login_path, "CSRF": options.csrf}
+    sources = {folder / f"{row.name}.py": matrix.source_of(row, folder.name, found, facts, lines, model, more) for row, model in rows}
     write_files(sources, options.renew)
     install([model.server for model in models.values()], found.python)
     first = [folder / f"{row.name}.py" for row, model in rows if model.name in baselines_of(SERVERS)]
@@ -90,12 +96,17 @@ def write_scenarios(options: argparse.Namespace, names: Sequence[str]) -> list[s
 
 def look_at(found: project.Project, options: argparse.Namespace, loads: Sequence[Load], launches: Sequence[str]) -> Facts:
     """Say what matters about the project, unless it cannot be measured."""
-    facts = project.ask(found, options.host_header or f"{HOST}:8000", loads)
+    asked = [] if options.login else [load for load in loads if load.method == "GET"]  # only a server logs in
+    facts = project.ask(found, options.host_header or f"{HOST}:8000", asked)
     print(f"{found.folder}: {found.settings}, Django {facts.django}, {found.python}", flush=True)
-    settings.refuse(facts, loads, found.settings, project.settings_of_wsgi(found, facts), options.debug_anyway)
-    for sentence in (*settings.explain(facts, loads, launches), *project.read_by_servers(found)):
+    settings.refuse(facts, asked, found.settings, project.settings_of_wsgi(found, facts), options.debug_anyway)
+    for sentence in (*settings.explain(facts, loads, launches), *project.read_by_servers(found), *tell_login(options.login)):
         print(f"  {sentence}", flush=True)
     return facts
+
+
+def tell_login(login: str | None) -> list[str]:
+    return ["each start of a server logs the user in, which saves a session"] if login else []
 
 
 def write_files(sources: dict[Path, str], renew: bool) -> None:

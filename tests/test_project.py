@@ -1,8 +1,10 @@
 """Is a reader's own Django project served unchanged, by its own interpreter, under servers that it lacks?"""
 
 import hashlib
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -60,6 +62,7 @@ SETTINGS = {  # of the same project, by module
     "fileless": 'DATABASES["default"]["NAME"] = BASE_DIR / "no.sqlite3"',
     "unmigrated": 'DATABASES["default"]["NAME"] = BASE_DIR / "empty.sqlite3"',
     "broken": 'raise RuntimeError("SECRET_KEY is not set")',
+    "login": 'DATABASES["default"]["NAME"] = BASE_DIR / "login.sqlite3"',
     "https": "SECURE_SSL_REDIRECT = True",
     "doubtful": """
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "ATOMIC_REQUESTS": True}
@@ -136,6 +139,19 @@ def test_it_is_served_unchanged_by_its_own_interpreter(tree, site):
         assert [load["sent"]["outcomes"]["ok"] for load in record["loads"]] == [20]
         assert record["environment"]["packages"]["django"]
     assert "the same again: ./run_all.sh 'mysite/*'" in program.stdout
+
+
+def test_a_page_behind_a_login_is_asked_for_as_a_user(tree, site):
+    shutil.copy(site / "db.sqlite3", site / "login.sqlite3")
+    arguments = ("createsuperuser", "--noinput", "--username", "anna", "--email", "a@b.test", "--settings", "mysite.login")
+    python = site / ".venv" / "bin" / "python"
+    subprocess.run([python, "manage.py", *arguments], cwd=site, env={**os.environ, "DJANGO_SUPERUSER_PASSWORD": "secret"}, check=True)
+    login = ("--settings", "mysite.login", "--login", "anna:$SECRET_OF_ANNA", "--login-path", "/admin/login/", "--path", "/admin/")
+    load = ("-n", "5", "-c", "1", "--expect", "Site administration")
+    program = suite(tree, "--project", site, "--servers", "uvicorn_*", *login, *load, "--renew", SECRET_OF_ANNA="secret")
+    assert program.process.returncode == 0, program.stderr
+    assert "each start of a server logs the user in, which saves a session" in program.stdout
+    assert records(tree)["mysite/uvicorn_asgi"]["loads"][0]["sent"]["outcomes"]["ok"] == 5
 
 
 def test_what_the_reader_changed_is_kept_until_it_is_renewed(tree, site):

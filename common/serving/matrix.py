@@ -114,8 +114,8 @@ def write(path: Path, source: str, renew: bool) -> bool:
     return True
 
 
-def source_of(row: Row, study: str, project: Project, facts: Facts, loads: Sequence[str], model: Scenario) -> str:
-    """The whole file: constants, then the model's own last lines."""
+def source_of(row: Row, study: str, project: Project, facts: Facts, loads: Sequence[str], model: Scenario, more: Mapping[str, Any]) -> str:
+    """The whole file: constants, these too, then the model's own last lines."""
     app = (facts.wsgi if row.kind == WSGI else facts.asgi) or f"{row.kind}_by_default:application"
     differs = {f"{study}/{name}": what for name, what in row.differs_from.items()}
     constants: dict[str, Any] = {
@@ -129,6 +129,7 @@ def source_of(row: Row, study: str, project: Project, facts: Facts, loads: Seque
         "ENV_FILE": project.env_file,
         "SERVER": row.server,
         "LOAD": list(loads),
+        **more,
     }
     declared = "".join(declare(name, value) for name, value in constants.items() if value)
     return f"{docstring(row, study, model)}\nimport sys\nfrom pathlib import Path\n\n{declared}\n{tail_of(model)}"

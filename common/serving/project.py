@@ -133,8 +133,7 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 def ask(project: Project, host: str, loads: Sequence[Load]) -> Facts:
     """Import its settings and ask for its pages as its servers will, in a process of its own."""
-    gets = [load.target for load in loads if load.method == "GET"]
-    request = {"host": host, "headers": loads[0].headers, "paths": gets}
+    request = {"host": host, "headers": loads[0].headers if loads else [], "paths": [load.target for load in loads]}
     try:
         done = subprocess.run(
             [project.python, str(FACTS), project.settings],

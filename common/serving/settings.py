@@ -55,7 +55,7 @@ class Facts:
     answers: list[Answer] = field(default_factory=list)
 
 
-def refuse(facts: Facts, loads: Sequence[Load], settings: str, other_settings: str, debug_anyway: bool) -> None:
+def refuse(facts: Facts, asked: Sequence[Load], settings: str, other_settings: str, debug_anyway: bool) -> None:
     """What would make every figure wrong, or every answer an error."""
     if facts.debug and not debug_anyway:
         other = f": --settings {other_settings}, as wsgi.py says" if other_settings not in ("", settings) else " that are made for serving"
@@ -74,9 +74,8 @@ def refuse(facts: Facts, loads: Sequence[Load], settings: str, other_settings: s
             more = f" and {len(database.migrations) - SHOWN} more" if len(database.migrations) > SHOWN else ""
             names = ", ".join(database.migrations[:SHOWN])
             raise Failed(f"the project's database lacks the migrations {names}{more}; run manage.py migrate first ({name_of(database)})")
-    for load, answer in zip(loads, facts.answers, strict=False):
-        if load.method == "GET":
-            refuse_answer(facts, load, answer)
+    for load, answer in zip(asked, facts.answers, strict=True):
+        refuse_answer(facts, load, answer)
 
 
 def refuse_answer(facts: Facts, load: Load, answer: Answer) -> None:
@@ -90,7 +89,7 @@ def refuse_answer(facts: Facts, load: Load, answer: Answer) -> None:
         raise UsageError(f"{said}, to https, as SECURE_SSL_REDIRECT says; send what your proxy would: -H 'X-Forwarded-Proto: https'")
     if answer.location:
         raise UsageError(
-            f"{said}, to {answer.location}; if that is the login, send --cookie 'sessionid=...' of a session, "
+            f"{said}, to {answer.location}; if that is the login, use --login 'NAME:PASSWORD', or --cookie 'sessionid=...' of a session, "
             f"and if the redirect is what you mean to measure, --expect-status {answer.status}"
         )
     if not answer.view:
