@@ -1,6 +1,6 @@
 """How far do a hundred threads of uWSGI get: on a view that waits 100 ms, and on one that computes?
 
-Compare with gunicorn_gthread_wait, the same in gunicorn.
+Its HTTP router is a second process, whose CPU counts too. Compare with gunicorn_gthread_wait, the same in gunicorn.
 """
 
 import sys
