@@ -195,7 +195,8 @@ def generator_command(aim: Aim, load: Load, path: Path, *more: str) -> list[str]
 
 
 def find_rate(scenario: Scenario, target: targets.Target, options: RunOptions, directory: Path, tell: Tell) -> int:
-    search, path = search_scenario(scenario, target, options, directory, tell)
+    with postgres.server(tell) as database:
+        search, path = search_scenario(scenario, target, options, directory, database, tell)
     tell("")
     print(f"{scenario.name} · {scenario.loads[0].burst(1).describe()}\n\n{rate.text(search)}\nRecord: {short_path(path)}")
     return rate.exit_code(search)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from common import beside, cli, project
+from common import beside, cli, highest, project
 from common.bench import add_run_options, parse_run_arguments, run_options_from, serve, tell_of_copies
 from common.cli import UsageError
 from common.client.options import at_least, positive, share
@@ -47,6 +47,7 @@ EXAMPLES = [
     ("./run_all.sh uvicorn_asgi 'uwsgi_*'", "only these"),
     ("./run_all.sh --list", "list all scenarios and their questions"),
     ("./run_all.sh A B --side-by-side", "compare two, asked in turn: a verdict in two minutes"),
+    ("./run_all.sh A B --find-rate 'p99<=200ms'", "the highest rate that each serves that fast"),
     ("./run_all.sh A --against main", "compare one before and after a change"),
     ("./run_all.sh A --requirements new.txt", "compare one with itself under other packages"),
     ("./run_all.sh --project ../mysite", "your own Django project, unchanged, under each server"),
@@ -81,6 +82,8 @@ def run_command(arguments: list[str]) -> int:
     if options.list:
         return list_scenarios(paths)
     check_kind(options)
+    if options.find_rate is not None:
+        return highest.run(paths, options, watch)
     if options.side_by_side or options.against is not None or beside.asks_for_environment(options):
         return beside.run(paths, options, watch)
     if options.serve:
@@ -112,7 +115,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--python", metavar="PATH", help="the same with another Python")
     parser.add_argument("--until-decided", action="store_true", help="go on, side by side or in rounds, until each pair is decided")
-    limits = f"time limit of side by side (default {MINUTES:g}) or of --until-decided ({MINUTES_UNTIL_DECIDED:g})"
+    parser.add_argument("--find-rate", metavar="TARGET", help="find the highest rate of each that keeps 'p99<=200ms' on its first path")
+    limits = f"time limit of side by side (default {MINUTES:g}), of --until-decided ({MINUTES_UNTIL_DECIDED:g}) or of --find-rate (none)"
     parser.add_argument("--minutes", type=positive, metavar="M", help=limits)
     parser.add_argument(
         "--within", type=share, default=SAME, metavar="SHARE", help=f"what counts as the same (default {SAME:.0%})".replace("%", "%%")
@@ -121,12 +125,14 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--like", metavar="NAME", help=f"with --new: the scenario to start from (default {TEMPLATE})")
     add_run_options(parser)
     options = parse_run_arguments(parser, arguments)
-    if options.minutes is None and options.resume is None:
+    if options.minutes is None and options.resume is None and options.find_rate is None:
         options.minutes = MINUTES_UNTIL_DECIDED if options.until_decided else MINUTES
     return options
 
 
 def check_kind(options: argparse.Namespace) -> None:
+    if options.find_rate is not None and goes_with_more(options, "find_rate", "names", "concurrency", "seconds", "keep_alive", "no_pin"):
+        raise UsageError("--find-rate sends loads of its own: combine it with -c, -t, -k, --minutes and --no-pin only")
     beside_too = options.side_by_side or options.against is not None or beside.asks_for_environment(options)
     if options.until_decided and (beside_too or options.serve):
         raise UsageError("--until-decided chooses side by side itself: don't pass --side-by-side, --against, --requirements or --serve")

@@ -287,9 +287,12 @@ def test_a_target_that_no_rate_can_keep(arguments, path, said, server, fire):
     assert server.received == find_rate.ALONE
 
 
+BEGINS_HIGH = ("-n 20 -c 2", "--rate 80 -t 1")  # a search begins at the load's own rate: fewer runs
+
+
 def test_a_scenario_finds_its_rate(tmp_path):
     """One request after the other, each 5 ms and a little: not 200 a second."""
-    blocking = changed(("import os", "import os\nimport time"), ("asked += 1", "time.sleep(0.005)\n    asked += 1"))
+    blocking = changed(("import os", "import os\nimport time"), ("asked += 1", "time.sleep(0.005)\n    asked += 1"), BEGINS_HIGH)
     tree = copy_tree(tmp_path, {"tiny": blocking})
     program = run(tree, "scenarios/tiny.py", "--find-rate", "p90<=150ms", "-t", "0.3")
     assert program.process.returncode == 0, program.stderr

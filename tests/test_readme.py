@@ -47,6 +47,7 @@ COMMANDS = {
     "python -m common.loadgen --stages 10s@50,20s@200 http://127.0.0.1:8000/": "with a server",
     "python -m common.loadgen --find-rate 'p99<=500ms' http://127.0.0.1:8000/": None,  # test_find_rate.py
     "python scenarios/uvicorn_asgi.py --find-rate 'p99<=2s'": None,  # test_find_rate.py
+    "./run_all.sh gunicorn_gthread_wait uvicorn_asgi_wait --find-rate 'p99<=200ms'": None,  # test_highest.py
     "python scenarios/uvicorn_asgi.py --locust --run-time 20s": "python scenarios/uvicorn_asgi.py --locust --run-time 1s --users 2",
     "python scenarios/uvicorn_asgi.py --locust-web": None,  # test_locust.py
     "python scenarios/uvicorn_asgi.py --target http://127.0.0.1:8005": "with a server",

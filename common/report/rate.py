@@ -3,6 +3,7 @@
 import math
 
 from common.cli import STOPPED
+from common.results.highest import probe_above, rate_held, rate_of
 from common.results.record import Probe, Search
 
 COLUMNS = ("rate", "answered/s", "percentile ms", "failed", "unsent", "late")
@@ -46,26 +47,25 @@ def answer(search: Search) -> str:
         held = [
             probe.sent.load.seconds or probe.sent.seconds for probe in search.probes if rate_of(probe) == rate and probe.verdict == "held"
         ]
-        seconds = " and ".join(f"{length:g}" for length in sorted(set(held)))
-        return f"{rate:,g} requests per second hold {target}: in {len(held)} runs of {seconds} s. {describe_next(search, rate)}"
+        seconds = " and ".join(f"{length:.3g}" for length in sorted(set(held)))
+        return f"{rate:,g} requests per second hold {target}: in {len(held)} runs of {seconds} s. {describe_next(search)}"
     if search.ended == "client-bound":
         return f"client-bound: at least {rate:,g} requests per second hold {target}" if rate else "client-bound: no rate could be shown"
     if search.ended == "undecided":
-        return f"undecided when time or runs ran out: {f'{rate:,g} requests per second held' if rate else 'no rate held'}, not confirmed"
+        return f"undecided when time or runs ran out: {seen_to_hold(search)}, not confirmed"
+    if search.ended == "stopped":
+        return f"stopped: {seen_to_hold(search)} until then, not confirmed"
     return search.said or f"no rate that was tried holds {target}"
 
 
-def describe_next(search: Search, rate: float) -> str:
+def seen_to_hold(search: Search) -> str:
+    return f"{rate_held(search):,g} requests per second held {search.target}" if rate_held(search) else "no rate held"
+
+
+def describe_next(search: Search) -> str:
     """The lowest rate above that did not hold."""
-    higher = [probe for probe in search.probes if rate_of(probe) > rate and probe.verdict != "held"]
-    if not higher:
-        return ""
-    lowest = min(higher, key=rate_of)
-    return f"{rate_of(lowest):,g} do not: {lowest.because}."
-
-
-def rate_of(probe: Probe) -> float:
-    return probe.sent.load.rate or 0.0
+    above = probe_above(search)
+    return f"{rate_of(above):,g} do not: {above.because}." if above is not None else ""
 
 
 def exit_code(search: Search) -> int:

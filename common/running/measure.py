@@ -34,7 +34,7 @@ from common.serving.ports import lacks_ports, time_wait
 from common.serving.postgres import Server
 from common.serving.priority import Sessions
 from common.serving.probe import why_in
-from common.serving.process import Process
+from common.serving.process import GRACE_SECONDS, Process
 from common.serving.scenario import Scenario
 from common.serving.site import Site
 
@@ -43,6 +43,7 @@ GENERATOR_SECONDS = 60.0  # to start, and to save a million requests
 LONGEST_SEARCH = 2 * MOST_SECONDS  # the last probe may have begun just before its deadline
 CALIBRATIONS, CALIBRATION_STEPS = 5, 100_000
 LONGEST_WAIT = 65.0  # for ports: a minute of TIME_WAIT and a bit
+SAVING_SECONDS = 5.0  # to write the record of a search that a person ends
 MOST_OPENED = 10_000  # connections a second, by the load generator
 
 
@@ -178,12 +179,21 @@ def send_load(site: Site, load: Load, directory: Path, tell: Tell, label: str, l
         return files.read(path, Sent)
 
 
-def search_rate(site: Site, load: Load, target: str, directory: Path, tell: Tell, meter: CostMeter) -> Search:
+def search_rate(site: Site, load: Load, target: str, directory: Path, tell: Tell, meter: CostMeter, until: float) -> Search:
+    """Search until that moment; a search that a person ends keeps what it has tried."""
+    label = f"searching the highest rate that holds {target}"
     with folders.temporary() as folder:
         path = folder / "load.json"
-        label = f"searching the rate for {target}"
-        run_generator(site, load, path, directory, tell, label, LONGEST_SEARCH, [meter.look], ["--find-rate", target])
-        return files.read(path, Search)
+        try:
+            run_generator(
+                site, load, path, directory, tell, label, LONGEST_SEARCH, [meter.look], ["--find-rate", target], until, SAVING_SECONDS
+            )
+        except KeyboardInterrupt:
+            if not path.exists():
+                raise
+            return files.read(path, Search)
+        search = files.read(path, Search)
+    return replace(search, ended="undecided", said="its time was up") if search.ended == "stopped" else search
 
 
 def run_generator(
@@ -196,24 +206,27 @@ def run_generator(
     longest: float,
     looks: Sequence[Look],
     more: Sequence[str] = (),
+    until: float = math.inf,
+    grace: float = GRACE_SECONDS,
 ) -> None:
-    """Run the load generator in a process of its own until it has left its record at this path."""
+    """Run the load generator in a process of its own until it has left its record at this path; after `until`, it is told to stop."""
     progress = path.with_name("progress")
     heard = ["-q"] if tell is silent else ["--progress", str(progress)]
     command = [*generator_command(site, load), *heard, "--json", str(path), *more]
     log = directory / f"{site.scenario.name}.load.log"
     afterwards = cores.told_for_afterwards()  # a database may work on for long at what was cut off
+    surroundings = afterwards | hand_over({site.url: site.carried})
     told_to_stop = False
 
     def look() -> None:
         nonlocal told_to_stop
         tell(f"{site.scenario.name} · {label}\n{progress.read_text() if progress.exists() else ''}")
-        if not told_to_stop and generator.pid and not site.lives():
+        if not told_to_stop and generator.pid and (not site.lives() or time.monotonic() > until):
             with suppress(ProcessLookupError):
                 os.kill(generator.pid, signal.SIGINT)  # it still saves what it has
             told_to_stop = True
 
-    with Process("the load generator", command, afterwards | hand_over({site.url: site.carried}), log) as generator, looking(looks):
+    with Process("the load generator", command, surroundings, log, grace=grace) as generator, looking(looks):
         generator.wait_at_most(longest + GENERATOR_SECONDS, look)
     if not path.exists():
         site.check()

@@ -1,5 +1,7 @@
 """Finds how many requests per second a scenario's server takes before it breaks a target, on the path of its first load."""
 
+import math
+import time
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -13,25 +15,25 @@ from common.results.record import Search
 from common.results.targets import Target
 from common.running.machine import describe_machine
 from common.running.measure import search_rate, warm_up
-from common.running.sizing import RunOptions
-from common.serving import postgres
+from common.running.sizing import START_SECONDS, RunOptions
 from common.serving.cost import CostMeter
+from common.serving.postgres import Server
 from common.serving.scenario import Scenario
 from common.serving.site import serving
 
+USUAL_PROBES = 20
 
-def search_scenario(scenario: Scenario, target: Target, options: RunOptions, directory: Path, tell: Tell) -> tuple[Search, Path]:
-    """Search against a server that runs as in a measured run; return the search and the path of its record."""
-    if options.sizes.requests is not None:
-        raise UsageError("--find-rate sends loads of its own: leave out -n")
+
+def search_scenario(
+    scenario: Scenario, target: Target, options: RunOptions, directory: Path, database: Server, tell: Tell, seconds: float = math.inf
+) -> tuple[Search, Path]:
+    """Search for so long against a server that runs as in a measured run; return the search and the path of its record."""
     load = first_probe(scenario.loads[0], options)
-    with (
-        postgres.server(tell) as database,
-        serving(scenario, load, directory, database, latency_ms=scenario.latencies_ms[0], pin=options.pin, tell=tell) as site,
-    ):
+    until = time.monotonic() + seconds
+    with serving(scenario, load, directory, database, latency_ms=scenario.latencies_ms[0], pin=options.pin, tell=tell) as site:
         warm_up(site, load, directory, tell)
         meter = CostMeter(site.server.pid, guard=site.server.guard)
-        search = search_rate(site, load, target.text, directory, tell, meter)
+        search = search_rate(site, load, target.text, directory, tell, meter, until)
         meter.end()
         site.check()
     for probe in search.probes:
@@ -43,13 +45,20 @@ def search_scenario(scenario: Scenario, target: Target, options: RunOptions, dir
     return search, path
 
 
+def planned_search_seconds(options: RunOptions) -> float:
+    """About how long a search takes."""
+    return USUAL_PROBES * ((options.sizes.seconds or PROBE_SECONDS) + 1) + START_SECONDS
+
+
 def first_probe(load: Load, options: RunOptions) -> Load:
     """The first probe of a search, with the scenario's request."""
+    if options.sizes.requests is not None:
+        raise UsageError("--find-rate sends loads of its own: leave out -n")
     return replace(
         load.burst(1),
         requests=None,
         concurrency=options.sizes.concurrency or DEFAULT_CAP,
         seconds=options.sizes.seconds or PROBE_SECONDS,
-        rate=START_RATE,
+        rate=load.rate or START_RATE,
         keep_alive=load.keep_alive or options.sizes.keep_alive,
     )
