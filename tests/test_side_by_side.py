@@ -18,6 +18,8 @@ from tests.processes import changed, check_record, copy_tree, one_line, run
 
 ENVIRONMENT = make_run("any").environment
 
+SIDE_TWO = Slice(2, 0.05, 1, 0, 0.01, 0.001, 0.0)
+
 
 def make_restart(
     ratio: float, long_ratio: float | None = None, cpu: float = 0.001, idle: float = 0.0, failed: int = 0, load: float = 0.9
@@ -120,6 +122,19 @@ def test_the_page_of_pairs_has_their_ratios_and_their_interval():
     assert drawn["interval"][0]["low"] == judge_pair(pair).cpu.low
     assert part.verdict in part.chart.alternative
     assert fill_page([], {}, [make_pair(make_restart(1.0))]).pairs[0].chart is None
+
+
+@pytest.mark.parametrize(
+    "damage", [{"names": ["a"]}, {"within": 0.0}, {"together": 0}, {"identity": "-n nine /"}, {"restarts": [Restart(0, 0.05, [SIDE_TWO])]}]
+)
+def test_a_damaged_pair_is_named(tmp_path, damage):
+    path = tmp_path / "a.pair.json"
+    pair = make_pair()
+    for name, value in damage.items():
+        setattr(pair, name, value)
+    files.write(path, pair)
+    with pytest.raises(files.RecordError, match=r"a\.pair\.json is damaged"):
+        files.read(path, Pair)
 
 
 # The command

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from common.client.options import parse_line
 from common.client.turns import Slice
 from common.results.facts import Environment, Pinned
 from common.results.intervals import SAME, Estimate, estimate, is_the_same, no_difference_shown
@@ -51,6 +52,18 @@ class Pair:
     fault: str = ""  # why it ended early; '' if it did not
     refused: str = ""  # why the two cannot be asked in turn; '' if they can
     restarts: list[Restart] = field(default_factory=list)  # in the order they were made
+
+    def __post_init__(self) -> None:
+        if not len(self.names) == len(self.launches) == len(self.sources) == 2:
+            raise ValueError("A pair is of two scenarios")
+        if not (0 < self.within < 1 and self.together >= 1 and self.latency_ms >= 0):
+            raise ValueError("A pair's `within` is a share of 1, its latency is not below 0, and it is one of 1 or more")
+        slices = [one for restart in self.restarts for one in restart.slices]
+        if not all(
+            one.side in (0, 1) and min(one.seconds, one.answers, one.failed, one.cpu_seconds, one.idle_cpu_seconds) >= 0 for one in slices
+        ):
+            raise ValueError("A slice is of side 0 or 1, and nothing in it is below 0")
+        parse_line(self.identity)
 
 
 @dataclass(frozen=True)
