@@ -134,7 +134,7 @@ def judge(fault: Fault, code: int, said: str) -> Iterator[str]:
     first = said.partition("\n")[0]
     if code not in fault.codes:
         yield f"exit code {code}, not {' or '.join(map(str, fault.codes))}"
-    if "Traceback" in said:
+    if any(line.startswith("Traceback") for line in said.splitlines()):  # a server's own may be in its log, which is indented
         yield f"a traceback: {said.strip().splitlines()[-1]}"
     elif not fault.said:
         yield from [f"said: {first}"] if said else []

@@ -61,7 +61,7 @@ def first(does: str) -> str:
 
 
 BAD_LAUNCH = {
-    "": "SERVER is empty",
+    "": "SERVER has no {port}",
     "   ": "SERVER has no {port}",
     "uvicorn {app}": "SERVER has no {port}",
     "'uvicorn {port}": "SERVER: No closing quotation",
@@ -77,7 +77,6 @@ BAD_LAUNCH = {
     "uvicorn {port} {port:9999999}": "cannot start",
     "/ {port}": "/ cannot be started: it is a folder",
     "/etc/passwd {port}": "/etc/passwd cannot be started: it is not executable",
-    "./run {port}": "cannot",
 }
 STARTS_BADLY = {
     "exits with 3": (launched_by("{python} -c 'exit(3)' {port}"), "ended with exit code 3 while it was needed"),

@@ -40,7 +40,6 @@ def stopping(number: int, name: str, stage: str, command: str) -> Fault:
 
 TO_OTHERS = [  # to whom, which, its number, and how it ends
     ("server", "KILL", 9, (1,), "ended with exit code 137"),
-    ("server", "TERM", 15, (1,), "ended with exit code"),
     ("server", "SEGV", 11, (1,), "ended with exit code 139"),
     ("load generator", "KILL", 9, (1,), "the load generator ended with exit code 137 and no record"),
     ("load generator", "SEGV", 11, (1,), "the load generator ended with exit code 139 and no record"),
@@ -75,16 +74,16 @@ SIGNALS = [
         litters=True,
     ),
     Fault("HUP that is ignored", "(trap '' HUP; scenario)", (0,), "", sending("is under load", "1", more="pass")),
-    Fault("a load that is stopped", "timeout --preserve-status -s INT 3 python -m common.loadgen -q -t 60 {url}/ok", (130,)),
+    Fault("a load that is stopped", "timeout --preserve-status -s INT 6 python -m common.loadgen -q -t 60 {url}/ok", (130,)),
     Fault(
         "a load that is stopped while nothing is answered",
-        "timeout --preserve-status -s TERM 3 python -m common.loadgen -q -n 5 -c 5 --json {here}/r.json {url}/silent",
+        "timeout --preserve-status -s TERM 6 python -m common.loadgen -q -n 5 -c 5 --json {here}/r.json {url}/silent",
         (130,),
         leaves=("r.json",),
     ),
     Fault(
         "a search that is stopped",
-        "timeout --preserve-status -s HUP 3 python -m common.loadgen -q --find-rate 'p99<=9s' {url}/ok",
+        "timeout --preserve-status -s HUP 6 python -m common.loadgen -q --find-rate 'p99<=9s' {url}/ok",
         (130, 1),
     ),
 ]

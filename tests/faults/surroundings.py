@@ -26,7 +26,7 @@ VARIABLES = (
         "COLUMNS=0",
         "COLUMNS=-5",
         "NO_COLOR=1",
-        "FORCE_COLOR=1",
+       
     ),
     *(
         "PYTHONHASHSEED=0",
