@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from common.cli import UsageError
 from common.client.progress import Tell
 from common.client.sent import ClientCost
 from common.results.bottleneck import LATE_SHARE
@@ -38,7 +39,11 @@ class Patience:
     """How long a run may still wait for other programs; a busy machine gets an answer too."""
 
     def __init__(self) -> None:
-        self.left = float(os.environ.get("WAIT_FOR_QUIET", LONGEST_WAITS))
+        given = os.environ.get("WAIT_FOR_QUIET", str(LONGEST_WAITS))
+        try:
+            self.left = float(given)
+        except ValueError:
+            raise UsageError(f"WAIT_FOR_QUIET is not a number of seconds: {given!r}") from None
 
     def wait(self, outside: Sequence[int], tell: Tell) -> float:
         """Wait for a quiet moment and return the seconds that took."""

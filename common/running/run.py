@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -26,7 +27,11 @@ from common.serving.postgres import Server
 from common.serving.scenario import Scenario
 from common.serving.site import serving
 
-PATIENCE = Patience()  # shared by all runs of this process
+
+@cache
+def patience() -> Patience:
+    """Shared by all runs of this process."""
+    return Patience()
 
 
 class Watch(Protocol):
@@ -159,4 +164,4 @@ def measure_afresh(
     tell(f"{scenario.name}: starting")
     with serving(scenario, planned.load, directory, database, latency_ms=planned.latency_ms, pin=options.pin, tell=tell) as site:
         warmed = warm_up(site, planned.load, directory, tell)
-        return measure(site, planned, warmed, database, directory, tell, PATIENCE)
+        return measure(site, planned, warmed, database, directory, tell, patience())

@@ -69,7 +69,7 @@ def told_for_afterwards() -> dict[str, str]:
 def run_where_told() -> None:
     """Called in a load generator that got that variable: what it does from now on is not measured."""
     if told := os.environ.get(AFTERWARDS):
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             os.sched_setaffinity(0, map(int, told.split(",")))
 
 

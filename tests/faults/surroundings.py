@@ -26,7 +26,6 @@ VARIABLES = (
         "COLUMNS=0",
         "COLUMNS=-5",
         "NO_COLOR=1",
-       
     ),
     *(
         "PYTHONHASHSEED=0",
@@ -51,14 +50,14 @@ VARIABLES = (
 FULL = "No space left on device"
 SURROUNDINGS = [
     *[Fault(f"{variable}: a scenario", f"{variable} {TINY_ALONE}", (0,)) for variable in VARIABLES],
-    Fault("WAIT_FOR_QUIET that is no number", f"WAIT_FOR_QUIET=x {TINY_ALONE}", (0, 1, 2), ": "),
-    Fault("CORES_AFTER_THE_LOAD that names none", "CORES_AFTER_THE_LOAD=x loadgen -q -n 5 {url}/ok", (0, 1, 2)),
+    Fault("WAIT_FOR_QUIET that is no number", f"WAIT_FOR_QUIET=x {TINY_ALONE}", (1, 2), "WAIT_FOR_QUIET is not a number of seconds: 'x'"),
+    Fault("CORES_AFTER_THE_LOAD that names none", "CORES_AFTER_THE_LOAD=x loadgen -q -n 5 {url}/ok", (0,)),
     Fault("TMPDIR that is not there", f"TMPDIR=/no/such {TINY_ALONE}", (0,)),
     Fault("a stack of 128 KB", f"ulimit -s 128; {TINY_ALONE}", (0,)),
     Fault("no core dumps", f"ulimit -c 0; {TINY_ALONE}", (0,)),
     Fault("few descriptors", f"ulimit -n 64; {TINY_ALONE}", (0, 1), "", explains=True),
     Fault("files of at most 4 KB", f"ulimit -f 4; {TINY_IN_SUITE}", (1,), ": ", explains=True),
-    Fault("no git", f"mkdir {{here}}/bin; ln -s $(command -v python) {{here}}/bin/; PATH={{here}}/bin {TINY_ALONE}", (0,), leaves=("bin",)),
+    Fault("a PATH of nothing", f"python=$(command -v python); PATH=/no/such $python scenarios/tiny.py {SMALL}", (0,)),
     Fault("umask 777", "umask 777; python -m common.loadgen -q -n 5 --json {here}/r.json {url}/ok", (0, 1), leaves=("r.json",)),
     *[
         Fault(f"results on a disk of {options}: {name}", on_a_disk(options, "results", does), (1,), ": ", explains=True, needs=MOUNTS)
