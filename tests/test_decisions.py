@@ -9,6 +9,7 @@ from itertools import pairwise, takewhile
 import pytest
 
 from common.report import decisions as report
+from common.report.pair import write_minutes
 from common.results import files
 from common.results.decisions import decide_pairs
 from common.results.intervals import Estimate, estimate, ratio
@@ -143,6 +144,17 @@ def test_what_nothing_can_decide_is_said():
     said = report.say_decision(undecided)
     assert re.search(r"Not decided in time: a costs between .*; about \d+ \w+ more would decide it\. \(3 rounds\)", said)
     assert said.endswith("Not side by side: answers take 3.0 s.")
+
+
+def test_any_time_can_be_written():
+    assert [write_minutes(seconds) for seconds in (1, 90, 7100, 7200, 9e5, 1e308 * 60)] == [
+        "1 minute",
+        "2 minutes",
+        "118 minutes",
+        "2 hours",
+        "250 hours",
+        "inf hours",
+    ]
 
 
 def test_the_last_line_says_what_is_left_over():

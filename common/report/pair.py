@@ -89,8 +89,10 @@ def say_what_is_missing(cpu: Estimate, within: float, seconds_of_each: float) ->
 
 
 def write_minutes(seconds: float) -> str:
+    if seconds >= 7200:
+        return f"{seconds / 3600:,.0f} hours"
     minutes = max(1, round(seconds / 60))
-    return f"{minutes} minute{'s' * (minutes > 1)}" if minutes < 120 else f"{minutes / 60:.0f} hours"
+    return f"{minutes} minute{'s' * (minutes > 1)}"
 
 
 def percent(share: float) -> str:
