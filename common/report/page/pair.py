@@ -18,8 +18,8 @@ MOST_DOTS = 30  # of a restart
 WIDTH_OF_A_RESTART = 0.7
 HEIGHT = 240
 NOTE = (
-    "Above 1 the first costs more. Faint: two slices, one after the other; marks: restarts; the line and the dark band: their middle "
-    "and its interval; the light band: what counts as the same. Slices far off are not drawn."
+    "Above 1 the first costs more. Faint: two slices, one after the other; marks: restarts; the line and the blue band: their middle "
+    "and its interval; the grey band: what counts as the same. Slices far off are not drawn."
 )
 
 
