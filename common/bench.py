@@ -3,12 +3,14 @@
 import argparse
 import math
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -34,6 +36,7 @@ from common.running.scenario_rate import search_scenario
 from common.running.sizing import RunOptions, plan_loads, planned_seconds
 from common.serving import folders, postgres
 from common.serving.copies import find_copy
+from common.serving.guard import end_with_guard
 from common.serving.login import NotVisited, visit
 from common.serving.places import HOST, ROOT, short_path
 from common.serving.scenario import Scenario, read
@@ -152,7 +155,7 @@ def send_to(target: str, scenario: Scenario, options: RunOptions, directory: Pat
         tell("")
         print(f"\n{scenario.name} · {aim.load.describe()} · {target}", flush=True)
         command = generator_command(aim, aim.load, directory / f"{scenario.name}-{number}.json")
-        code = max(code, subprocess.run(command, cwd=ROOT, env=aim.environment).returncode)
+        code = max(code, subprocess.run(command, cwd=ROOT, env=aim.environment, preexec_fn=ending_with_us()).returncode)
     print(f"Records: {short_path(directory)}/")
     return code
 
@@ -183,11 +186,23 @@ def send_silently(aim: Aim, load: Load) -> Sent:
     with folders.temporary() as folder:
         command = generator_command(aim, load, folder / "load.json", "-q")
         done = subprocess.run(
-            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", env=aim.environment
+            command,
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env=aim.environment,
+            preexec_fn=ending_with_us(),
         )
         if not (folder / "load.json").exists():
             raise cli.Failed((done.stderr.strip().splitlines() or ["the load generator left no record"])[-1].removeprefix("loadgen: "))
         return files.read(folder / "load.json", Sent)
+
+
+def ending_with_us() -> Callable[[], None]:
+    """For a load generator that has the terminal, and so no guard: a killed run leaves none, where the system can tell it."""
+    return partial(end_with_guard, os.getpid(), signal.SIGTERM)
 
 
 def generator_command(aim: Aim, load: Load, path: Path, *more: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Two scenarios side by side, or one before and after a change: what --side-by-side, --against and --requirements do."""
 
 import argparse
+import os
 import random
 import subprocess
 import time
@@ -124,25 +125,23 @@ def asks_for_others(root: Path) -> bool:
 
 @contextmanager
 def checkout(where: str) -> Iterator[Path]:
-    """That directory, or a temporary worktree of that revision, which is removed afterwards."""
+    """That directory, or the files of that revision in a temporary one, of which the repository knows nothing."""
     if Path(where).is_dir():
         yield Path(where).resolve()
         return
     with folders.temporary() as folder:
-        tree = folder / "before"
-        done = git("worktree", "add", "--detach", str(tree), where)
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["git said nothing"])[-1]
-            raise UsageError(f"--against {where}: neither a directory nor a revision of this repository: {reason}")
-        try:
-            yield tree
-        finally:
-            git("worktree", "remove", "--force", str(tree))
+        tree, index = folder / "before", folder / "index"
+        for words in (["read-tree", where], ["checkout-index", "--all", f"--prefix={tree}/"]):
+            done = git(index, *words)
+            if done.returncode:
+                reason = (done.stderr.strip().splitlines() or ["git said nothing"])[-1]
+                raise UsageError(f"--against {where}: neither a directory nor a revision of this repository: {reason}")
+        yield tree
 
 
-def git(*words: str) -> subprocess.CompletedProcess[str]:
+def git(index: Path, *words: str) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
+        return subprocess.run(["git", *words], cwd=ROOT, env={**os.environ, "GIT_INDEX_FILE": str(index)}, capture_output=True, text=True)
     except FileNotFoundError:
         return subprocess.CompletedProcess(words, 1, "", "git is not installed")
 

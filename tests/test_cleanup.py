@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 import psutil
 import pytest
 
+from common import beside
 from common.cli import Failed, NotReady
 from common.running import directories
 from common.serving import folders
@@ -354,3 +355,34 @@ def test_a_run_that_goes_on_is_not_resumed(tree):
             assert "still goes on" in second.stderr
             assert one_line(second.stderr)
         end(program, signal.SIGTERM)
+
+
+def test_of_another_revision_nothing_is_left(shared, monkeypatch):
+    """Nor does the repository keep a note of it, as of a worktree, which a killed run would leave for ever."""
+    repository, temporary = shared / "repository", shared / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(beside, "ROOT", repository)
+
+    def git(*words: str) -> None:
+        who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        subprocess.run(["git", *who, *words], cwd=repository if repository.exists() else shared, check=True, capture_output=True)
+
+    git("init", str(repository))
+    for text in ("before", "after"):
+        (repository / "site.py").write_text(text)
+        git("add", "site.py")
+        git("commit", "-m", text)
+    known = sorted((repository / ".git").rglob("*"))
+    with beside.checkout("HEAD~1") as tree:
+        assert (tree / "site.py").read_text() == "before"
+        assert (repository / "site.py").read_text() == "after"
+        assert sorted((repository / ".git").rglob("*")) == known
+    assert list(temporary.iterdir()) == []
+
+
+@LINUX
+def test_a_load_generator_without_a_guard_ends_with_its_run(tree, server):
+    with Program(tree, "scenarios/stuck.py", "--target", server.url("/slow?ms=60000&then="), ANSWERS="0") as program:
+        program.wait_for("common.loadgen")
+        end(program, signal.SIGKILL)
