@@ -84,14 +84,14 @@ def write_scenarios(options: argparse.Namespace, names: Sequence[str]) -> list[s
     folder = matrix.folder_of(found)
     models = matrix.servers_of(SERVERS, options.servers)
     rows = [(row, models[name]) for name in models for row in matrix.rows_of(name, models[name], options.processes, options.threads)]
+    rows.sort(key=lambda pair: pair[1].name not in baselines_of(SERVERS))  # the others are compared with the first
     lines = load_lines(options, len(rows))
     facts = look_at(found, options, [parse_line(line) for line in lines], [row.server for row, _ in rows])
     more = {"LOGIN": options.login, "LOGIN_PATH": options.login_path, "CSRF": options.csrf}
     sources = {folder / f"{row.name}.py": matrix.source_of(row, folder.name, found, facts, lines, model, more) for row, model in rows}
     write_files(sources, options.renew)
-    install([model.server for model in models.values()], found.python)
-    first = [folder / f"{row.name}.py" for row, model in rows if model.name in baselines_of(SERVERS)]
-    return [scenario_name(path) for path in dict.fromkeys([*first, *sources])]  # the others are compared with the first
+    install([model.server for _, model in rows], found.python)
+    return [scenario_name(path) for path in sources]
 
 
 def look_at(found: project.Project, options: argparse.Namespace, loads: Sequence[Load], launches: Sequence[str]) -> Facts:
@@ -119,7 +119,7 @@ def write_files(sources: dict[Path, str], renew: bool) -> None:
 
 def install(launches: Sequence[str], python: str) -> None:
     """Now, so that no measured run waits for it; a run reports what cannot be installed."""
-    for launch in launches:
+    for launch in dict.fromkeys(launches):
         with suppress(cli.NotInstalled):
             servers.folders_for(launch, python, lambda text: print(f"{text} ...", flush=True))
 
