@@ -12,10 +12,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from queue import SimpleQueue
 
+from common.cli import STOPPED
 from tests.faults import Fault
 from tests.faults.attempt import Around, Missing, attempt
 from tests.faults.table import GROUPS
@@ -36,9 +37,14 @@ def main(words: Sequence[str]) -> int:
         for number in range(AT_A_TIME):
             around.put(Around(server.url(""), copy_tree(Path(folder) / f"project-{number}", {"tiny": TINY})))
         numbers = itertools.count()
-        verdicts = list(pool.map(lambda one: (one[0], try_one(one[1], around, Path(folder) / f"{next(numbers)}")), chosen))
+        trying = [(group, pool.submit(try_one, fault, around, Path(folder) / f"{next(numbers)}")) for group, fault in chosen]
+        try:
+            wait([verdict for _, verdict in trying])
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+    verdicts = [(group, verdict.result()) for group, verdict in trying if not verdict.cancelled()]
     print_table(Counter(verdicts), time.monotonic() - began)
-    return 1 if any(verdict == BROKEN for _, verdict in verdicts) else 0
+    return 1 if any(verdict == BROKEN for _, verdict in verdicts) else STOPPED if len(verdicts) < len(chosen) else 0
 
 
 def is_meant(group: str, fault: Fault, words: Sequence[str]) -> bool:

@@ -229,8 +229,6 @@ def send_by_locust(scenario: Scenario, options: argparse.Namespace, directory: P
 
 def serve(scenarios: list[Scenario], directory: Path, host: str) -> int:
     """Serve on the scenarios' own ports until Ctrl-C, even sites that answer wrongly, so that you can see why."""
-    if host != HOST:
-        print(f"Anyone who can reach {host} can now use these sites: they are made for measuring, not for safety.", file=sys.stderr)
     most = max(scenario.max_connections for scenario in scenarios)  # one PostgreSQL serves them all
     with (
         Follower() as logs,
@@ -249,6 +247,8 @@ def serve(scenarios: list[Scenario], directory: Path, host: str) -> int:
             if site.server.log is not None:
                 logs.add(site.server.log, f"{scenario.name} | " if len(scenarios) > 1 else "")
             wait_by_hand(site)
+        if host != HOST:
+            print(f"Anyone who can reach {host} can now use these sites: they are made for measuring, not for safety.", file=sys.stderr)
         for site in sites:
             others = "".join(f"  {name} {host}:{port}" for name, port in site.scenario.ports.items() if name != "port")
             print(f"{site.scenario.name:<36}{site.url}/{others}")

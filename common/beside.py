@@ -126,7 +126,7 @@ def asks_for_others(root: Path) -> bool:
 @contextmanager
 def checkout(where: str) -> Iterator[Path]:
     """That directory, or the files of that revision in a temporary one, of which the repository knows nothing."""
-    if Path(where).is_dir():
+    if where and Path(where).is_dir():
         yield Path(where).resolve()
         return
     with folders.temporary() as folder:

@@ -14,7 +14,7 @@ class Fault:
     name: str
     does: str  # a shell's line: `loadgen`, `suite`, `compare`, `page` and `scenario` are our commands, {url} a server, {here} a folder
     codes: tuple[int, ...] = (2,)  # with which it may end
-    said: str = ""  # in the one line on stderr; '' where there is none
+    said: str | None = ""  # in the one line on stderr; '' where there is none; None: there may be one
     scenario: str = ""  # the source of the one that `scenario` starts and {name} names; '' if it needs none
     files: dict[str, bytes] = field(default_factory=dict)  # in {here} before
     seconds: float = 60.0  # until it has ended

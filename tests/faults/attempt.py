@@ -136,11 +136,13 @@ def judge(fault: Fault, code: int, said: str) -> Iterator[str]:
         yield f"exit code {code}, not {' or '.join(map(str, fault.codes))}"
     if any(line.startswith("Traceback") for line in said.splitlines()):  # a server's own may be in its log, which is indented
         yield f"a traceback: {said.strip().splitlines()[-1]}"
-    elif not fault.said:
+    elif fault.said is None and not said:
+        return
+    elif fault.said == "":
         yield from [f"said: {first}"] if said else []
-    elif not (one_line(said) or (fault.explains and all(line.startswith("    ") for line in said.splitlines()[1:]))):
+    elif not (one_line(said) or (fault.explains and all(line.startswith(("    ", "run_all.sh: ")) for line in said.splitlines()[1:]))):
         yield f"{len(said.splitlines())} lines: {' | '.join(said.splitlines()[:4])}"
-    elif fault.said not in first:
+    elif (fault.said or "") not in first:
         yield f"said: {first}"
 
 
