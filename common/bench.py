@@ -62,7 +62,7 @@ def run_command(file: Path, arguments: list[str]) -> int:
         return send_by_locust(scenario, options, directory, tell)
     if target is not None:
         return find_rate(scenario, target, run_options, directory, tell)
-    if options.target:
+    if options.target is not None:
         return send_to(options.target, scenario, run_options, directory, tell)
     return run_alone(scenario, run_options, directory, watch)
 
