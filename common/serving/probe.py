@@ -19,25 +19,30 @@ STEADY_SECONDS = 2.0  # of the same wrong answer: waiting longer will not help
 WRONG_SECONDS = 5.0  # of wrong answers, whatever they say
 STARTING = (502, 503, 504)  # what a proxy says while the server behind it starts
 TRACEBACK = "Traceback (most recent call last):"
+GIVE_LOGIN = "give LOGIN or a Cookie"
 SIGNS_IN = ("login", "log-in", "signin", "sign-in", "sso", "oauth")  # in the paths of pages that ask who one is
 
 
-def wait_until_ok(processes: list[Process], host: str, port: int, load: Load, carried: Headers = ()) -> None:
-    """Wait; raise NotReady early if the answer stays wrong."""
+def wait_until_ok(
+    processes: list[Process], host: str, port: int, load: Load, carried: Headers = (), if_it_asks_who: str = GIVE_LOGIN
+) -> None:
+    """Wait; raise NotReady early if the answer stays wrong, with what to do if it is a login page instead."""
     server = processes[0]
     before = server.log_size()
-    probe = Probe(f"http://{host}:{port}{load.target}", load, carried, lambda: server.lines_since(before))
+    probe = Probe(f"http://{host}:{port}{load.target}", load, carried, lambda: server.lines_since(before), if_it_asks_who)
     wait_until(processes, probe.find_fault, f"answer {probe.asked} on port {port} correctly")
 
 
 class Probe:
-    def __init__(self, url: str, load: Load, carried: Headers = (), read_log: Callable[[], Iterable[str]] = tuple) -> None:
+    def __init__(
+        self, url: str, load: Load, carried: Headers = (), read_log: Callable[[], Iterable[str]] = tuple, if_it_asks_who: str = GIVE_LOGIN
+    ) -> None:
         self.asked = f"{load.method} {load.target}"
         if load.headers:
             self.asked += f" ({', '.join(f'{name}: {value}' for name, value in load.headers)})"
         self._load = load
         self._request = Request(url, replace(load, keep_alive=False), carried)
-        self._is_signed_in = bool(carried)
+        self._if_it_asks_who = if_it_asks_who
         self._read_log = read_log
         self._wrong = ""  # what was wrong with the last answer that came
         self._same_since = self._wrong_since = 0.0  # when it first came, and when the first wrong one did; 0: not since it was silent
@@ -67,7 +72,7 @@ class Probe:
         if outcome == MISMATCH:
             return ""
         reason = why_in(self._read_log()) if answer.status == 500 else ""
-        reason = reason or find_reason(answer, urlsplit(self._request.path).path, self._is_signed_in)
+        reason = reason or find_reason(answer, urlsplit(self._request.path).path, self._if_it_asks_who)
         return f": {reason}" if reason else ""
 
 
@@ -80,11 +85,11 @@ def describe_wrong(answer: Answer, load: Load, outcome: int) -> str:
     return f"{status} to {answer.location}" if answer.location else f"{status}: {answer.excerpt}"
 
 
-def find_reason(answer: Answer, path: str, is_signed_in: bool) -> str:
+def find_reason(answer: Answer, path: str, if_it_asks_who: str) -> str:
     """What Django most often means by such an answer, and what to do; '' if that is not known."""
     to = urlsplit(answer.location)
     if answer.location and any(word in to.path.lower() for word in SIGNS_IN):
-        return "LOGIN is not enough for this page" if is_signed_in else "give LOGIN or a Cookie"
+        return if_it_asks_who
     if answer.location and to.scheme == "https" and to.path == path:
         return "it wants https (SECURE_SSL_REDIRECT): send what its proxy sends, -H 'X-Forwarded-Proto: https'"
     if answer.location:

@@ -17,7 +17,7 @@ from common.serving.cluster import LIBPQ
 from common.serving.login import pages_to_visit, visit
 from common.serving.places import HOST, short_path
 from common.serving.ports import Ports, backlog
-from common.serving.probe import wait_until_ok
+from common.serving.probe import GIVE_LOGIN, wait_until_ok
 from common.serving.process import Process, check, find_program, wait_until_listening
 from common.serving.scenario import Scenario, ScenarioError, read_source, workers_in
 
@@ -190,6 +190,7 @@ def check_file(scenario: Scenario) -> None:
 def wait_until_ready(site: Site, load: Load) -> None:
     """Log in, if the scenario says how; then the load's own request must be answered correctly."""
     for page in pages_to_visit(site.scenario, load):
-        wait_until_ok(site.processes, site.host, site.port, page)
+        wait_until_ok(site.processes, site.host, site.port, page, if_it_asks_who="is that the page for LOGIN_PATH?")
     site.carried = visit(site.scenario, load, site.url)
-    wait_until_ok(site.processes, site.host, site.port, load, site.carried)
+    asks_who = GIVE_LOGIN if site.scenario.login is None else "LOGIN is not enough for this page"
+    wait_until_ok(site.processes, site.host, site.port, load, site.carried, asks_who)
