@@ -6,6 +6,7 @@ own and says when it was the bottleneck.
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -18,11 +19,12 @@ from common import cli
 from common.cli import Parser, Problem, UsageError
 from common.client.carried import handed_over
 from common.client.load import Load
-from common.client.options import PROBE_SECONDS, START_RATE, add_load_options, load_from
-from common.client.progress import Tell, teller
+from common.client.options import PROBE_SECONDS, START_RATE, add_load_options, at_least, load_from
+from common.client.progress import Tell, silent, teller
 from common.client.request import Request
 from common.client.sender import Sender
 from common.client.sent import CANCELLED, Sent
+from common.client.together import MOST, send_together
 from common.report import ab, rate
 from common.results import files, targets
 from common.results.record import Search
@@ -30,6 +32,7 @@ from common.running.find_rate import Prober
 from common.serving import cores
 from common.serving.descriptors import allow_descriptors
 
+some_processes = at_least(1, int, f"a whole number from 1 to {MOST}", MOST)
 URL = "http://127.0.0.1:8000/"
 EXAMPLES = [
     (f"python -m common.loadgen -n 300 -c 30 {URL}", "300 requests, 30 at a time"),
@@ -60,6 +63,22 @@ async def fire(load: Load, request: Request, tell: Tell) -> Sent:
     return await sender.send()
 
 
+def fire_together(load: Load, request: Request, processes: int) -> Sent:
+    async def fire_share(share: Load, wait_for_others: Callable[[], object]) -> tuple[Sent, float]:
+        sender = Sender(share, request, silent)
+        on_signals(sender.stop, CANCELLED)
+        gc.collect()
+        gc.freeze()  # the sender's own collection is then over at once: all begin together
+        wait_for_others()
+        return await sender.send(), sender.began
+
+    def send_share(share: Load, wait_for_others: Callable[[], object]) -> tuple[Sent, float]:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(fire_share(share, wait_for_others))
+
+    return send_together(load, processes, send_share)
+
+
 async def search(load: Load, request: Request, target: targets.Target, tell: Tell) -> Search:
     prober = Prober(load, request, target, tell)
     on_signals(prober.stop)
@@ -74,6 +93,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--progress", type=Path, metavar="FILE", help="write progress to this file instead, for another program to show")
     parser.add_argument("-e", dest="csv", type=Path, metavar="FILE", help="write the percentiles as CSV")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the whole record, with every request")
+    parser.add_argument(
+        "--processes", type=some_processes, default=1, metavar="N", help="send from N processes, for a server of more cores than ours"
+    )
     parser.add_argument(
         "--find-rate",
         metavar="TARGET",
@@ -92,6 +114,8 @@ def prepare_search(options: argparse.Namespace) -> None:
         raise UsageError("--find-rate sends loads of its own: leave out -n, --users, --stages and --grace")
     if options.csv is not None:
         raise UsageError("--find-rate sends many loads, so -e has no single table to write: leave it out")
+    if options.processes > 1:
+        raise UsageError("--find-rate sends from one process: leave out --processes")
     options.rate = options.rate or START_RATE
     options.seconds = options.seconds or PROBE_SECONDS
 
@@ -103,6 +127,10 @@ def send(arguments: list[str]) -> int:
     allow_descriptors(load.concurrency)
     target = targets.parse_latency(options.find_rate) if options.find_rate is not None else None
     tell = teller(options.quiet, options.progress)
+    if options.processes > 1:
+        sent = fire_together(load, request, options.processes)
+        cores.run_where_told()
+        return finish(sent, options)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if target is not None:
             return finish_search(runner.run(search(load, request, target, tell)), options)

@@ -46,6 +46,7 @@ COMMANDS = {
     "./run_all.sh mine mine_10_threads --rounds 10": None,
     "python -m common.page results/RUN --open --svg charts --png charts": f"python -m common.page {FIRST_RUN} --svg charts",
     "python -m common.loadgen -n 300 -c 300 http://127.0.0.1:8000/": "with a server",
+    "python -m common.loadgen -n 100000 -c 200 -k --processes 2 http://127.0.0.1:8000/": None,  # test_together.py
     "python -m common.loadgen --rate 100 -t 10 http://127.0.0.1:8000/": "with a server",
     "python -m common.loadgen --stages 10s@50,20s@200 http://127.0.0.1:8000/": "with a server",
     "python -m common.loadgen --find-rate 'p99<=500ms' http://127.0.0.1:8000/": None,  # test_find_rate.py

@@ -7,6 +7,8 @@ read late. CPU is sampled every 0.25 s.
 """
 
 import asyncio
+import resource
+import sys
 import time
 from array import array
 from collections.abc import Callable
@@ -78,6 +80,7 @@ class SelfWatch:
             loop=loop,
             waited_share=round((self._waits[-1][1] - self._waits[0][1]) / (last_wall - first_wall), 4) if self._waits else None,
             busiest_second_waited_share=round(busiest(self._waits), 4) if self._waits else None,
+            peak_memory_bytes=[resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)],
         )
 
 

@@ -71,6 +71,11 @@ class Sender:
             self._tell("")
         return self._sent(started_at, elapsed)
 
+    @property
+    def began(self) -> float:
+        """When its first request could start, on the clock that all processes share."""
+        return self._zero
+
     def stop(self, outcome: str) -> None:
         """End now: what is in flight gets this outcome."""
         if self._over.done():

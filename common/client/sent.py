@@ -1,6 +1,6 @@
 """What a load generator records of one load: raw facts, one row for each request. Everything else is derived from them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -77,6 +77,7 @@ class ClientCost:
     loop: str  # uvloop and its version
     waited_share: float | None = None  # share of its time spent waiting for a core; None if the system does not say
     busiest_second_waited_share: float | None = None  # the same in its worst second
+    peak_memory_bytes: list[int] = field(default_factory=list)  # of each of its processes; CPU time is of all, shares and lags of the worst
 
 
 @dataclass
