@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from common.advise import main
+from common.report.advice import verdict
 from common.results import files
 from common.results.advice import Wanted, advise
 from common.results.demand import Demand, Memory, Server, find_demand
 from common.results.facts import Noise
 from common.results.record import Measured
 from common.results.targets import parse_latency
-from tests.made_up import make_client, make_cost, make_measured, make_requests, make_run, make_sent
+from common.running.find_rate import judge
+from tests.made_up import make_client, make_cost, make_measured, make_open, make_requests, make_run, make_sent
 from tests.processes import Program, changed, copy_tree, one_line
 
 THREADS = Server("threads", "threads", 1, 100)
@@ -154,6 +156,14 @@ def test_a_view_that_computes_gets_processes():
     assert [row.kept for row in advice.rows if row.shape.processes == 1] == [False] * sum(row.shape.processes == 1 for row in advice.rows)
 
 
+@pytest.mark.parametrize(("rate", "processes"), [(85, 1), (95, 2)])
+def test_a_tenth_is_spared(rate, processes):
+    """One core has time for 100 a second."""
+    advice = advise([demand_of(THREADS, computes=10, waits=0)], wanted(rate, "p99<=20s"))
+    assert advice.advised is not None
+    assert advice.advised.shape.processes == processes
+
+
 def test_the_server_that_costs_least_is_advised():
     advice = advise([demand_of(THREADS, computes=2), demand_of(LOOP, computes=1)], wanted(100))
     assert advice.advised is not None
@@ -273,6 +283,28 @@ def test_a_mistake_is_one_line(command, measured, arguments, said):
     assert done.returncode == 2
     assert one_line(done.stderr)
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("took", "outcome", "kept", "said"),
+    [
+        (0.105, "ok", True, "Kept: p90 105 ms (forecast 1"),
+        (2.0, "ok", False, "Not kept: p90 2,000 ms (forecast 1"),
+        (0.105, "reset", False, "Not kept: p90 unanswered (forecast 1"),
+    ],
+)
+def test_whether_it_was_kept_and_by_what(took, outcome, kept, said):
+    """An open loop of 10 s at 20 a second, of which a fifth goes so."""
+    rows = [(place / 20, 0.0, took, outcome) if place % 5 == 0 else (place / 20, 0.0, 0.105, "ok") for place in range(200)]
+    load = make_measured(make_open(rows, 10.0, [(10.0, 20.0)], client=make_client(lag_ms=0)), cost=make_cost(0.4))
+    asked = wanted(20, "p90<=1s")
+    advised = advise([demand_of(THREADS)], asked).advised
+    assert advised is not None
+    found, text = verdict(advised, asked.target, load, judge(asked.target, load.sent))
+    assert found == kept
+    assert text.startswith(said)
+    assert "0.04 cores busy (forecast 0.02)" in text
+    assert f"{40 if outcome == 'reset' else 0} of 200 requests failed" in text
 
 
 WAITS = changed(
