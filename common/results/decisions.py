@@ -100,7 +100,11 @@ def why_no_cost(name: str, samples: Sequence[Sample]) -> str:
         return f"the load of {name} was too short to tell: {too_short}"
     if not values:
         return f"the CPU of {name} is not known"
-    return f"of {name} only an upper bound is known, as requests were cut off" if any(isinstance(one, AtMost) for one in values) else ""
+    return (
+        f"the CPU of {name} is known only as an upper bound, as requests were cut off"
+        if any(isinstance(one, AtMost) for one in values)
+        else ""
+    )
 
 
 def decide_pairs(runs: Iterable[ScenarioRun], pairs: Iterable[Pair], within: float) -> list[Decision]:
