@@ -169,3 +169,19 @@ def test_sizes_that_contradict_each_other_are_refused():
 )
 def test_a_load_describes_itself(line, said):
     assert parse_line(line).describe() == said
+
+
+@pytest.mark.parametrize(
+    ("line", "seconds"),
+    [
+        ("-n 10 -c 4 -s 5 /", 15),
+        ("-n 10 -c 4 -s 5 -t 2 /", 2),
+        ("-c 4 -t 7 /", 7),
+        ("--users 5 --spawn-rate 1 -t 7 /", 7),
+        ("--rate 10 -t 3 -s 5 /", 9),
+        ("--rate 10 -t 3 -s 5 --grace 0.5 /", 4.5),
+    ],
+)
+def test_it_is_known_by_when_a_load_has_ended(line, seconds):
+    """Even if the server answers nothing; an open loop may start its last request a second late."""
+    assert parse_line(line).longest_seconds == seconds
