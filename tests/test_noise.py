@@ -136,7 +136,7 @@ def test_a_busy_machine_is_waited_for_so_long_and_no_longer(foreign, monkeypatch
     assert 0.9 <= waited[0] <= 2
     assert waited[2] == 0.0  # there is no more to wait
     assert 1.5 <= sum(waited) <= 4
-    assert all("chromium" in text for text in told)
+    assert any("chromium" in text for text in told)  # not in each: other programs may use more
 
 
 def test_a_quiet_machine_is_not_waited_for(monkeypatch):
