@@ -189,7 +189,7 @@ SERVERS = [
         "TABLES that are no SQL",
         "scenario",
         (1,),
-        "TABLES",
+        "PostgreSQL: syntax error",
         changed(('STUDY = "tests"', 'STUDY = "{name}"\nTABLES = "MAKE TABLE"')),
         explains=True,
         needs=("ls /usr/lib/postgresql/*/bin/postgres",),

@@ -105,7 +105,7 @@ SCENARIO = {
     "--target ''": "",
     "--locust-web=5": "ignored explicit argument",
 }
-NAMES = ("a b", "ü", "名", "[x]", "x.y", "-x", "'", '"', "$(touch x)", "`x`", ";", "#", "%s", "{port}", "x" * 200, "&", "~", "1", "None")
+NAMES = ("a b", "ü", "名", "[x]", "-x", "'", '"', "$(touch x)", "`x`", ";", "#", "%s", "{port}", "x" * 200, "&", "~", "1", "None")
 RUN_NAMED = """
     mkdir scenarios/{name}; file=scenarios/{name}/{quoted}.py; cp scenarios/tiny.py "$file"
     suite -q {name}/{quoted} -n 5 -c 1
@@ -135,6 +135,13 @@ WORDS = [
         )
         for words, said in SCENARIO.items()
     ],
+    Fault(
+        "a scenario named so that Python cannot import it",
+        RUN_NAMED.replace("{quoted}", "x.y"),
+        (1,),
+        "ended with exit code 1 while it was needed",
+        explains=True,
+    ),
     Fault("a host that is not ours", "suite tiny --serve --host 192.0.2.1", (2,), "cannot listen on 192.0.2.1, port 8099: Cannot assign"),
     Fault("a target where nobody listens", "scenario -n 5 --target http://127.0.0.1:1", (1,), "", TINY),
     *[Fault(f"a scenario named {name[:20]!a}", RUN_NAMED.replace("{quoted}", shlex.quote(name)), (0,)) for name in NAMES],
