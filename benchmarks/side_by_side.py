@@ -214,12 +214,15 @@ def measure_kinds(bench: Bench) -> Outcome:
     scenarios = [only_computing(read(ROOT / "scenarios" / f"{name}.py")) for name in KINDS]
     alone = {scenario.name: cost_alone(bench, scenario) for scenario in scenarios}
     found: list[Apart] = []
-    for one, other in list(combinations(scenarios, 2))[: bench.pairs]:
+    installed = [scenario for scenario in scenarios if alone[scenario.name]]
+    for one, other in list(combinations(installed, 2))[: bench.pairs]:
         pair = measure_pair(bench, one, other, len(found))
         judged, apart = judge_pair(pair), ratio(alone[one.name], alone[other.name])
         bias = judged.cpu.middle / apart.middle - 1 if judged.cpu and apart else math.nan
         why = pair.refused or pair.fault
-        found.append(Apart(pair.names, judged.kind, write(judged.cpu), write(apart), bias, bool(why) or judged.kind == "unfair", why))
+        found.append(
+            Apart(pair.names, judged.kind, write(judged.cpu), write(apart), bias, bool(pair.refused) or judged.kind == "unfair", why)
+        )
         print(f"  {' beside '.join(pair.names)}: {write(judged.cpu)}, alone {write(apart)}: {bias:+.1%}{' refused' * found[-1].refused}")
     compared = [each for each in found if not each.refused]
     biased = [each for each in compared if not abs(each.bias) < FAIR]
