@@ -33,7 +33,7 @@ from common.serving import ports, scenario
 from common.serving.process import Process, find_program
 from tests.faults import Fault
 from tests.faults.attempt import Around, attempt, attempt_within
-from tests.faults.fuzzing import KINDS, try_out
+from tests.faults.fuzzing import KINDS, line_is_a_load_or_an_error, try_out
 from tests.faults.records import PUT, damaged, packed, parts, whole
 from tests.faults.table import GROUPS
 from tests.made_up import make_measured, make_requests, make_run, make_sent
@@ -541,3 +541,8 @@ def test_a_file_that_changes_meanwhile_is_not_measured_as_two(tmp_path):
 def test_what_is_made_up_holds(kind):
     """A short part of `python -m benchmarks.fuzz`."""
     assert try_out(kind, tries=25, seed=1) == ""
+
+
+@pytest.mark.parametrize("line", ["-d '' /"])
+def test_what_was_made_up_once_and_did_not_hold(line):
+    line_is_a_load_or_an_error(line)

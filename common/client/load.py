@@ -118,7 +118,7 @@ class Load:
         words += ["--poisson"] if self.poisson else []
         words += ["-k"] if self.keep_alive else []
         words += ["-p", self.body_file] if self.body_file is not None else []
-        words += [f"-d{self.form}"] if self.form is not None else []
+        words += ([f"-d{self.form}"] if self.form else ["-d", ""]) if self.form is not None else []
         words += ["-T", self.content_type] if self.content_type != DEFAULT_CONTENT_TYPE else []
         words += [f"-H{name}: {value}" for name, value in self.headers]
         words += [f"--expect={self.expect}"] if self.expect is not None else []
