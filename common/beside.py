@@ -1,12 +1,10 @@
 """Two scenarios side by side, or one before and after a change: what --side-by-side, --against and --requirements do."""
 
 import argparse
-import os
 import random
-import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +18,8 @@ from common.results.pairs import Pair, judge_pair
 from common.running.directories import new_directory
 from common.running.side_by_side import Duel, Ring, begin_pair, fight, lengths_within, plan_duels
 from common.running.sizing import RunOptions
-from common.serving import folders, postgres
+from common.serving import postgres
+from common.serving.checkouts import checkout, project_in, repository_of
 from common.serving.environments import interpreter_with
 from common.serving.places import ROOT, short_path
 from common.serving.process import REQUIREMENTS
@@ -36,7 +35,9 @@ def run(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int
     with ExitStack() as stack:
         interpreter = make_environment(scenarios, options, watch) if asks_for_environment(options) else ""
         if options.against is not None:
-            duels = plan_against(scenarios, stack.enter_context(checkout(options.against)), interpreter, run_options)
+            repositories = dict.fromkeys(map(repository_of, scenarios))
+            others = {repository: stack.enter_context(checkout(options.against, repository)) for repository in repositories}
+            duels = plan_against(scenarios, others, interpreter, run_options)
         else:
             duels = plan_new(scenarios, interpreter, run_options) if interpreter else plan_beside(scenarios, run_options)
         directory = new_directory("side-by-side")
@@ -104,46 +105,36 @@ def plan_new(scenarios: Sequence[Scenario], interpreter: str, options: RunOption
     return [duel for one in scenarios for duel in plan_duels(replace(one, label=NEW, interpreter=interpreter), one, options)]
 
 
-def plan_against(scenarios: Sequence[Scenario], root: Path, interpreter: str, options: RunOptions) -> list[Duel]:
-    """Pair each of ours with the same file in the other checkout, which has this environment."""
+def plan_against(scenarios: Sequence[Scenario], others: Mapping[Path, Path], interpreter: str, options: RunOptions) -> list[Duel]:
+    """Pair each of ours with the same one in the other checkout of its repository, which has this environment."""
     duels = []
     for ours in scenarios:
-        path = root / ours.path.relative_to(ROOT)
-        if not path.is_file():
-            raise UsageError(f"--against: {root} has no {ours.path.relative_to(ROOT)}")
-        theirs = replace(read(path, root), label=BEFORE, interpreter=interpreter)
-        duels += plan_duels(ours, theirs, options)
-    if not interpreter and asks_for_others(root):
+        repository = repository_of(ours)
+        theirs = other_project(ours, repository, others[repository]) if ours.project else other_file(ours, others[repository])
+        duels += plan_duels(ours, replace(theirs, label=BEFORE, interpreter=interpreter), options)
+    if not interpreter and ROOT in others and asks_for_others(others[ROOT]):
         complain("run_all.sh: its requirements.txt is another one; both are served with ours: name it with --requirements")
     return duels
+
+
+def other_file(ours: Scenario, root: Path) -> Scenario:
+    path = root / ours.path.relative_to(ROOT)
+    if not path.is_file():
+        raise UsageError(f"--against: {root} has no {ours.path.relative_to(ROOT)}")
+    return read(path, root)
+
+
+def other_project(ours: Scenario, repository: Path, tree: Path) -> Scenario:
+    """The same file, which serves the project's other state."""
+    folder = project_in(tree, ours, repository)
+    if not folder.is_dir():
+        raise UsageError(f"--against: there is no project in {folder}")
+    return replace(ours, project=str(folder))
 
 
 def asks_for_others(root: Path) -> bool:
     theirs = root / REQUIREMENTS.name
     return theirs.is_file() and theirs.read_bytes() != REQUIREMENTS.read_bytes()
-
-
-@contextmanager
-def checkout(where: str) -> Iterator[Path]:
-    """That directory, or the files of that revision in a temporary one, of which the repository knows nothing."""
-    if where and Path(where).is_dir():
-        yield Path(where).resolve()
-        return
-    with folders.temporary() as folder:
-        tree, index = folder / "before", folder / "index"
-        for words in (["read-tree", where], ["checkout-index", "--all", f"--prefix={tree}/"]):
-            done = git(index, *words)
-            if done.returncode:
-                reason = (done.stderr.strip().splitlines() or ["git said nothing"])[-1]
-                raise UsageError(f"--against {where}: neither a directory nor a revision of this repository: {reason}")
-        yield tree
-
-
-def git(index: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(["git", *words], cwd=ROOT, env={**os.environ, "GIT_INDEX_FILE": str(index)}, capture_output=True, text=True)
-    except FileNotFoundError:
-        return subprocess.CompletedProcess(words, 1, "", "git is not installed")
 
 
 def is_worse(pair: Pair) -> bool:

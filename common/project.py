@@ -21,6 +21,7 @@ from studies import SERVERS, baselines_of
 EXAMPLES = [
     ("./run_all.sh --project ../mysite --path /dashboard/", "the project in that folder under each server, asked for this page"),
     ("./run_all.sh --project ../mysite --servers 'gunicorn_*' --threads 4,16", "only these servers, with so many threads"),
+    ("./run_all.sh --project ../mysite --path /dashboard/ --against main", "beside its revision main: does a change cost CPU?"),
     ("./run_all.sh 'mysite/*'", "the same again"),
 ]
 PROCESSES, THREADS, IN_FLIGHT = [1], [8, 32], 32
@@ -76,8 +77,8 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace | None, li
     return parser.parse_known_args(arguments)
 
 
-def write_scenarios(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
-    """Write a scenario for each server and shape; return their names."""
+def write_scenarios(options: argparse.Namespace, names: Sequence[str], against: bool = False) -> list[str]:
+    """Write a scenario for each server and shape; return their names. A change is measured under one server, unless --servers says more."""
     if names:
         raise cli.UsageError(f"--project runs the scenarios that it writes, not {' '.join(names)}; choose among them with --servers")
     found = project.find(options.project, options.python, options.settings, dict(options.env), options.env_file)
@@ -85,6 +86,7 @@ def write_scenarios(options: argparse.Namespace, names: Sequence[str]) -> list[s
     models = matrix.servers_of(SERVERS, options.servers)
     rows = [(row, models[name]) for name in models for row in matrix.rows_of(name, models[name], options.processes, options.threads)]
     rows.sort(key=lambda pair: pair[1].name not in baselines_of(SERVERS))  # the others are compared with the first
+    rows = rows[:1] if against and not options.servers else rows
     lines = load_lines(options, len(rows))
     facts = look_at(found, options, [parse_line(line) for line in lines], [row.server for row, _ in rows])
     more = {"LOGIN": options.login, "LOGIN_PATH": options.login_path, "CSRF": options.csrf}

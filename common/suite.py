@@ -72,7 +72,7 @@ def run_command(arguments: list[str]) -> int:
     own, rest = project.parse_arguments(arguments)
     options = parse_arguments(rest)
     if own is not None:
-        options.names = project.write_scenarios(own, options.names)
+        options.names = project.write_scenarios(own, options.names, options.against is not None)
     watch = Watch(options.quiet, options.verbose)
     if options.new is not None or options.like is not None:
         return begin_scenario(options)

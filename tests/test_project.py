@@ -19,6 +19,7 @@ from common import suite as suite_command
 from common.cli import Failed, NotInstalled, UsageError
 from common.client.options import parse_line
 from common.serving import matrix, project, servers
+from common.serving.checkouts import checkout
 from common.serving.scenario import Scenario
 from common.serving.settings import Database, Facts, explain_database, refuse
 from common.serving.shape import GREENLETS, LOOP, shape_of
@@ -27,7 +28,7 @@ from tests.processes import ROOT, copy_tree, records, run
 from tests.tracked import tracked_scenarios
 
 FILES = tracked_scenarios()
-KEPT = {name: FILES[name].read_text() for name in ("gunicorn_gthread_wait", "uvicorn_asgi_wait")}
+KEPT = {name: FILES[name].read_text() for name in ("gunicorn_gthread_wait", "gunicorn_sync_wait", "uvicorn_asgi_wait")}
 MODELS = matrix.servers_of(SERVERS, [])
 FACTS = Facts("5.2", "shop.wsgi:application", "", False, ["*"], True, False, [], "", "", [], "")
 PACKAGES = Path(sysconfig.get_path("purelib"))
@@ -113,7 +114,8 @@ def tree(tmp_path_factory, site) -> Path:
         for requirement in servers.lacking(launch, python):
             folder = tree / ".venv" / "servers" / servers.abi_of(python) / requirement
             folder.parent.mkdir(parents=True, exist_ok=True)
-            folder.symlink_to(PACKAGES)
+            if not folder.is_symlink():  # two models may lack the same server
+                folder.symlink_to(PACKAGES)
     return tree
 
 
@@ -129,7 +131,22 @@ def fingerprint(folder: Path) -> dict[str, str]:
 def test_it_is_served_unchanged_by_its_own_interpreter(tree, site):
     before = fingerprint(site)
     expected = f"{site / '.venv' / 'bin' / 'python'} serves shop.test to 0 users"
-    load = ("--path", "/who/", "--host-header", "shop.test", "--threads", "2", "-n", "20", "-c", "4", "--expect", expected)
+    load = (
+        "--servers",
+        "*_gthread,uvicorn_*",
+        "--path",
+        "/who/",
+        "--host-header",
+        "shop.test",
+        "--threads",
+        "2",
+        "-n",
+        "20",
+        "-c",
+        "4",
+        "--expect",
+        expected,
+    )
     program = suite(tree, "--project", site, *load)
     assert program.process.returncode == 0, program.stderr
     assert fingerprint(site) == before
@@ -444,3 +461,56 @@ def test_what_is_not_a_project_of_its_own_name_is_refused(tmp_path):
     found = project.Project(tmp_path / "wait", sys.executable, "wait.settings")
     with pytest.raises(UsageError, match=r"studies/wait.py is a different study"):
         matrix.folder_of(found)
+
+
+# Before and after a change
+
+
+def git(folder: Path, *words: str) -> None:
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.test", *words], cwd=folder, check=True, capture_output=True)
+
+
+WORK = """
+def work(request):
+    sum(range(1))
+    return HttpResponse("done")
+
+urlpatterns[-3] = path("who/", work)
+"""
+
+
+def test_a_change_that_costs_cpu_is_told_beside_the_revision_before_it(tree, site, tmp_path):
+    """The revision lacks the database and the local settings, which git ignores."""
+    shop = tmp_path / "shop"
+    shutil.copytree(site, shop, symlinks=True)
+    (shop / ".gitignore").write_text(".venv/\n*.sqlite3\nmysite/hosts.py\n")
+    urls = shop / "mysite" / "urls.py"
+    urls.write_text(urls.read_text() + WORK)
+    git(shop, "init", "-q")
+    git(shop, "add", ".")
+    git(shop, "commit", "-qm", "before")
+    urls.write_text(urls.read_text().replace("range(1)", "range(60_000)"))
+    before = fingerprint(shop)
+    words = ("--project", shop, "--path", "/who/", "-c", "1", "--against", "HEAD", "--minutes", "0.2")
+    program = suite(tree, *words)
+    assert program.process.returncode == 1, program.stderr
+    assert "shop/gunicorn_sync costs " in program.stdout
+    assert "times the CPU per request of before-shop/gunicorn_sync" in program.stdout
+    assert fingerprint(shop) == before
+
+
+def test_what_git_does_not_keep_goes_with_a_revision(tmp_path):
+    repository = tmp_path / "site"
+    (repository / "static").mkdir(parents=True)
+    for name in ("kept.py", "db.sqlite3", "static/a.css"):
+        (repository / name).write_text("first")
+    (repository / ".gitignore").write_text("*.sqlite3\nstatic/\n")
+    git(repository, "init", "-q")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "first")
+    (repository / "kept.py").write_text("second")
+    with checkout("HEAD", repository) as root:
+        assert [(root / name).read_text() for name in ("kept.py", "db.sqlite3", "static/a.css")] == ["first"] * 3
+        (root / "db.sqlite3").write_text("theirs stays as it is")
+    assert (repository / "db.sqlite3").read_text() == (repository / "static" / "a.css").read_text() == "first"
+    assert not root.exists()
