@@ -12,10 +12,10 @@ from common import cli
 from common.client.load import Load
 from common.client.options import add_load_options, at_least, load_from, parse_line, unicode
 from common.client.request import check_can_be_sent
-from common.serving import matrix, project, servers, settings
+from common.serving.own import matrix, project, servers, settings
+from common.serving.own.settings import Facts
 from common.serving.places import HOST, short_path
 from common.serving.scenario import scenario_name
-from common.serving.settings import Facts
 from studies import SERVERS, baselines_of
 
 EXAMPLES = [

@@ -1,15 +1,12 @@
 """Many scenarios, one after the other, then the tables that compare them: what ./run_all.sh runs."""
 
 import argparse
-import difflib
-import fnmatch
 import math
 import random
 import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import count as count_up
 from pathlib import Path
 
 from rich.console import Console
@@ -35,9 +32,9 @@ from common.running.rounds import plan_turns
 from common.running.run import run_turns
 from common.running.sizing import RunOptions, planned_seconds
 from common.serving import postgres
+from common.serving.choice import choose_one, choose_scenarios, name_meant, on_ports_of_their_own, read_scenarios
 from common.serving.places import short_path
-from common.serving.scenario import DEFAULT_PORTS, Scenario, ScenarioError, read, read_source, scenario_name
-from common.serving.scenario import files as scenario_files
+from common.serving.scenario import Scenario, ScenarioError, read, read_source, scenario_name
 from common.serving.template import write_new
 from studies import TEMPLATE, baselines_of, judge
 
@@ -169,34 +166,6 @@ def begin_scenario(options: argparse.Namespace) -> int:
     return 0
 
 
-def name_meant(word: str) -> str:
-    """scenarios/mine.py means mine."""
-    return word.removesuffix(".py").rpartition("scenarios/")[2]
-
-
-def choose_one(option: str, name: str) -> Path:
-    paths = choose_scenarios([name])
-    if len(paths) > 1:
-        raise UsageError(f"{option} {name} matches {len(paths)} scenarios; name one")
-    return paths[0]
-
-
-def choose_scenarios(names: Sequence[str]) -> list[Path]:
-    """The files that match the names and globs, each once."""
-    paths = scenario_files()
-    chosen: list[Path] = []
-    for name in names or ["*"]:
-        wanted = name_meant(name)
-        matches = [path for path in paths if wanted in (path.stem, scenario_name(path))]
-        matches = matches or [path for path in paths if any(fnmatch.fnmatchcase(one, wanted) for one in (path.stem, scenario_name(path)))]
-        if not matches:
-            close = difflib.get_close_matches(wanted, [scenario_name(path) for path in paths], n=3, cutoff=0.4)
-            hint = f"did you mean {', '.join(close)}?" if close else "--list shows them all"
-            raise ScenarioError(f"there is no scenario {name!r}; {hint}")
-        chosen += [path for path in matches if path not in chosen]
-    return chosen
-
-
 def list_scenarios(paths: Sequence[Path]) -> int:
     code = 0
     width = max(len(scenario_name(path)) for path in paths)
@@ -298,25 +267,6 @@ def baselines_among(scenarios: Iterable[Scenario], study: str, wanted: str) -> l
     """The one asked for, else those that the study names, else the study's scenarios in the order of the command line."""
     names = [scenario.name for scenario in scenarios if scenario.study == study]
     return [*([wanted] if wanted in names else []), *(baselines_of(study) or names)]
-
-
-def on_ports_of_their_own(scenarios: Sequence[Scenario]) -> list[Scenario]:
-    """Scenarios served together cannot share a port: those that name none get the next unused ones."""
-    named = {port for scenario in scenarios if scenario.ports != DEFAULT_PORTS for port in scenario.ports.values()}
-    left = (port for port in count_up(DEFAULT_PORTS["port"]) if port not in named)
-    return [replace(one, ports={"port": next(left)}) if one.ports == DEFAULT_PORTS else one for one in scenarios]
-
-
-def read_scenarios(paths: Iterable[Path]) -> tuple[list[Scenario], dict[str, str]]:
-    """The scenarios that can be read, and by name why the others cannot."""
-    scenarios: list[Scenario] = []
-    unreadable: dict[str, str] = {}
-    for path in paths:
-        try:
-            scenarios.append(read(path))
-        except ScenarioError as error:
-            unreadable[scenario_name(path)] = str(error)
-    return scenarios, unreadable
 
 
 def saved_runs(directory: Path) -> list[ScenarioRun]:

@@ -25,14 +25,14 @@ def judge(runs: Iterable[ScenarioRun]) -> dict[str, Judgement]:
 def judge_study(study: str, runs: Iterable[ScenarioRun]) -> Judgement:
     module, of_it = module_of(study), [run for run in runs if run.study == study]
     if not module:
-        return Judgement(answers=answer_project(of_it))
+        return Judgement(answers=tuple(answer_project(of_it)))
     return Judgement(list(module.claims(Runs(of_it))), answer_questions(module.QUESTIONS, compare_loads(of_it)))
 
 
-def answer_project(runs: Sequence[ScenarioRun]) -> list[str]:
+def answer_project(runs: Sequence[ScenarioRun]) -> Sequence[str]:
     """Empty for what is not a project of the reader's own."""
     shapes = {run.scenario: Shape((found := shape_of(run.launch)).kind, found.processes) for run in runs if run.project}
-    return answer_site(compare_loads(runs), shapes) if len(shapes) == len({run.scenario for run in runs}) else []
+    return answer_site(compare_loads(runs), shapes) if len(shapes) == len({run.scenario for run in runs}) else ()
 
 
 def baselines_of(study: str) -> list[str]:

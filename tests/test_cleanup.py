@@ -12,10 +12,9 @@ from contextlib import ExitStack, suppress
 import psutil
 import pytest
 
-from common import beside
 from common.cli import Failed, NotReady
 from common.running import directories
-from common.serving import folders
+from common.serving import checkouts, folders
 from common.serving import process as serving_process
 from common.serving.process import Process
 from tests.processes import ROOT, Program, changed, copy_tree, one_line
@@ -362,7 +361,6 @@ def test_of_another_revision_nothing_is_left(shared, monkeypatch):
     repository, temporary = shared / "repository", shared / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    monkeypatch.setattr(beside, "ROOT", repository)
 
     def git(*words: str) -> None:
         who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
@@ -374,7 +372,7 @@ def test_of_another_revision_nothing_is_left(shared, monkeypatch):
         git("add", "site.py")
         git("commit", "-m", text)
     known = sorted((repository / ".git").rglob("*"))
-    with beside.checkout("HEAD~1") as tree:
+    with checkouts.checkout("HEAD~1", repository) as tree:
         assert (tree / "site.py").read_text() == "before"
         assert (repository / "site.py").read_text() == "after"
         assert sorted((repository / ".git").rglob("*")) == known

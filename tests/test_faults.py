@@ -29,7 +29,7 @@ from common.results.record import ScenarioRun
 from common.running import measure, run
 from common.running.rounds import Turn
 from common.running.sizing import RunOptions
-from common.serving import ports, scenario
+from common.serving import choice, ports, scenario
 from common.serving.process import Process, find_program
 from tests.faults import Fault
 from tests.faults.attempt import Around, attempt, attempt_within
@@ -394,9 +394,9 @@ def test_where_nothing_was_measured_compare_says_why(tmp_path, capsys):
 def test_a_name_is_itself_before_it_is_a_pattern(tmp_path, monkeypatch):
     for name in ("g[1]", "g1", "link"):
         (tmp_path / f"{name}.py").write_text("")
-    monkeypatch.setattr(suite, "scenario_files", lambda: sorted(tmp_path.glob("*.py")))
-    assert [path.stem for path in suite.choose_scenarios(["g[1]"])] == ["g[1]"]
-    assert [path.stem for path in suite.choose_scenarios(["g[1-9]"])] == ["g1"]
+    monkeypatch.setattr(choice, "files", lambda: sorted(tmp_path.glob("*.py")))
+    assert [path.stem for path in choice.choose_scenarios(["g[1]"])] == ["g[1]"]
+    assert [path.stem for path in choice.choose_scenarios(["g[1-9]"])] == ["g1"]
 
 
 @pytest.fixture(scope="module")

@@ -18,17 +18,17 @@ from common import project as command
 from common import suite as suite_command
 from common.cli import Failed, NotInstalled, UsageError
 from common.client.options import parse_line
-from common.serving import matrix, project, servers
 from common.serving.checkouts import checkout
+from common.serving.own import matrix, project, servers
+from common.serving.own.settings import Database, Facts, explain_database, refuse
 from common.serving.scenario import Scenario
-from common.serving.settings import Database, Facts, explain_database, refuse
 from common.serving.shape import GREENLETS, LOOP, shape_of
 from studies import SERVERS
 from tests.processes import ROOT, copy_tree, records, run
 from tests.tracked import tracked_scenarios
 
 FILES = tracked_scenarios()
-KEPT = {name: FILES[name].read_text() for name in ("gunicorn_gthread_wait", "gunicorn_sync_wait", "uvicorn_asgi_wait")}
+SERVED_BY = ("gunicorn_gthread_wait", "gunicorn_sync_wait", "uvicorn_asgi_wait")
 MODELS = matrix.servers_of(SERVERS, [])
 FACTS = Facts("5.2", "shop.wsgi:application", "", False, ["*"], True, False, [], "", "", [], "")
 PACKAGES = Path(sysconfig.get_path("purelib"))
@@ -107,9 +107,10 @@ def site(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory, site) -> Path:
     """With two models, and with the servers installed already, out of our own environment."""
-    tree = copy_tree(tmp_path_factory.mktemp("tree"), KEPT)
+    sources = {name: FILES[name].read_text() for name in SERVED_BY}
+    tree = copy_tree(tmp_path_factory.mktemp("tree"), sources)
     python = str(site / ".venv" / "bin" / "python")
-    for source in KEPT.values():
+    for source in sources.values():
         launch = re.search(r'(gunicorn|uvicorn) [^"]*', source).group()
         for requirement in servers.lacking(launch, python):
             folder = tree / ".venv" / "servers" / servers.abi_of(python) / requirement

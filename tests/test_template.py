@@ -10,10 +10,11 @@ import pytest
 from common.results import files
 from common.results.record import Plan
 from common.serving import scenario
+from common.serving.choice import on_ports_of_their_own
 from common.serving.copies import is_declared, views_that_differ
 from common.serving.places import ROOT
 from common.serving.template import make_source
-from common.suite import PLAN, baselines_among, on_ports_of_their_own
+from common.suite import PLAN, baselines_among
 from studies import TEMPLATE, baselines_of
 from tests.processes import TAIL, TINY, changed, copy_tree, one_line, records, run
 from tests.tracked import tracked_scenarios
@@ -148,8 +149,7 @@ OTHER_VIEW = ('b"ok"}', 'b"ok" * 1}')
 )
 def test_a_copy_whose_view_is_another_is_noticed(tmp_path, copy, noticed):
     tree = copy_tree(tmp_path, {"tiny": TINY, "mine": copy})
-    alone, both = run(tree, "scenarios/mine.py"), suite(tree)
-    for program in (alone, both):
+    for program in [run(tree, "scenarios/mine.py"), *([suite(tree)] if noticed else [])]:
         assert program.process.returncode == 0, program.stderr
         lines = [line for line in program.stderr.splitlines() if "still takes part" in line]
         assert len(lines) == noticed
@@ -174,21 +174,25 @@ def test_a_copy_of_a_variant_is_noticed(tmp_path):
 # The baseline of one's own study
 
 
-@pytest.mark.parametrize(("arguments", "baseline"), [([], "one"), (["two", "one"], "two"), (["two", "one", "--baseline", "one"], "one")])
-def test_a_study_of_ones_own_has_the_baseline_that_is_asked_for(tmp_path, arguments, baseline):
+def test_a_study_of_ones_own_has_the_baseline_that_is_asked_for(tmp_path):
     tree = copy_tree(tmp_path, {"one": TINY, "two": TINY})
-    program = suite(tree, *arguments, "-n", "2", "-c", "1")
+    program = suite(tree, "two", "one", "--baseline", "one", "-n", "2", "-c", "1")
     assert program.process.returncode == 0, program.stderr
     saved = records(tree)
-    assert [saved[name]["baselines"][0] for name in ("one", "two")] == [baseline] * 2
+    assert [saved[name]["baselines"][0] for name in ("one", "two")] == ["one", "one"]
     [directory] = (tree / "results").iterdir()
-    wanted = arguments[-1] if "--baseline" in arguments else ""
-    plan = files.read(directory / PLAN, Plan)
-    assert plan.baseline == wanted
+    assert files.read(directory / PLAN, Plan).baseline == "one"
     for path in directory.glob("two.json.gz"):
         path.unlink()
     assert suite(tree, "--resume", str(directory)).process.returncode == 0
-    assert records(tree)["two"]["baselines"][0] == baseline
+    assert records(tree)["two"]["baselines"][0] == "one"
+
+
+def test_without_one_it_is_the_first_on_the_command_line():
+    wait = scenario.read(FILES[TEMPLATE])
+    one, two = (replace(wait, path=wait.path.with_name(f"{name}.py"), study="shop") for name in ("one", "two"))
+    assert baselines_among([one, two], "shop", "") == ["one", "two"]
+    assert baselines_among([two, one], "shop", "") == ["two", "one"]
 
 
 def test_a_published_study_can_be_compared_with_another_baseline():

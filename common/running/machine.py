@@ -14,10 +14,10 @@ from common.serving import cores
 from common.serving.guard import descriptors
 from common.serving.interpreter import another_interpreter, versions_of
 from common.serving.limits import cpu_quota
+from common.serving.own.servers import lacking
 from common.serving.places import ROOT
 from common.serving.ports import ephemeral_ports, somaxconn
 from common.serving.process import surroundings
-from common.serving.servers import lacking
 
 MAY_MOVE = ("SSL_", "PYTHON", "GEVENT_", "LD_", "MALLOC")
 PACKAGES = (

@@ -12,9 +12,10 @@ from common.client.carried import Headers
 from common.client.load import Load
 from common.client.progress import Tell, silent
 from common.results.facts import Pinned
-from common.serving import cores, folders, nginx, postgres, project, relay, services
+from common.serving import cores, folders, nginx, postgres, relay, services
 from common.serving.cluster import LIBPQ
 from common.serving.login import pages_to_visit, visit
+from common.serving.own import project
 from common.serving.places import HOST, short_path
 from common.serving.ports import Ports, backlog
 from common.serving.probe import GIVE_LOGIN, wait_until_ok

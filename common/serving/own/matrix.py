@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UsageError
+from common.serving.own.project import Project
+from common.serving.own.settings import Facts
 from common.serving.places import short_path
-from common.serving.project import Project
 from common.serving.scenario import FOLDER, Scenario, ScenarioError, files, parse, read, study_file
-from common.serving.settings import Facts
 from common.serving.shape import GREENLETS, ShapeError, shape_of, with_shape
 
 WIDTH = 140

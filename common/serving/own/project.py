@@ -14,13 +14,13 @@ import msgspec
 
 from common.cli import Failed, UsageError
 from common.client.load import Load
+from common.serving.own.servers import folders_for
+from common.serving.own.settings import Facts
 from common.serving.places import ROOT
 from common.serving.process import surroundings
 from common.serving.scenario import Scenario
-from common.serving.servers import folders_for
-from common.serving.settings import Facts
 
-LAUNCHER, FACTS = (Path(__file__).with_name(name) for name in ("launcher.py", "project_facts.py"))
+LAUNCHER, FACTS = (Path(__file__).with_name(name) for name in ("launcher.py", "facts.py"))
 APPLICATIONS = Path(__file__).with_name("applications")
 ENVIRONMENTS = (".venv", "venv", "env")
 FACTS_SECONDS = 60.0

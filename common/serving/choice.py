@@ -1,0 +1,58 @@
+"""Which scenarios are meant: names and globs, as a person types them."""
+
+import difflib
+import fnmatch
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import count as count_up
+from pathlib import Path
+
+from common.cli import UsageError
+from common.serving.scenario import DEFAULT_PORTS, Scenario, ScenarioError, files, read, scenario_name
+
+
+def choose_scenarios(names: Sequence[str]) -> list[Path]:
+    """The files that match the names and globs, each once."""
+    paths = files()
+    chosen: list[Path] = []
+    for name in names or ["*"]:
+        wanted = name_meant(name)
+        matches = [path for path in paths if wanted in (path.stem, scenario_name(path))]
+        matches = matches or [path for path in paths if any(fnmatch.fnmatchcase(one, wanted) for one in (path.stem, scenario_name(path)))]
+        if not matches:
+            close = difflib.get_close_matches(wanted, [scenario_name(path) for path in paths], n=3, cutoff=0.4)
+            hint = f"did you mean {', '.join(close)}?" if close else "--list shows them all"
+            raise ScenarioError(f"there is no scenario {name!r}; {hint}")
+        chosen += [path for path in matches if path not in chosen]
+    return chosen
+
+
+def choose_one(option: str, name: str) -> Path:
+    paths = choose_scenarios([name])
+    if len(paths) > 1:
+        raise UsageError(f"{option} {name} matches {len(paths)} scenarios; name one")
+    return paths[0]
+
+
+def name_meant(word: str) -> str:
+    """scenarios/mine.py means mine."""
+    return word.removesuffix(".py").rpartition("scenarios/")[2]
+
+
+def read_scenarios(paths: Iterable[Path]) -> tuple[list[Scenario], dict[str, str]]:
+    """The scenarios that can be read, and by name why the others cannot."""
+    scenarios: list[Scenario] = []
+    unreadable: dict[str, str] = {}
+    for path in paths:
+        try:
+            scenarios.append(read(path))
+        except ScenarioError as error:
+            unreadable[scenario_name(path)] = str(error)
+    return scenarios, unreadable
+
+
+def on_ports_of_their_own(scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """Scenarios served together cannot share a port: those that name none get the next unused ones."""
+    named = {port for scenario in scenarios if scenario.ports != DEFAULT_PORTS for port in scenario.ports.values()}
+    left = (port for port in count_up(DEFAULT_PORTS["port"]) if port not in named)
+    return [replace(one, ports={"port": next(left)}) if one.ports == DEFAULT_PORTS else one for one in scenarios]
