@@ -123,11 +123,11 @@ def measure(rounds: int, clients: dict[str, Command], cores: list[int]) -> None:
                 text, _ = run(clients[name](requests, concurrency, keep_alive, SITE + path), cores)
                 figures[name].append(read(text, requests))
                 time.sleep(0.2)
-        medians = {name: statistics.median(values) for name, values in figures.items()}
-        print(f"\n{what}   (target for ours: {target})")
-        for name, value in medians.items():
-            spread = f"{min(figures[name]):,.4g} to {max(figures[name]):,.4g}"
-            print(f"  {name:<20}{value:>12,.3f}   ours is {medians['ours'] / value:.2f}x   ({spread})")
+        print(f"\n{what}   (target for ours: {target}; ratios are medians round by round)")
+        for name, values in figures.items():
+            spread = f"{min(values):,.4g} to {max(values):,.4g}"
+            times = statistics.median(own / other for own, other in zip(figures["ours"], values, strict=True))
+            print(f"  {name:<20}{statistics.median(values):>12,.3f}   ours is {times:.2f}x   ({spread})")
 
 
 def measure_memory(cores: list[int]) -> None:

@@ -163,11 +163,11 @@ def test_a_slower_one_is_found(tmp_path):
 
 def test_a_change_for_the_worse_ends_with_1(tmp_path):
     before, after = (copy_tree(tmp_path / name, {"site": source}) for name, source in (("before", PLAIN), ("after", SLOWER)))
-    program = run(after, "-m", "common.suite", "site", "--against", str(before), "--minutes", "0.25")
+    program = run(after, "-m", "common.suite", "site", "--against", str(before), "--minutes", "1")
     assert program.process.returncode == 1, program.stderr
     assert "site costs " in program.stdout
     assert " times the CPU per request of before-site, between " in program.stdout
-    program = run(before, "-m", "common.suite", "site", "--against", str(after), "--minutes", "0.25")
+    program = run(before, "-m", "common.suite", "site", "--against", str(after), "--minutes", "1")
     assert program.process.returncode == 0, program.stderr
     assert "site costs 0." in program.stdout
 
