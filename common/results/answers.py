@@ -136,7 +136,8 @@ def advise(comparison: LoadComparison) -> str:
     if count_disturbed(comparison):
         programs = Counter(name for row in comparison.rows for sample in row.samples for name in sample.disturbers if sample.disturbed)
         todo.append(f"close {join_words([name for name, _ in programs.most_common(3)]) if programs else 'other programs'}")
-    if len(comparison.ranked) > 1 and comparison.rounds < ENOUGH_ROUNDS:
+    said_once = comparison.one_round and not todo  # of a single round it is said at the end, for all loads
+    if len(comparison.ranked) > 1 and comparison.rounds < ENOUGH_ROUNDS and not said_once:
         todo.append(f"use --rounds {ENOUGH_ROUNDS}")
     if comparison.too_short:
         todo.append("send a longer load: -t 60, or --full")
