@@ -317,7 +317,7 @@ def test_what_is_advised_is_tried(tmp_path):
     """From a scenario without a load of one request at a time: that is sent first. The tests themselves disturb it."""
     tree = copy_tree(tmp_path, {"one": WAITS})
     for name, old, new in (
-        ("advise", "VERIFIED_SECONDS, GRACE_SECONDS = 30.0", "VERIFIED_SECONDS, GRACE_SECONDS = 2.0"),
+        ("advise", "VERIFIED_SECONDS, GRACE_SECONDS = 30.0", "VERIFIED_SECONDS, GRACE_SECONDS = 5.0"),
         ("advise", "ALONE, ALONE_SECONDS = 100", "ALONE, ALONE_SECONDS = 15"),
         ("results/demand", "if load.noise.disturbed:", "if load.noise.disturbed == 'by no test':"),
     ):

@@ -221,3 +221,35 @@ def test_nothing_is_compiled_on_when_the_others_cannot_be_fetched(tree, tmp_path
     while compiling := [process for process in psutil.process_iter(["cmdline"]) if str(tree) in " ".join(process.info["cmdline"] or [])]:
         assert time.monotonic() - began < 50, compiling
         time.sleep(0.1)
+
+
+# A test that fails is run once more, with nothing beside it
+
+FLAWED = """
+from pathlib import Path
+
+def test_that_fails_once():
+    path = Path(__file__).with_name("tried")
+    tried = path.exists()
+    path.touch()
+    assert tried
+
+def test_that_fails():
+    assert {holds}
+"""
+
+
+@pytest.mark.parametrize(("holds", "status"), [(True, 0), (False, 1)])
+def test_what_fails_is_tried_once_more(tmp_path, holds, status):
+    shutil.copy2(ROOT / "run_tests.sh", tmp_path)
+    (tmp_path / "common").mkdir()
+    (tmp_path / "common" / "setup.sh").write_text(f'python="{sys.executable}"\ninstall() {{ :; }}\n')
+    (tmp_path / "pyproject.toml").write_text('[tool.mypy]\nfiles = ["common"]\n[tool.ruff]\nexclude = ["*"]\n')
+    (tmp_path / "common" / "nothing.py").touch()
+    (tmp_path / "test_flawed.py").write_text(FLAWED.format(holds=holds))
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run([tmp_path / "run_tests.sh", "-q"], env=inherited, capture_output=True, text=True, timeout=120)
+    assert done.returncode == status, done.stdout + done.stderr
+    first, _, second = done.stdout.partition("Once more")
+    assert f"{1 if holds else 2} failed" in first
+    assert ("1 passed" if holds else "1 failed, 1 passed") in second
