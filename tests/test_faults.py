@@ -26,7 +26,7 @@ from common.report import ab
 from common.results import files
 from common.results.metrics import Metrics
 from common.results.record import ScenarioRun
-from common.running import measure, run
+from common.running import counting, measure, run
 from common.running.rounds import Turn
 from common.running.sizing import RunOptions
 from common.serving import choice, ports, scenario
@@ -480,14 +480,25 @@ def test_of_a_log_only_the_end_is_read(tmp_path):
 
 def test_what_is_counted_in_a_log_is_read_in_pieces(tmp_path):
     one = write_log(tmp_path / "log", 100)
-    counting = replace(scenario.read(scenario.FOLDER / "uvicorn_asgi.py"), count_in_log={"grew": "pool grew", "sizes": r"grew to (\d)"})
+    asked = replace(scenario.read(scenario.FOLDER / "uvicorn_asgi.py"), count_in_log={"grew": "pool grew", "sizes": r"grew to (\d)"})
     tracemalloc.start()
-    assert measure.count_in_log(counting, {one: 0}) == {"grew": 100, "sizes": 7}
+    assert counting.count_in_log(asked, {one: 0}) == {"grew": 100, "sizes": 7}
     assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
     tracemalloc.stop()
-    assert measure.count_in_log(counting, {one: one.log_size() - 25}) == {"grew": 1, "sizes": 1}
+    assert counting.count_in_log(asked, {one: one.log_size() - 25}) == {"grew": 1, "sizes": 1}
     one.lines_since = lambda size: pytest.fail("it was read for nothing")
-    assert measure.count_in_log(replace(counting, count_in_log={}), {one: 0}) == {}
+    assert counting.count_in_log(replace(asked, count_in_log={}), {one: 0}) == {}
+
+
+def test_what_a_pattern_takes_has_an_end(tmp_path, monkeypatch):
+    (tmp_path / "log").write_text(f"{'a' * 50}b")
+    asked = replace(scenario.read(scenario.FOLDER / "uvicorn_asgi.py"), count_in_log={"x": "(a+)+$"})
+    monkeypatch.setattr(counting, "COUNT_SECONDS", 0.2)
+    before = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(Failed, match=r"scenarios/uvicorn_asgi\.py: COUNT_IN_LOG was not counted within 0\.2 s: simplify"):
+        counting.count_in_log(asked, {Process("one", [], log=tmp_path / "log"): 0})
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert signal.getsignal(signal.SIGALRM) is before
 
 
 def test_what_an_earlier_process_logged_is_not_taken_for_this_ones(tmp_path):

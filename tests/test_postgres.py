@@ -25,7 +25,7 @@ from common.serving import cluster, cores, folders, postgres
 from common.serving.databases import LOCKS, OURS
 from common.serving.places import HOST
 from common.serving.ports import free_port
-from common.serving.postgres import Server
+from common.serving.postgres import NotMade, Server
 from tests.processes import ROOT, TINY, Program, changed, copy_tree, one_line, records, run, said
 
 TABLES = "CREATE TABLE seeded AS SELECT gen_random_uuid() AS id, 7 AS number;"
@@ -312,12 +312,23 @@ def test_tables_that_could_not_be_made_are_not_taken_for_made(own):
             own.fresh(name, half)
 
 
+@pytest.mark.parametrize("endless", ["SELECT pg_sleep(1000)", "SET statement_timeout = 0; DO 'BEGIN LOOP END LOOP; END'"])
+def test_tables_that_never_end_are_ended(endless, own, monkeypatch):
+    monkeypatch.setattr(postgres, "TABLES_SECONDS", 0.3)
+    with pytest.raises(NotMade, match=r"PostgreSQL had not made them after 0\.3 s"):
+        own.fresh("endless", endless)
+    at_work = "backend_type = 'client backend' AND state = 'active' AND pid <> pg_backend_pid()"
+    assert ask(own, f"SELECT query FROM pg_stat_activity WHERE {at_work}") == []
+    monkeypatch.undo()
+    assert ask(own, "SELECT number FROM seeded", dbname=own.fresh("endless", TABLES)["PGDATABASE"]) == [(7,)]
+
+
 def test_broken_tables_are_named(tree):
     program = alone(tree, "broken")
     assert program.process.returncode == 1
     assert "Traceback" not in program.stderr
     [first, *log] = program.stderr.splitlines()
-    assert 'broken failed: PostgreSQL: syntax error at or near "CRATE"' in first
+    assert 'broken failed: scenarios/broken.py: TABLES: PostgreSQL: syntax error at or near "CRATE"' in first
     assert all(line.startswith("    ") for line in log)
 
 

@@ -2,16 +2,14 @@
 
 import math
 import os
-import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
@@ -25,6 +23,7 @@ from common.client.sent import Sent
 from common.results import files
 from common.results.facts import WarmUp
 from common.results.record import Measured, Search
+from common.running.counting import count_in_log
 from common.running.find_rate import MOST_SECONDS
 from common.running.noise import MachineMeter, Patience
 from common.running.sizing import PlannedLoad
@@ -146,26 +145,6 @@ def most_connections(load: Load) -> int:
         return load.concurrency
     in_its_time = load.concurrency + MOST_OPENED * load.seconds if load.seconds is not None else math.inf
     return int(min(load.most_requests, in_its_time))
-
-
-def count_in_log(scenario: Scenario, log_sizes: Mapping[Process, int]) -> dict[str, int]:
-    """What the scenario counts in the lines logged since the logs had these sizes."""
-    if not scenario.count_in_log:
-        return {}
-    return count_in_lines(scenario.count_in_log, (line for process, size in log_sizes.items() for line in process.lines_since(size)))
-
-
-def count_in_lines(patterns: Mapping[str, str], lines: Iterable[str]) -> dict[str, int]:
-    """The number of matches, or of different ones if the pattern has a group."""
-    wanted = {what: re.compile(pattern) for what, pattern in patterns.items()}
-    counts = dict.fromkeys(wanted, 0)
-    different: dict[str, set[Any]] = {what: set() for what in wanted}
-    for line in lines:
-        for what, pattern in wanted.items():
-            matches = pattern.findall(line)
-            counts[what] += len(matches)
-            different[what].update(matches if pattern.groups else [])
-    return {what: len(different[what]) if wanted[what].groups else counts[what] for what in wanted}
 
 
 def generator_command(site: Site, load: Load) -> list[str]:

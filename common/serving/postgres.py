@@ -27,10 +27,15 @@ from common.serving.process import Process, wait_until
 LONGEST_NAME = 63  # PostgreSQL's limit
 CONNECT_SECONDS = 5
 STOP_SECONDS = 20.0
+TABLES_SECONDS = 600.0
 
 # libpq reads whatever it is not given from our environment, even to use a default; PG* there is about a different server.
 NOT_BY_ENVIRONMENT = {option.keyword.decode(): option.compiled.decode() for option in Conninfo.get_defaults() if option.compiled}
 NOT_BY_ENVIRONMENT |= {"hostaddr": HOST, "options": " ", "client_encoding": "UTF8"}
+
+
+class NotMade(Failed):
+    """The tables of a scenario, by its SQL."""
 
 
 class Server(ABC):
@@ -111,24 +116,29 @@ class Server(ABC):
         self.execute(statement)
 
     def _seed(self, template: str, name: str, tables: str) -> None:
-        """Make the tables in a thread, so that the user sees progress."""
-        problems: list[Failed] = []
+        """Make the tables in a thread, so that the user sees progress, and within a time, whatever their SQL says."""
+        problems: list[str] = []
 
         def work() -> None:
             try:
                 self.execute(sql.SQL(tables), template)
                 self.execute(sql.SQL("VACUUM ANALYZE"), template)
             except Failed as problem:
-                problems.append(problem)
+                problems.append(str(problem))
 
         thread = threading.Thread(target=work, daemon=True)
         began = time.monotonic()
         thread.start()
         while thread.is_alive():
-            self._tell(f"making the tables of {name}: {time.monotonic() - began:.0f} s")
+            took = time.monotonic() - began
+            if took > TABLES_SECONDS:
+                with suppress(Failed):
+                    self.drop(template)  # which ends what works on it
+                raise NotMade(f"{self.name} had not made them after {TABLES_SECONDS:g} s: make fewer rows, and leave out what waits")
+            self._tell(f"making the tables of {name}: {took:.0f} s")
             thread.join(0.25)
         if problems:
-            raise problems[0]
+            raise NotMade(problems[0])
 
     def _failure(self, error: psycopg.Error) -> Failed:
         tail = self.process.log_tail() if self.process else ""

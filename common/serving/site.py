@@ -114,7 +114,7 @@ class Serving:
             variables[services.named(name).variable] = f"http://{HOST}:{self.services[name]}"
         if scenario.tables is not None:
             self._database.serve(scenario.max_connections, self._directory)
-            variables |= self._database.fresh(scenario.name, scenario.tables)
+            variables |= self._make_tables(scenario, scenario.tables)
             beside += [self._database.process] if self._database.process else []
             if latency_ms:
                 process, near = self._start_relay("the relay to PostgreSQL", *self._database.address(), up_ms=latency_ms)
@@ -130,6 +130,13 @@ class Serving:
             self._running.callback(self._database.end_sessions, variables["PGDATABASE"])  # before the server and the relays end
         outside = self._database.outside() if scenario.tables is not None else {}
         return Site(scenario, server, self._reach, port, beside, outside=outside)
+
+    def _make_tables(self, scenario: Scenario, tables: str) -> dict[str, str]:
+        """The variables by which it finds them."""
+        try:
+            return self._database.fresh(scenario.name, tables)
+        except postgres.NotMade as problem:
+            raise Failed(f"{short_path(scenario.path)}: TABLES: {problem}") from None
 
     def _start_service(self, name: str) -> list[Process]:
         service = services.named(name)

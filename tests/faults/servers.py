@@ -42,6 +42,12 @@ def launched_by(server: str, *more: tuple[str, str]) -> str:
     return changed((LAUNCH, f"SERVER = {server!r}"), OWN_STUDY, *more)
 
 
+def within(seconds: float, deadline: str) -> str:
+    """The scenario, by a driver that is less patient."""
+    module = deadline.rpartition(".")[0]
+    return f"python -c \"from common import bench; import {module}; {deadline} = {seconds}; bench.main('scenarios/{{name}}.py')\""
+
+
 def saying(what: str) -> str:
     return RAW.replace("SAYS", what)
 
@@ -189,9 +195,24 @@ SERVERS = [
         "TABLES that are no SQL",
         "scenario",
         (1,),
-        "PostgreSQL: syntax error",
+        ".py: TABLES: PostgreSQL: syntax error",
         changed(('STUDY = "tests"', 'STUDY = "{name}"\nTABLES = "MAKE TABLE"')),
         explains=True,
         needs=("ls /usr/lib/postgresql/*/bin/postgres",),
+    ),
+    Fault(
+        "TABLES that never end",
+        within(1, "common.serving.postgres.TABLES_SECONDS"),
+        (1,),
+        ".py: TABLES: PostgreSQL had not made them after 1 s",
+        changed(('STUDY = "tests"', 'STUDY = "{name}"\nTABLES = "SET statement_timeout = 0; SELECT pg_sleep(1000)"')),
+        needs=("ls /usr/lib/postgresql/*/bin/postgres",),
+    ),
+    Fault(
+        "COUNT_IN_LOG that never ends",
+        within(1, "common.running.counting.COUNT_SECONDS"),
+        (1,),
+        ".py: COUNT_IN_LOG was not counted within 1 s",
+        changed(('STUDY = "{name}"', 'STUDY = "{name}"\nCOUNT_IN_LOG = {"x": "(a+)+$"}'), source=later(r"os.write(2, b'a' * 50 + b'b\n')")),
     ),
 ]
