@@ -18,6 +18,7 @@ from common.client.request import Request
 from common.serving import postgres, scenario
 from common.serving.exchange import Answer, exchange
 from common.serving.login import FormReader, NotVisited, asks_for_code, visit
+from common.serving.process import surroundings
 from common.serving.site import Serving
 from tests.processes import ROOT, TAIL, changed, copy_tree, records, run
 
@@ -168,6 +169,22 @@ def test_a_session_is_known_to_one_site_alone(monkeypatch):
     assert handed_over("http://127.0.0.1:8001/a/?b") == headers
     assert handed_over("http://127.0.0.1:8002/a/") == handed_over("http://127.0.0.1:80/") == ()
     assert hand_over({"http://127.0.0.1:8001": ()}) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x", "3", "[]", '{"a": 3}', '{"a": [3]}', '{"a": [["A"]]}', r'{"a": [["A", "b\r\nC: d"]]}', r'{"a": [["A", "\u20ac"]]}', "\udcff"],
+)
+def test_what_was_not_handed_over_by_us_is_not_sent(text, monkeypatch):
+    monkeypatch.setenv("CARRIED_HEADERS", text)
+    with pytest.raises(UsageError, match=r"CARRIED_HEADERS in the environment is not like .*: unset it$"):
+        handed_over("http://127.0.0.1:8001/")
+    assert "CARRIED_HEADERS" not in surroundings()
+
+
+def test_no_session_is_like_none(monkeypatch):
+    monkeypatch.setenv("CARRIED_HEADERS", "")
+    assert handed_over("http://127.0.0.1:8001/") == ()
 
 
 def test_what_is_carried_replaces_what_the_load_says():

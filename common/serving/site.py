@@ -175,6 +175,8 @@ class Serving:
 
     def _socket(self) -> str:
         path = f"{self._running.enter_context(folders.temporary())}/server.sock"
+        if ":" in path:
+            raise Failed(f"{path} has a colon, and uWSGI takes such a path for a port: set TMPDIR to a folder without one")
         if len(os.fsencode(path)) > LONGEST_SOCKET:
             raise Failed(f"{path} is too long for a unix socket (at most {LONGEST_SOCKET} bytes): set TMPDIR to a shorter path")
         return path

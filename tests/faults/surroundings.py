@@ -1,6 +1,7 @@
 """Machines that lack something: programs, folders, space, memory, permissions, a locale."""
 
 from tests.faults import Fault
+from tests.processes import changed
 
 MOUNTS = ("unshare -m true",)  # may we mount a small disk that only this shell sees?
 
@@ -45,13 +46,45 @@ VARIABLES = (
         "SSL_CERT_FILE=/no/such",
         "LD_PRELOAD=",
         "IFS=x",
+        "CARRIED_HEADERS=x",
     ),
 )
 FULL = "No space left on device"
+ON_A_SOCKET = changed(
+    ("--host {host} --port {port}", "--uds {socket}"),
+    ('STUDY = "tests"', 'STUDY = "{name}"\nNGINX = "proxy_pass http://unix:{socket};"'),
+)
+NO_CARRIED = (
+    "x",
+    "3",
+    "[]",
+    '{"{url}": 3}',
+    '{"{url}": [3]}',
+    '{"{url}": [["A"]]}',
+    '{"{url}": [["A", 3]]}',
+    '{"{url}": [["A", "\u20ac"]]}',
+)
 SURROUNDINGS = [
     *[Fault(f"{variable}: a scenario", f"{variable} {TINY_ALONE}", (0,)) for variable in VARIABLES],
     Fault("WAIT_FOR_QUIET that is no number", f"WAIT_FOR_QUIET=x {TINY_ALONE}", (1, 2), "WAIT_FOR_QUIET is not a number of seconds: 'x'"),
     Fault("CORES_AFTER_THE_LOAD that names none", "CORES_AFTER_THE_LOAD=x loadgen -q -n 5 {url}/ok", (0,)),
+    *[
+        Fault(
+            f"CARRIED_HEADERS={value}",
+            f"CARRIED_HEADERS='{value}' loadgen -q -n 5 {{url}}/ok",
+            said="CARRIED_HEADERS in the environment",
+            cheap=value == "x",
+        )
+        for value in NO_CARRIED
+    ],
+    Fault(
+        "TMPDIR with a colon",
+        "mkdir {here}/a:b; TMPDIR={here}/a:b scenario; code=$?; rmdir {here}/a:b; exit $code",
+        (1,),
+        "has a colon, and uWSGI takes such a path for a port: set TMPDIR",
+        ON_A_SOCKET,
+        cheap=True,
+    ),
     Fault("TMPDIR that is not there", f"TMPDIR=/no/such {TINY_ALONE}", (0,)),
     Fault("a stack of 128 KB", f"ulimit -s 128; {TINY_ALONE}", (0,)),
     Fault("no core dumps", f"ulimit -c 0; {TINY_ALONE}", (0,)),
