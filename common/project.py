@@ -1,21 +1,31 @@
 """A reader's own project under every server: what --project adds to ./run_all.sh."""
 
 import argparse
+import math
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from common import cli
 from common.client.load import Load
 from common.client.options import add_load_options, at_least, load_from, parse_line, unicode
 from common.client.request import check_can_be_sent
+from common.results.comparison import compare_loads
+from common.results.leaders import find_leaders
+from common.results.words import join_words
+from common.running.deciding import Field, with_loads
+from common.running.sizing import planned_seconds
+from common.serving import cores
 from common.serving.own import matrix, project, servers, settings
 from common.serving.own.settings import Facts
+from common.serving.own.wider import can_be_wider, server_of, widen
 from common.serving.places import HOST, short_path
-from common.serving.scenario import scenario_name
+from common.serving.scenario import Scenario, ScenarioError, read, scenario_name
 from studies import SERVERS, baselines_of
 
 EXAMPLES = [
@@ -25,9 +35,20 @@ EXAMPLES = [
     ("./run_all.sh 'mysite/*'", "the same again"),
 ]
 PROCESSES, THREADS, IN_FLIGHT = [1], [8, 32], 32
-SECONDS = 240.0  # for one path, under all servers
+LEADERS, WORKERS = 2, 2  # so many servers that serve most are run again, with so many processes
+SECONDS = 240.0  # for one path, under all servers, in each round
 LEAST, MOST, START = 2.0, 10.0, 4.0  # seconds of a load, and of the start of its server
 USUAL = ["-s", "30.0", "-m", "GET"]
+
+
+@dataclass(frozen=True)
+class OwnRun:
+    """What a project's run begins with, and whether it goes on."""
+
+    names: list[str]  # of its scenarios
+    workers: int  # processes that those which serve most are also run with; 1: the run does not go on
+    seconds: float  # that a round may take; infinite if the reader says how much is sent
+    renew: bool  # files that exist already are written anew
 
 
 def numbers(text: str) -> list[int]:
@@ -62,7 +83,9 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace | None, li
     )
     parser.add_argument("--env-file", metavar="FILE", help="a file of such variables (default: .env beside manage.py)")
     parser.add_argument("--servers", type=lambda text: text.split(","), default=[], metavar="NAME,NAME", help="only these: names or globs")
-    parser.add_argument("--processes", type=numbers, default=PROCESSES, metavar="N,N", help="numbers of processes (default 1)")
+    parser.add_argument(
+        "--processes", type=numbers, metavar="N,N", help=f"numbers of processes (default 1; then {WORKERS} for those that serve most)"
+    )
     parser.add_argument("--threads", type=numbers, default=THREADS, metavar="N,N", help="numbers of threads or greenlets (default 8,32)")
     parser.add_argument("--host-header", type=unicode, metavar="HOST", help="send this Host, as ALLOWED_HOSTS demands")
     parser.add_argument("--cookie", type=unicode, metavar="'NAME=VALUE'", help="send these cookies")
@@ -77,23 +100,27 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace | None, li
     return parser.parse_known_args(arguments)
 
 
-def write_scenarios(options: argparse.Namespace, names: Sequence[str], against: bool = False) -> list[str]:
-    """Write a scenario for each server and shape; return their names. A change is measured under one server, unless --servers says more."""
+def write_scenarios(options: argparse.Namespace, names: Sequence[str], against: bool = False) -> OwnRun:
+    """Write a scenario for each server and shape. A change is measured under one server, unless --servers says more."""
     if names:
         raise cli.UsageError(f"--project runs the scenarios that it writes, not {' '.join(names)}; choose among them with --servers")
     found = project.find(options.project, options.python, options.settings, dict(options.env), options.env_file)
     folder = matrix.folder_of(found)
     models = matrix.servers_of(SERVERS, options.servers)
-    rows = [(row, models[name]) for name in models for row in matrix.rows_of(name, models[name], options.processes, options.threads)]
+    processes = options.processes or PROCESSES
+    rows = [(row, models[name]) for name in models for row in matrix.rows_of(name, models[name], processes, options.threads)]
     rows.sort(key=lambda pair: pair[1].name not in baselines_of(SERVERS))  # the others are compared with the first
     rows = rows[:1] if against and not options.servers else rows
-    lines = load_lines(options, len(rows))
+    workers = WORKERS if options.processes is None and not against and cores.count() > 1 else 1
+    seconds = math.inf if is_sized(options) else SECONDS * len(options.paths or ["/"])
+    lines = load_lines(options, len(rows) + (LEADERS if workers > 1 else 0))
     facts = look_at(found, options, [parse_line(line) for line in lines], [row.server for row, _ in rows])
     more = {"LOGIN": options.login, "LOGIN_PATH": options.login_path, "CSRF": options.csrf}
     sources = {folder / f"{row.name}.py": matrix.source_of(row, folder.name, found, facts, lines, model, more) for row, model in rows}
     write_files(sources, options.renew)
+    print(f"{short_path(folder)}/: {len(sources)} scenarios; the same again: ./run_all.sh '{folder.name}/*'", flush=True)
     install([model.server for _, model in rows], found.python)
-    return [scenario_name(path) for path in sources]
+    return OwnRun([scenario_name(path) for path in sources], workers, seconds, options.renew)
 
 
 def look_at(found: project.Project, options: argparse.Namespace, loads: Sequence[Load], launches: Sequence[str]) -> Facts:
@@ -113,8 +140,6 @@ def tell_login(login: str | None) -> list[str]:
 
 def write_files(sources: dict[Path, str], renew: bool) -> None:
     kept = [path for path, source in sources.items() if not matrix.write(path, source, renew)]
-    folder = short_path(next(iter(sources)).parent)
-    print(f"{folder}/: {len(sources)} scenarios; the same again: ./run_all.sh '{Path(folder).name}/*'", flush=True)
     if kept:
         print(f"{', '.join(path.name for path in kept)}: run as you left them; --renew writes them anew", file=sys.stderr)
 
@@ -126,11 +151,16 @@ def install(launches: Sequence[str], python: str) -> None:
             servers.folders_for(launch, python, lambda text: print(f"{text} ...", flush=True))
 
 
+def is_sized(options: argparse.Namespace) -> bool:
+    """The reader says how much is sent."""
+    return any(value is not None for value in (options.requests, options.seconds, options.rate, options.stages, options.users))
+
+
 def load_lines(options: argparse.Namespace, rows: int) -> list[str]:
-    """One for each path; without a size, as long as the time allows."""
+    """One for each path; as long as the time allows, unless it is sized."""
     paths = options.paths or ["/"]
-    if all(value is None for value in (options.requests, options.seconds, options.rate, options.stages, options.users)):
-        options.seconds = float(round(min(MOST, max(LEAST, SECONDS / (rows + 1) - START))))
+    if not is_sized(options):
+        options.seconds = float(math.floor(min(MOST, max(LEAST, SECONDS / (rows + 1) - START))))
     if options.users is None and options.rate is None and options.stages is None:
         options.concurrency = options.concurrency or min(IN_FLIGHT, options.requests or IN_FLIGHT)
     if options.body_file is not None:
@@ -149,3 +179,41 @@ def line_of(load: Load) -> str:
     words = load.arguments()
     words = words[len(USUAL) :] if words[: len(USUAL)] == USUAL else words
     return shlex.join([*(word.removesuffix(".0") if word[0].isdigit() else word for word in words), load.target])
+
+
+def choose_further(own: OwnRun, field: Field, until: float) -> list[Scenario]:
+    """Those that served most, each under the loads where it did, with more processes; none if that would take too long."""
+    wider = {scenario.name: scenario for scenario in field.scenarios if can_be_wider(scenario, own.workers)}
+    if own.workers == 1 or not wider:
+        return []
+    lines = lines_of_leaders(field, {name: server_of(scenario) for name, scenario in wider.items()})
+    if not lines:
+        print(f"No server is run with {own.workers} processes: none that can have them was measured undisturbed.", flush=True)
+        return []
+    seconds = sum(planned_seconds(with_loads(wider[name], lines[name]), field.options) for name in lines) * field.plan.rounds
+    most = f"the {'two' if len(lines) == 2 else 'ones'} that served most, with {own.workers} processes: {join_words(list(lines))}"
+    if time.monotonic() + seconds > until:
+        print(f"No time is left for {most}; to run all with them: --processes 1,{own.workers}", flush=True)
+        return []
+    print(f"Now {most}", flush=True)
+    return list(write_wider([(wider[name], lines[name]) for name in lines], own))
+
+
+def lines_of_leaders(field: Field, servers: Mapping[str, str]) -> dict[str, set[str]]:
+    """The scenarios that lead a load, each with the lines of these loads."""
+    lines: dict[str, set[str]] = {}
+    for comparison in compare_loads(field.runs):
+        for name in find_leaders(comparison, servers, LEADERS):
+            lines.setdefault(name, set()).add(comparison.load.line)
+    return lines
+
+
+def write_wider(scenarios: Sequence[tuple[Scenario, set[str]]], own: OwnRun) -> Iterator[Scenario]:
+    """Each with these of its loads; what the reader made unreadable is said, and the others are run."""
+    for scenario, lines in scenarios:
+        path, source = widen(scenario, own.workers)
+        write_files({path: source}, own.renew)
+        try:
+            yield with_loads(read(path, scenario.root), lines)
+        except ScenarioError as error:
+            cli.complain(f"run_all.sh: {error}")

@@ -6,6 +6,7 @@ import random
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,10 +67,12 @@ def main(arguments: list[str]) -> int:
 
 
 def run_command(arguments: list[str]) -> int:
-    own, rest = project.parse_arguments(arguments)
+    of_a_project, rest = project.parse_arguments(arguments)
     options = parse_arguments(rest)
-    if own is not None:
-        options.names = project.write_scenarios(own, options.names, options.against is not None)
+    own = None
+    if of_a_project is not None:
+        own = project.write_scenarios(of_a_project, options.names, options.against is not None)
+        options.names = own.names
     watch = Watch(options.quiet, options.verbose)
     if options.new is not None or options.like is not None:
         return begin_scenario(options)
@@ -85,7 +88,7 @@ def run_command(arguments: list[str]) -> int:
         return beside.run(paths, options, watch)
     if options.serve:
         return serve(on_ports_of_their_own([read(path) for path in paths]), new_directory("serve"), options.host)
-    return begin(paths, options, watch)
+    return begin(paths, options, watch, own)
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -180,18 +183,18 @@ def list_scenarios(paths: Sequence[Path]) -> int:
     return code
 
 
-def begin(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int:
+def begin(paths: Sequence[Path], options: argparse.Namespace, watch: Watch, own: project.OwnRun | None) -> int:
     """Begin a run in a new directory, which keeps its plan."""
     names, baseline, run_options = [scenario_name(path) for path in paths], chosen_baseline(options, paths), run_options_from(options)
     directory = new_directory()
     seed = random.randrange(2**32) if options.seed is None else options.seed
-    plan = Plan(names, options.rounds, seed, run_options.full, run_options.pin, run_options.sizes, baseline)
+    plan = Plan(names, options.rounds, seed, run_options.full, run_options.pin, run_options.sizes, baseline, workers=own.workers if own else 1)
     if options.until_decided:
         rounds = options.rounds if options.rounds > 1 else first_rounds(read_scenarios(paths)[0], run_options, options.minutes * 60)
         plan = replace(plan, rounds=rounds, within=options.within, minutes=options.minutes)
     files.write(directory / PLAN, plan)
     with only_writer(directory / PLAN):
-        return run_plan(plan, directory, [], watch)
+        return run_plan(plan, directory, [], watch, own)
 
 
 def chosen_baseline(options: argparse.Namespace, paths: Sequence[Path]) -> str:
@@ -222,9 +225,9 @@ def resume(directory: Path, minutes: float | None, watch: Watch) -> int:
         return run_plan(plan, directory, earlier, watch)
 
 
-def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch: Watch) -> int:
+def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch: Watch, own: project.OwnRun | None = None) -> int:
     """Run round by round, whatever becomes of each run; then compare what can be compared."""
-    options = RunOptions(plan.sizes, plan.full, plan.pin)
+    options, began = RunOptions(plan.sizes, plan.full, plan.pin, plan.workers), time.monotonic()
     scenarios, unreadable = read_scenarios(choose_scenarios(plan.scenarios))
     tell_of_copies(scenarios)
     baselines = {scenario.study: baselines_among(scenarios, scenario.study, plan.baseline) for scenario in scenarios}
@@ -235,12 +238,16 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
     watch.summaries = directory / SUMMARIES
     runs = list(earlier)
     stopped = False
-    until = math.inf if plan.within is None else time.monotonic() + plan.minutes * 60
-    with postgres.server(watch.tell if watch.is_seen else silent) as database:
+    until = math.inf if plan.within is None else began + plan.minutes * 60
+    with ExitStack() as locked, postgres.server(watch.tell if watch.is_seen else silent) as database:
+        field = Field(plan, options, scenarios, baselines, runs, directory, database, watch)
         try:
             run_turns(left, runs, options, directory, database, watch, baselines, plan.seed, until)
+            if own is not None:
+                further = project.choose_further(own, field, min(until, began + own.seconds * plan.rounds))
+                field = run_further(further, field, locked)
             if plan.within is not None:
-                decide(Field(plan, options, scenarios, baselines, runs, directory, database, watch), until, complain)
+                decide(field, until, complain)
         except KeyboardInterrupt:
             stopped = True
     pairs = files.read_pairs(directory)
@@ -253,6 +260,19 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
     announce_page(directory)
     print(f"Records and ab's summaries: {short_path(directory)}/")
     return cli.STOPPED if stopped else max(exit_code(runs, unreadable), int(any(pair.fault for pair in pairs)))
+
+
+def run_further(scenarios: Sequence[Scenario], field: Field, locked: ExitStack) -> Field:
+    """Run these too, as part of the same plan."""
+    if not scenarios:
+        return field
+    plan = replace(field.plan, scenarios=[*field.plan.scenarios, *(scenario.name for scenario in scenarios)])
+    files.write(field.directory / PLAN, plan)
+    locked.enter_context(only_writer(field.directory / PLAN))  # the one that was locked has just been replaced
+    turns = [turn for turn in plan_turns(scenarios, plan.rounds, plan.seed, field.baselines) if not turn.control]
+    field.watch.expect(sum(planned_seconds(turn.scenario, field.options) for turn in turns))
+    run_turns(turns, field.runs, field.options, field.directory, field.database, field.watch, field.baselines, plan.seed)
+    return replace(field, plan=plan, scenarios=[*field.scenarios, *scenarios])
 
 
 def complain(text: str) -> None:

@@ -50,6 +50,18 @@ def test_what_other_programs_hide_is_not_said():
     assert "waits:" not in answer
 
 
+def test_processes_that_gain_nothing_are_not_advised():
+    answer = said(sync=(50, 19.8), threads=(49, 20), processes=(51, 20))
+    assert "2 processes gain nothing beside the best single one." in answer
+    assert "Give it" not in answer
+    assert "2 processes serve less: 0.60 times what the best single one does." in said(sync=(50, 19.8), processes=(30, 33))
+
+
+def test_what_processes_gain_is_told_beside_any_server():
+    assert said(threads=(49, 20), processes=(98, 20)).startswith("2 processes serve 2.00 times what the best single one does.")
+    assert "2 processes" not in said(disturbed="other programs used 50% of the cores", threads=(49, 20), processes=(98, 20))
+
+
 @pytest.mark.parametrize("rates", [{"threads": (49, 20)}, {"threads": (49, 20), "async": (30, 33)}])
 def test_without_one_request_at_a_time_only_the_best_is_told(rates):
     answer = said(**rates)

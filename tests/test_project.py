@@ -17,14 +17,21 @@ import pytest
 from common import project as command
 from common import suite as suite_command
 from common.cli import Failed, NotInstalled, UsageError
+from common.client.load import Sizes
 from common.client.options import parse_line
+from common.results.facts import Noise
+from common.results.record import Plan, ScenarioRun
+from common.running.deciding import Field
+from common.running.sizing import RunOptions
+from common.serving import cores
 from common.serving.checkouts import checkout
-from common.serving.own import matrix, project, servers
+from common.serving.own import matrix, project, servers, wider
 from common.serving.own.settings import Database, Facts, explain_database, refuse
-from common.serving.scenario import Scenario
+from common.serving.scenario import Scenario, read
 from common.serving.shape import GREENLETS, LOOP, shape_of
 from studies import SERVERS
-from tests.processes import ROOT, copy_tree, records, run
+from tests.made_up import make_cost, make_measured, make_run, make_sent, make_steady
+from tests.processes import ROOT, changed, copy_tree, records, run
 from tests.tracked import tracked_scenarios
 
 FILES = tracked_scenarios()
@@ -106,7 +113,7 @@ def site(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory, site) -> Path:
-    """With two models, and with the servers installed already, out of our own environment."""
+    """With three models, and with the servers installed already, out of our own environment."""
     sources = {name: FILES[name].read_text() for name in SERVED_BY}
     tree = copy_tree(tmp_path_factory.mktemp("tree"), sources)
     python = str(site / ".venv" / "bin" / "python")
@@ -117,6 +124,12 @@ def tree(tmp_path_factory, site) -> Path:
             folder.parent.mkdir(parents=True, exist_ok=True)
             if not folder.is_symlink():  # two models may lack the same server
                 folder.symlink_to(PACKAGES)
+    for name, old, new in (
+        ("leaders", " and not row.disturbed", ""),  # the tests themselves disturb it
+        ("rate", "MOST_ERROR = 0.2", "MOST_ERROR = 9.0"),
+    ):
+        path = tree / "common" / "results" / f"{name}.py"
+        path.write_text(changed((old, new), source=path.read_text()))
     return tree
 
 
@@ -129,7 +142,7 @@ def fingerprint(folder: Path) -> dict[str, str]:
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_it_is_served_unchanged_by_its_own_interpreter(tree, site):
+def test_it_is_served_unchanged_by_its_own_interpreter_and_those_that_serve_most_with_two_processes(tree, site):
     before = fingerprint(site)
     expected = f"{site / '.venv' / 'bin' / 'python'} serves shop.test to 0 users"
     load = (
@@ -142,7 +155,7 @@ def test_it_is_served_unchanged_by_its_own_interpreter(tree, site):
         "--threads",
         "2",
         "-n",
-        "20",
+        "100",
         "-c",
         "4",
         "--expect",
@@ -152,11 +165,19 @@ def test_it_is_served_unchanged_by_its_own_interpreter(tree, site):
     assert program.process.returncode == 0, program.stderr
     assert fingerprint(site) == before
     saved = records(tree)
-    assert set(saved) == {"mysite/gunicorn_gthread_2", "mysite/uvicorn_asgi"}
+    one, two = ["mysite/gunicorn_gthread_2", "mysite/uvicorn_asgi"], ["mysite/gunicorn_gthread_2x2", "mysite/uvicorn_asgi_2x"]
+    several = cores.count() > 1
+    assert set(saved) == {*one, *(two if several else [])}
     for record in saved.values():
-        assert [load["sent"]["outcomes"]["ok"] for load in record["loads"]] == [20]
+        assert [load["sent"]["outcomes"]["ok"] for load in record["loads"]] == [100]
         assert record["environment"]["packages"]["django"]
     assert "the same again: ./run_all.sh 'mysite/*'" in program.stdout
+    assert len({str(load["pinned"]) for record in saved.values() for load in record["loads"]}) == 1
+    assert ("Now the two that served most, with 2 processes: mysite/" in program.stdout) == several
+    directory = max((tree / "results").iterdir())
+    again = suite(tree, "--resume", directory)
+    assert again.process.returncode == 0, again.stderr
+    assert all(name in again.stdout for name in saved)
 
 
 def test_a_page_behind_a_login_is_asked_for_as_a_user(tree, site):
@@ -165,7 +186,7 @@ def test_a_page_behind_a_login_is_asked_for_as_a_user(tree, site):
     python = site / ".venv" / "bin" / "python"
     subprocess.run([python, "manage.py", *arguments], cwd=site, env={**os.environ, "DJANGO_SUPERUSER_PASSWORD": "secret"}, check=True)
     login = ("--settings", "mysite.login", "--login", "anna:$SECRET_OF_ANNA", "--login-path", "/admin/login/", "--path", "/admin/")
-    load = ("-n", "5", "-c", "1", "--expect", "Site administration")
+    load = ("-n", "5", "-c", "1", "--expect", "Site administration", "--processes", "1")
     program = suite(tree, "--project", site, "--servers", "uvicorn_*", *login, *load, "--renew", SECRET_OF_ANNA="secret")
     assert program.process.returncode == 0, program.stderr
     assert "each start of a server logs the user in, which saves a session" in program.stdout
@@ -250,7 +271,7 @@ def test_a_wrong_command_line_says_what_to_do(site, tmp_path, arguments, said):
         begin(*(word.format(site=site, empty=tmp_path) for word in arguments))
 
 
-def begin(*arguments: str) -> list[str]:
+def begin(*arguments: str) -> command.OwnRun:
     """As ./run_all.sh does before it runs anything."""
     own, rest = command.parse_arguments(list(arguments))
     return command.write_scenarios(own, suite_command.parse_arguments(rest).names)
@@ -462,6 +483,122 @@ def test_what_is_not_a_project_of_its_own_name_is_refused(tmp_path):
     found = project.Project(tmp_path / "wait", sys.executable, "wait.settings")
     with pytest.raises(UsageError, match=r"studies/wait.py is a different study"):
         matrix.folder_of(found)
+
+
+# Then with more processes
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """Where scenarios are, while a test runs."""
+    monkeypatch.setattr("common.serving.scenario.FOLDER", tmp_path / "scenarios")
+    return tmp_path / "scenarios" / "shop"
+
+
+def write_rows(folder: Path, *names: str, paths: str = "/a/") -> dict[Path, str]:
+    """All that these servers get with one process, written, and with two, not written."""
+    found = project.Project(folder.parents[1], sys.executable, "shop.settings")
+    lines = [f"-c 8 -t 2 {path}" for path in paths.split()]
+    sources = {
+        folder / f"{row.name}.py": matrix.source_of(row, "shop", found, FACTS, lines, MODELS[name], {"LOGIN": "anna:secret"})
+        for name in names
+        for row in matrix.rows_of(name, MODELS[name], [1, 2], [8, 32])
+    }
+    for path, source in sources.items():
+        if "_2x" not in path.name:
+            matrix.write(path, source, renew=True)
+    return sources
+
+
+def read_all(folder: Path) -> list[Scenario]:
+    return [read(path, folder.parents[1]) for path in sorted(folder.glob("*.py"))]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_two_processes_are_what_processes_2_would_write(folder, name):
+    sources = write_rows(folder, name)
+    made = dict(wider.widen(one, 2) for one in read_all(folder) if wider.can_be_wider(one, 2))
+    assert made == {path: source for path, source in sources.items() if "_2x" in path.name}
+    assert {wider.server_of(one) for one in read_all(folder)} == {name}
+
+
+def test_what_the_reader_changed_holds_for_two_processes_too(folder):
+    write_rows(folder, "gunicorn_gthread")
+    path = folder / "gunicorn_gthread_8.py"
+    path.write_text(path.read_text().replace("--threads 8", "--threads 5").replace("\nPROJECT", "\n# ours\nPROJECT"))
+    made_at, source = wider.widen(read(path, folder.parents[1]), 2)
+    assert made_at.name == "gunicorn_gthread_2x8.py"
+    assert "--threads 5" in source
+    assert "--workers 2" in source
+    assert "\n# ours\n" in source
+    path.write_text(path.read_text().replace("--workers 1", "--workers 3"))
+    assert not wider.can_be_wider(read(path, folder.parents[1]), 2)
+
+
+def ran(folder: Path, rates: dict[str, dict[str, int]], disturbed: str = "") -> list[ScenarioRun]:
+    """Runs of these scenarios, with so many requests a second for each path."""
+    runs = []
+    for name, of_paths in rates.items():
+        sent = [make_sent(make_steady(rate * 2, 2.0), f"-c 8 -t 2 {path}", seconds=2.0) for path, rate in of_paths.items()]
+        noise = Noise(available=True, disturbed=disturbed)
+        loads = [make_measured(one, line=f"-c 8 -t 2 {one.path}", cost=make_cost(1.0), noise=noise) for one in sent]
+        runs.append(make_run(f"shop/{name}", *loads, study="shop", project=str(folder)))
+    return runs
+
+
+def choose(folder: Path, runs: list[ScenarioRun], workers: int = 2, until: float = float("inf")) -> list[Scenario]:
+    scenarios = read_all(folder)
+    plan = Plan([one.name for one in scenarios], 1, 1, full=False, pin=True, sizes=Sizes())
+    field = Field(plan, RunOptions(), scenarios, {}, runs, folder, None, None)
+    return command.choose_further(command.OwnRun(plan.scenarios, workers, 240.0, renew=False), field, until)
+
+
+RATES = {"gunicorn_gthread_8": {"/a/": 100}, "gunicorn_gthread_32": {"/a/": 50}, "uvicorn_asgi": {"/a/": 70}, "daphne_asgi": {"/a/": 200}}
+
+
+def test_those_that_served_most_go_on_with_two_processes(folder, capsys):
+    write_rows(folder, "gunicorn_gthread", "uvicorn_asgi", "daphne_asgi")
+    chosen = choose(folder, ran(folder, RATES))
+    assert [one.name for one in chosen] == ["shop/gunicorn_gthread_2x8", "shop/uvicorn_asgi_2x"]
+    assert [shape_of(one.server).processes for one in chosen] == [2, 2]
+    said = capsys.readouterr().out
+    assert said == "Now the two that served most, with 2 processes: shop/gunicorn_gthread_8 and shop/uvicorn_asgi\n"
+
+
+def test_each_is_asked_only_for_the_paths_where_it_served_most(folder):
+    write_rows(folder, "gunicorn_gthread", "uvicorn_asgi", paths="/a/ /b/")
+    rates = {"gunicorn_gthread_8": {"/a/": 100, "/b/": 10}, "gunicorn_gthread_32": {"/a/": 50, "/b/": 100}}
+    chosen = choose(folder, ran(folder, {**rates, "uvicorn_asgi": {"/a/": 70, "/b/": 70}}))
+    assert {one.name: [load.target for load in one.loads] for one in chosen} == {
+        "shop/gunicorn_gthread_2x8": ["/a/"],
+        "shop/gunicorn_gthread_2x32": ["/b/"],
+        "shop/uvicorn_asgi_2x": ["/a/", "/b/"],
+    }
+
+
+def test_why_none_goes_on_is_said(folder, capsys):
+    write_rows(folder, "gunicorn_gthread", "uvicorn_asgi", "daphne_asgi")
+    before = fingerprint(folder)
+    assert choose(folder, ran(folder, RATES), until=0.0) == []
+    assert capsys.readouterr().out.startswith("No time is left for the two that served most, with 2 processes: shop/gunicorn_gthread_8")
+    assert choose(folder, ran(folder, RATES, disturbed="other programs used 50% of the cores")) == []
+    assert "none that can have them was measured undisturbed" in capsys.readouterr().out
+    assert choose(folder, ran(folder, RATES), workers=1) == []
+    assert capsys.readouterr().out == ""
+    assert fingerprint(folder) == before
+
+
+def test_a_run_goes_on_where_there_are_cores_and_the_reader_names_no_processes(site, tmp_path, monkeypatch):
+    words = ["--project", str(site), "--path", "/who/", "--servers", "uvicorn_*"]
+    monkeypatch.setattr(matrix, "FOLDER", tmp_path)
+    monkeypatch.setattr(command, "install", lambda launches, python: None)
+    monkeypatch.setattr(cores, "AVAILABLE", [0, 1])
+    own = begin(*words)
+    assert (own.workers, own.seconds) == (2, 240.0)
+    assert begin(*words, "-n", "9").seconds == float("inf")
+    assert begin(*words, "--processes", "1").workers == 1
+    monkeypatch.setattr(cores, "AVAILABLE", [0])
+    assert begin(*words).workers == 1
 
 
 # Before and after a change

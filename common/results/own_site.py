@@ -10,6 +10,11 @@ from common.results.words import join_words, write_number
 
 COMPUTES = 0.8  # of the time that a page takes is CPU
 GAINED = {MORE: "serve{s} {ratio} what one request at a time does", LESS: "serve{s} less: {ratio} of it", LEVEL: "gain{s} nothing"}
+PROCESSES_GAINED = {
+    MORE: "serve {ratio} what the best single one does",
+    LESS: "serve less: {ratio} what the best single one does",
+    LEVEL: "gain nothing beside the best single one",
+}
 
 
 @dataclass(frozen=True)
@@ -21,8 +26,14 @@ class Shape:
 
 
 def answer_site(comparisons: Sequence[LoadComparison], shapes: Mapping[str, Shape]) -> list[str]:
-    """Load by load: what a page costs, what each kind of server gains, which serves most."""
-    return [" ".join([*describe_page(comparison, shapes), answer_load(comparison).said]) for comparison in comparisons if comparison.ranked]
+    """Load by load: what a page costs, what each kind of server and more processes gain, which serves most."""
+    return [" ".join(answer_page(comparison, shapes)) for comparison in comparisons if comparison.ranked]
+
+
+def answer_page(comparison: LoadComparison, shapes: Mapping[str, Shape]) -> Iterator[str]:
+    yield from describe_page(comparison, shapes)
+    yield from filter(None, [gain_of_processes(comparison, shapes)[1]])
+    yield answer_load(comparison).said
 
 
 def describe_page(comparison: LoadComparison, shapes: Mapping[str, Shape]) -> Iterator[str]:
@@ -45,9 +56,8 @@ def describe_page(comparison: LoadComparison, shapes: Mapping[str, Shape]) -> It
     sides = list(gains(comparison, alone, [row for row in one.values() if row is not alone], shapes))
     yield from tell_gains(sides)
     gain_nothing = all(gained != MORE for _, gained, _ in sides)
-    if computes and gain_nothing:
+    if computes and gain_nothing and gain_of_processes(comparison, shapes)[0] in (MORE, ""):
         yield "Give it as many processes as you have cores."
-    yield from tell_processes(comparison, shapes)
 
 
 def gains(comparison: LoadComparison, alone: Row, others: Sequence[Row], shapes: Mapping[str, Shape]) -> Iterator[tuple[str, str, str]]:
@@ -68,10 +78,12 @@ def tell_gains(sides: Sequence[tuple[str, str, str]]) -> Iterator[str]:
         yield f"{join_words(level).capitalize()} {GAINED[LEVEL].format(s='s' * (level == ['async']))}."
 
 
-def tell_processes(comparison: LoadComparison, shapes: Mapping[str, Shape]) -> Iterator[str]:
-    """The best with several processes beside the best with one."""
+def gain_of_processes(comparison: LoadComparison, shapes: Mapping[str, Shape]) -> tuple[str, str]:
+    """The best with several processes beside the best with one, and the sentence that says so; both empty if that is not known."""
     one = next((row for row in comparison.ranked if shapes[row.scenario].processes == 1), None)
     more = next((row for row in comparison.ranked if shapes[row.scenario].processes > 1), None)
     ratio = comparison.ratio(more.scenario, one.scenario) if one and more else None
-    if one and more and ratio and side(comparison, ratio, more.scenario, one.scenario) == MORE:
-        yield f"{shapes[more.scenario].processes} processes serve {times(ratio)} what the best single one does."
+    if one is None or more is None or ratio is None or one.disturbed or more.disturbed:
+        return "", ""
+    gained = side(comparison, ratio, more.scenario, one.scenario)
+    return gained, f"{shapes[more.scenario].processes} processes {PROCESSES_GAINED[gained].format(ratio=times(ratio))}."

@@ -135,6 +135,7 @@ class Plan:
     baseline: str = ""  # the scenario that the others of its study are compared with; '': as the study says
     within: float | None = None  # go on until each pair is decided, or the same within this difference; None: only the rounds
     minutes: float = 0.0  # that this may take
+    workers: int = 1  # cores are shared out as for a server of so many processes, or more
 
     def __post_init__(self) -> None:
         if not (self.scenarios and 1 <= self.rounds <= MOST_ROUNDS and 0 <= self.seed <= MOST_SEED):

@@ -162,6 +162,8 @@ def measure_afresh(
 ) -> Measured:
     """Measure on a fresh server; a fault during the load becomes part of its record."""
     tell(f"{scenario.name}: starting")
-    with serving(scenario, planned.load, directory, database, latency_ms=planned.latency_ms, pin=options.pin, tell=tell) as site:
+    with serving(
+        scenario, planned.load, directory, database, latency_ms=planned.latency_ms, pin=options.pin, workers=options.workers, tell=tell
+    ) as site:
         warmed = warm_up(site, planned.load, directory, tell)
         return measure(site, planned, warmed, database, directory, tell, patience())

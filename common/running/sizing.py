@@ -19,6 +19,7 @@ class RunOptions:
     sizes: Sizes = field(default_factory=Sizes)
     full: bool = False
     pin: bool = True
+    workers: int = 1  # cores are shared out as for a server of so many processes, or more
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ def serving(
     *,
     latency_ms: int = 0,
     pin: bool = True,
+    workers: int = 1,
     tell: Tell = silent,
 ) -> Iterator[Site]:
     """A site that is ready for a load that is measured.
@@ -67,7 +68,7 @@ def serving(
     Its server has cores of its own; this process and everything else it starts share the others.
     """
     tell(f"{scenario.name}: starting")
-    pinned = cores.share_out(workers_in(scenario.study, scenario.workers)) if pin else None
+    pinned = cores.share_out(workers_in(scenario.study, max(workers, scenario.workers))) if pin else None
     with cores.only_on(pinned.others if pinned else []), Serving(directory, database) as started:
         site = started.start(scenario, load, latency_ms, pinned.server if pinned else [])
         site.pinned = pinned
