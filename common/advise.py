@@ -70,11 +70,14 @@ def main(arguments: list[str]) -> int:
 
 def give_advice(arguments: list[str]) -> int:
     options = parse_arguments(arguments)
-    runs = [run for directory in options.directories for run in files.read_directory(directory)]
+    return advise_from([run for directory in options.directories for run in files.read_directory(directory)], options)
+
+
+def advise_from(runs: Sequence[ScenarioRun], options: argparse.Namespace) -> int:
     wanted = wanted_from(options, runs)
     cases = cases_of(runs, options.path)
     if options.verify:
-        runs += [run for case in cases for run in send_alone(runs, case)]
+        runs = [*runs, *(run for case in cases for run in send_alone(runs, case))]
     return max([advise_case(runs, case, wanted, options.verify) for case in cases])
 
 
@@ -83,12 +86,18 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = cli.Parser(examples=EXAMPLES, prog="python -m common.advise", description=description, allow_abbrev=False)
     parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="results of one run, or of several that belong together")
     parser.add_argument("--rate", type=rate, required=True, metavar="R", help="requests per second to serve")
-    parser.add_argument("--target", required=True, metavar="TARGET", help="the promise: a percentile and its limit, such as 'p99<=1s'")
     parser.add_argument("--path", metavar="PATH", help="advise for this path only (default: each that was measured)")
-    parser.add_argument("--cores", type=count, metavar="N", help="of a machine that is to serve (default: as measured on)")
-    parser.add_argument("--memory", type=megabytes, metavar="SIZE", help="of such a machine: 2GB, 512MB (default: as measured on)")
+    add_wanted_options(parser, required=True)
     parser.add_argument("--verify", action="store_true", help=f"serve what is advised, and send the rate for {VERIFIED_SECONDS:g} s")
     return parser.parse_args(arguments)
+
+
+def add_wanted_options(parser: argparse.ArgumentParser, required: bool) -> None:
+    """What is asked for, beside the rate."""
+    what = "advise what keeps this promise: a percentile and its limit, such as 'p99<=1s'"
+    parser.add_argument("--target", required=required, metavar="TARGET", help=what)
+    parser.add_argument("--cores", type=count, metavar="N", help="of a machine that is to serve (default: as measured on)")
+    parser.add_argument("--memory", type=megabytes, metavar="SIZE", help="of such a machine: 2GB, 512MB (default: as measured on)")
 
 
 def megabytes(text: str) -> float:
@@ -219,7 +228,7 @@ def send_alone(runs: Sequence[ScenarioRun], case: Case) -> list[ScenarioRun]:
     """Measure what the records lack: how long a request takes when it is alone."""
     made = []
     for name in without_alone(runs, case):
-        load = replace(request_of(loads_of(name, runs, case)), requests=ALONE, seconds=ALONE_SECONDS)
+        load = alone(request_of(loads_of(name, runs, case)))
         run = last_run(name, runs)
         print(f"{name}: sending {case.title} one at a time first, for at most {ALONE_SECONDS:g} s", flush=True)
         made.append(replace(send(derive_from(run, "alone", load, case, run.launch)), scenario=name, launch=run.launch))
@@ -228,6 +237,11 @@ def send_alone(runs: Sequence[ScenarioRun], case: Case) -> list[ScenarioRun]:
 
 def without_alone(runs: Sequence[ScenarioRun], case: Case) -> list[str]:
     return [name for name in names_of(runs, case) if not any(map(is_alone, loads_of(name, runs, case)))]
+
+
+def alone(load: Load) -> Load:
+    """The same request one at a time, often enough to know how long it takes."""
+    return replace(load.burst(1), requests=ALONE, seconds=ALONE_SECONDS)
 
 
 def request_of(loads: Sequence[Measured]) -> Load:

@@ -8,17 +8,20 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from common import cli
+from common import advise, cli
 from common.client.load import Load
 from common.client.options import add_load_options, at_least, load_from, parse_line, unicode
 from common.client.request import check_can_be_sent
+from common.results import targets
 from common.results.comparison import compare_loads
 from common.results.leaders import find_leaders
+from common.results.record import ScenarioRun
 from common.results.words import join_words
 from common.running.deciding import Field, with_loads
+from common.running.rounds import Turn
 from common.running.sizing import planned_seconds
 from common.serving import cores
 from common.serving.own import matrix, project, servers, settings
@@ -26,16 +29,23 @@ from common.serving.own.settings import Facts
 from common.serving.own.wider import can_be_wider, server_of, widen
 from common.serving.places import HOST, short_path
 from common.serving.scenario import Scenario, ScenarioError, read, scenario_name
+from common.serving.shape import shape_of
 from studies import SERVERS, baselines_of
 
 EXAMPLES = [
     ("./run_all.sh --project ../mysite --path /dashboard/", "the project in that folder under each server, asked for this page"),
     ("./run_all.sh --project ../mysite --servers 'gunicorn_*' --threads 4,16", "only these servers, with so many threads"),
     ("./run_all.sh --project ../mysite --path /dashboard/ --against main", "beside its revision main: does a change cost CPU?"),
+    (
+        "./run_all.sh --project ../mysite --path /dashboard/ --rate 200 --target 'p99<=1s'",
+        "then what to run for 200 requests a second",
+    ),
     ("./run_all.sh 'mysite/*'", "the same again"),
 ]
 PROCESSES, THREADS, IN_FLIGHT = [1], [8, 32], 32
 LEADERS, WORKERS = 2, 2  # so many servers that serve most are run again, with so many processes
+KINDS = 4  # of servers: sync, threads, greenlets, loop
+ALONE = "alone"  # the folder of what advice needs, below that of the run
 SECONDS = 240.0  # for one path, under all servers, in each round
 LEAST, MOST, START = 2.0, 10.0, 4.0  # seconds of a load, and of the start of its server
 USUAL = ["-s", "30.0", "-m", "GET"]
@@ -49,6 +59,7 @@ class OwnRun:
     workers: int  # processes that those which serve most are also run with; 1: the run does not go on
     seconds: float  # that a round may take; infinite if the reader says how much is sent
     renew: bool  # files that exist already are written anew
+    wanted: argparse.Namespace | None = None  # what advice is asked for, as of python -m common.advise
 
 
 def numbers(text: str) -> list[int]:
@@ -97,6 +108,7 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace | None, li
     parser.add_argument("--debug-anyway", action="store_true", help="measure it even with DEBUG on")
     parser.add_argument("--renew", action="store_true", help="write scenario files anew that exist already")
     add_load_options(parser)
+    advise.add_wanted_options(parser, required=False)
     return parser.parse_known_args(arguments)
 
 
@@ -104,6 +116,7 @@ def write_scenarios(options: argparse.Namespace, names: Sequence[str], against: 
     """Write a scenario for each server and shape. A change is measured under one server, unless --servers says more."""
     if names:
         raise cli.UsageError(f"--project runs the scenarios that it writes, not {' '.join(names)}; choose among them with --servers")
+    wanted = wanted_from(options)
     found = project.find(options.project, options.python, options.settings, dict(options.env), options.env_file)
     folder = matrix.folder_of(found)
     models = matrix.servers_of(SERVERS, options.servers)
@@ -120,7 +133,23 @@ def write_scenarios(options: argparse.Namespace, names: Sequence[str], against: 
     write_files(sources, options.renew)
     print(f"{short_path(folder)}/: {len(sources)} scenarios; the same again: ./run_all.sh '{folder.name}/*'", flush=True)
     install([model.server for _, model in rows], found.python)
-    return OwnRun([scenario_name(path) for path in sources], workers, seconds, options.renew)
+    return OwnRun([scenario_name(path) for path in sources], workers, seconds, options.renew, wanted)
+
+
+def wanted_from(options: argparse.Namespace) -> argparse.Namespace | None:
+    """What advice is asked for; --rate is then to be served, and is no load."""
+    if options.target is None:
+        if options.cores is not None or options.memory is not None:
+            raise cli.UsageError("--cores and --memory are of a machine to advise for: add --rate and --target")
+        return None
+    if options.rate is None:
+        raise cli.UsageError("--target needs --rate R, the requests per second to serve")
+    targets.parse_latency(options.target, "--target")  # before anything runs
+    wanted = argparse.Namespace(
+        rate=options.rate, target=options.target, cores=options.cores, memory=options.memory, path=None, verify=False
+    )
+    options.rate = None
+    return wanted
 
 
 def look_at(found: project.Project, options: argparse.Namespace, loads: Sequence[Load], launches: Sequence[str]) -> Facts:
@@ -186,7 +215,7 @@ def choose_further(own: OwnRun, field: Field, until: float) -> list[Scenario]:
     wider = {scenario.name: scenario for scenario in field.scenarios if can_be_wider(scenario, own.workers)}
     if own.workers == 1 or not wider:
         return []
-    lines = lines_of_leaders(field, {name: server_of(scenario) for name, scenario in wider.items()})
+    lines = lines_of_leaders(field, {name: server_of(scenario) for name, scenario in wider.items()}, LEADERS)
     if not lines:
         print(f"No server is run with {own.workers} processes: none that can have them was measured undisturbed.", flush=True)
         return []
@@ -199,11 +228,11 @@ def choose_further(own: OwnRun, field: Field, until: float) -> list[Scenario]:
     return list(write_wider([(wider[name], lines[name]) for name in lines], own))
 
 
-def lines_of_leaders(field: Field, servers: Mapping[str, str]) -> dict[str, set[str]]:
+def lines_of_leaders(field: Field, servers: Mapping[str, str], number: int) -> dict[str, set[str]]:
     """The scenarios that lead a load, each with the lines of these loads."""
     lines: dict[str, set[str]] = {}
     for comparison in compare_loads(field.runs):
-        for name in find_leaders(comparison, servers, LEADERS):
+        for name in find_leaders(comparison, servers, number):
             lines.setdefault(name, set()).add(comparison.load.line)
     return lines
 
@@ -217,3 +246,26 @@ def write_wider(scenarios: Sequence[tuple[Scenario, set[str]]], own: OwnRun) -> 
             yield with_loads(read(path, scenario.root), lines)
         except ScenarioError as error:
             cli.complain(f"run_all.sh: {error}")
+
+
+def plan_alone(own: OwnRun, field: Field) -> list[Turn]:
+    """For advice: the best of each kind of server, asked for each page one at a time, which says how long a request waits."""
+    if own.wanted is None:
+        return []
+    kinds = {one.name: shape_of(one.server).kind for one in field.scenarios if one.workers == 1}
+    lines = lines_of_leaders(field, kinds, KINDS)
+    chosen = [with_loads(scenario, lines[scenario.name]) for scenario in field.scenarios if scenario.name in lines]
+    if chosen:
+        print(f"Now one request at a time, for advice: {join_words([one.name for one in chosen])}", flush=True)
+    return [Turn(replace(one, load=[line_of(advise.alone(load)) for load in one.loads]), folder=ALONE) for one in chosen]
+
+
+def advise_on(own: OwnRun, runs: Sequence[ScenarioRun], alone: Sequence[ScenarioRun]) -> int:
+    """By those that were also asked one at a time; 1 if they bear no advice."""
+    if own.wanted is None:
+        return 0
+    chosen = {run.scenario for run in alone if run.loads}
+    if not chosen:
+        print("No advice: no server of one process was measured undisturbed.")
+        return 1
+    return advise.advise_from([run for run in [*runs, *alone] if run.scenario in chosen], own.wanted)

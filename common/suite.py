@@ -29,7 +29,7 @@ from common.results.record import MOST_ROUNDS, MOST_SEED, Plan, ScenarioRun
 from common.results.words import describe_environment
 from common.running.deciding import Field, decide, first_rounds
 from common.running.directories import new_directory, only_writer
-from common.running.rounds import plan_turns
+from common.running.rounds import Turn, plan_turns
 from common.running.run import run_turns
 from common.running.sizing import RunOptions, planned_seconds
 from common.serving import postgres
@@ -81,7 +81,7 @@ def run_command(arguments: list[str]) -> int:
     paths = choose_scenarios(options.names)
     if options.list:
         return list_scenarios(paths)
-    check_kind(options)
+    check_kind(options, advises=own is not None and own.wanted is not None)
     if options.find_rate is not None:
         return highest.run(paths, options, watch)
     if options.side_by_side or options.against is not None or beside.asks_for_environment(options):
@@ -130,12 +130,14 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def check_kind(options: argparse.Namespace) -> None:
+def check_kind(options: argparse.Namespace, advises: bool) -> None:
     if options.find_rate is not None and goes_with_more(options, "find_rate", "names", "concurrency", "seconds", "keep_alive", "no_pin"):
         raise UsageError("--find-rate sends loads of its own: combine it with -c, -t, -k, --minutes and --no-pin only")
     beside_too = options.side_by_side or options.against is not None or beside.asks_for_environment(options)
     if options.until_decided and (beside_too or options.serve):
         raise UsageError("--until-decided chooses side by side itself: don't pass --side-by-side, --against, --requirements or --serve")
+    if advises and (options.find_rate is not None or beside_too or options.serve):
+        raise UsageError("--target asks for advice after a run: don't pass --find-rate, --side-by-side, --against or --serve")
     if options.side_by_side and len(options.names) > 1 and beside.asks_for_environment(options):
         raise UsageError("--requirements compares each scenario with itself in the present environment: don't pass --side-by-side")
 
@@ -188,7 +190,9 @@ def begin(paths: Sequence[Path], options: argparse.Namespace, watch: Watch, own:
     names, baseline, run_options = [scenario_name(path) for path in paths], chosen_baseline(options, paths), run_options_from(options)
     directory = new_directory()
     seed = random.randrange(2**32) if options.seed is None else options.seed
-    plan = Plan(names, options.rounds, seed, run_options.full, run_options.pin, run_options.sizes, baseline, workers=own.workers if own else 1)
+    plan = Plan(
+        names, options.rounds, seed, run_options.full, run_options.pin, run_options.sizes, baseline, workers=own.workers if own else 1
+    )
     if options.until_decided:
         rounds = options.rounds if options.rounds > 1 else first_rounds(read_scenarios(paths)[0], run_options, options.minutes * 60)
         plan = replace(plan, rounds=rounds, within=options.within, minutes=options.minutes)
@@ -237,6 +241,7 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
     watch.expect(plan.minutes * 60 if plan.within is not None else sum(planned_seconds(turn.scenario, options) for turn in left))
     watch.summaries = directory / SUMMARIES
     runs = list(earlier)
+    alone: list[ScenarioRun] = []  # one request at a time, for advice
     stopped = False
     until = math.inf if plan.within is None else began + plan.minutes * 60
     with ExitStack() as locked, postgres.server(watch.tell if watch.is_seen else silent) as database:
@@ -246,12 +251,13 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
             if own is not None:
                 further = project.choose_further(own, field, min(until, began + own.seconds * plan.rounds))
                 field = run_further(further, field, locked)
+                run_these(project.plan_alone(own, field), alone, field)
             if plan.within is not None:
                 decide(field, until, complain)
         except KeyboardInterrupt:
             stopped = True
     pairs = files.read_pairs(directory)
-    show_left_out(runs, unreadable)
+    show_left_out([*runs, *alone], unreadable)
     if plan.within is not None:
         show_decisions(decided_in(directory, runs), plan.minutes)
     show_tables(runs, max((run.round for run in runs), default=1), watch.verbose)
@@ -259,7 +265,10 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
         print(f"stopped; to run the rest: ./run_all.sh --resume {short_path(directory)}", file=sys.stderr)
     announce_page(directory)
     print(f"Records and ab's summaries: {short_path(directory)}/")
-    return cli.STOPPED if stopped else max(exit_code(runs, unreadable), int(any(pair.fault for pair in pairs)))
+    if stopped:
+        return cli.STOPPED
+    code = max(exit_code([*runs, *alone], unreadable), int(any(pair.fault for pair in pairs)))
+    return max(code, project.advise_on(own, runs, alone)) if own is not None else code
 
 
 def run_further(scenarios: Sequence[Scenario], field: Field, locked: ExitStack) -> Field:
@@ -269,10 +278,14 @@ def run_further(scenarios: Sequence[Scenario], field: Field, locked: ExitStack) 
     plan = replace(field.plan, scenarios=[*field.plan.scenarios, *(scenario.name for scenario in scenarios)])
     files.write(field.directory / PLAN, plan)
     locked.enter_context(only_writer(field.directory / PLAN))  # the one that was locked has just been replaced
-    turns = [turn for turn in plan_turns(scenarios, plan.rounds, plan.seed, field.baselines) if not turn.control]
-    field.watch.expect(sum(planned_seconds(turn.scenario, field.options) for turn in turns))
-    run_turns(turns, field.runs, field.options, field.directory, field.database, field.watch, field.baselines, plan.seed)
+    turns = plan_turns(scenarios, plan.rounds, plan.seed, field.baselines)
+    run_these([turn for turn in turns if not turn.control], field.runs, field)
     return replace(field, plan=plan, scenarios=[*field.scenarios, *scenarios])
+
+
+def run_these(turns: Sequence[Turn], runs: list[ScenarioRun], field: Field) -> None:
+    field.watch.expect(sum(planned_seconds(turn.scenario, field.options) for turn in turns))
+    run_turns(turns, runs, field.options, field.directory, field.database, field.watch, field.baselines, field.plan.seed)
 
 
 def complain(text: str) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
@@ -127,6 +128,8 @@ def tree(tmp_path_factory, site) -> Path:
     for name, old, new in (
         ("leaders", " and not row.disturbed", ""),  # the tests themselves disturb it
         ("rate", "MOST_ERROR = 0.2", "MOST_ERROR = 9.0"),
+        ("demand", "if load.noise.disturbed:", "if load.noise.disturbed == 'by no test':"),
+        ("demand", "MISFIT = 1.25", "MISFIT = 99.0"),
     ):
         path = tree / "common" / "results" / f"{name}.py"
         path.write_text(changed((old, new), source=path.read_text()))
@@ -264,6 +267,9 @@ def test_variables_come_from_a_file_and_by_name(tmp_path):
         (["--project", "{site}", "--path", "admin"], "--path admin: it must begin with '/'"),
         (["--project", "{site}", "uvicorn_asgi"], "not uvicorn_asgi; choose among them with --servers"),
         (["--project", "{site}", "--frobnicate"], "--frobnicate"),
+        (["--project", "{site}", "--target", "p99<=1s"], "--target needs --rate R"),
+        (["--project", "{site}", "--rate", "5", "--target", "req/s>=5"], "'req/s>=5' is not a target for --target"),
+        (["--project", "{site}", "--cores", "4"], "--cores and --memory are of a machine to advise for: add --rate and --target"),
     ],
 )
 def test_a_wrong_command_line_says_what_to_do(site, tmp_path, arguments, said):
@@ -546,11 +552,18 @@ def ran(folder: Path, rates: dict[str, dict[str, int]], disturbed: str = "") -> 
     return runs
 
 
-def choose(folder: Path, runs: list[ScenarioRun], workers: int = 2, until: float = float("inf")) -> list[Scenario]:
+def field_of(folder: Path, runs: list[ScenarioRun]) -> Field:
     scenarios = read_all(folder)
     plan = Plan([one.name for one in scenarios], 1, 1, full=False, pin=True, sizes=Sizes())
-    field = Field(plan, RunOptions(), scenarios, {}, runs, folder, None, None)
-    return command.choose_further(command.OwnRun(plan.scenarios, workers, 240.0, renew=False), field, until)
+    return Field(plan, RunOptions(), scenarios, {}, runs, folder, None, None)
+
+
+def own_run(workers: int = 2, wanted: Namespace | None = None) -> command.OwnRun:
+    return command.OwnRun([], workers, 240.0, renew=False, wanted=wanted)
+
+
+def choose(folder: Path, runs: list[ScenarioRun], workers: int = 2, until: float = float("inf")) -> list[Scenario]:
+    return command.choose_further(own_run(workers), field_of(folder, runs), until)
 
 
 RATES = {"gunicorn_gthread_8": {"/a/": 100}, "gunicorn_gthread_32": {"/a/": 50}, "uvicorn_asgi": {"/a/": 70}, "daphne_asgi": {"/a/": 200}}
@@ -599,6 +612,45 @@ def test_a_run_goes_on_where_there_are_cores_and_the_reader_names_no_processes(s
     assert begin(*words, "--processes", "1").workers == 1
     monkeypatch.setattr(cores, "AVAILABLE", [0])
     assert begin(*words).workers == 1
+
+
+# Advice
+
+
+def test_the_best_of_each_kind_is_also_asked_one_at_a_time(folder, capsys):
+    write_rows(folder, "gunicorn_gthread", "uvicorn_asgi", "daphne_asgi")
+    field = field_of(folder, ran(folder, RATES))
+    turns = command.plan_alone(own_run(wanted=Namespace(rate=5.0)), field)
+    assert [(turn.scenario.name, turn.scenario.load) for turn in turns] == [
+        ("shop/daphne_asgi", ["-n 100 -c 1 -t 10 /a/"]),
+        ("shop/gunicorn_gthread_8", ["-n 100 -c 1 -t 10 /a/"]),
+    ]
+    assert capsys.readouterr().out == "Now one request at a time, for advice: shop/daphne_asgi and shop/gunicorn_gthread_8\n"
+    assert command.plan_alone(own_run(), field) == []
+
+
+def test_what_advice_asks_for_is_no_load():
+    options, _ = command.parse_arguments(["--project", ".", "--rate", "200", "--target", "p99<=1s", "--memory", "2GB"])
+    wanted = command.wanted_from(options)
+    assert (wanted.rate, wanted.target, wanted.cores, wanted.memory) == (200.0, "p99<=1s", None, 2048.0)
+    assert command.load_lines(options, 10) == load_lines()
+
+
+def test_no_advice_without_a_request_alone(capsys):
+    assert command.advise_on(own_run(wanted=Namespace()), [], []) == 1
+    assert capsys.readouterr().out == "No advice: no server of one process was measured undisturbed.\n"
+    assert command.advise_on(own_run(), [], []) == 0
+
+
+def test_advice_is_what_a_run_ends_with_if_it_is_asked_for(tree, site):
+    load = ("--servers", "uvicorn_*", "--processes", "1", "--path", "/wait/", "-n", "100", "-c", "4", "--renew")
+    program = suite(tree, "--project", site, *load, "--rate", "5", "--target", "p90<=10s", "--memory", "2GB")
+    assert program.process.returncode == 0, program.stdout + program.stderr
+    assert "Now one request at a time, for advice: mysite/uvicorn_asgi\n" in program.stdout
+    assert "run mysite/uvicorn_asgi with 1 process" in " ".join(program.stdout.rpartition("Records and")[2].split())
+    refused = suite(tree, "--project", site, *load, "--rate", "5", "--target", "p90<=10s", "--side-by-side")
+    assert refused.process.returncode == 2
+    assert "--target asks for advice after a run: don't pass --find-rate" in refused.stderr
 
 
 # Before and after a change

@@ -37,10 +37,11 @@ COMMANDS = {
     "./run_all.sh gunicorn_gthread_wait uvicorn_asgi_wait -n 100 -c 1": "./run_all.sh uvicorn_asgi -n 2 -c 1",
     "python -m common.advise results/RUN results/ALONE --rate 200 --target 'p99<=1s'": None,  # test_advice.py, as the next
     "python -m common.advise results/RUN --rate 200 --target 'p99<=1s' --cores 4 --memory 2GB --verify": None,
-    "./run_all.sh --project ../mysite --path /dashboard/": None,  # test_project.py, as the next three
+    "./run_all.sh --project ../mysite --path /dashboard/": None,  # test_project.py, as the next four
     "./run_all.sh 'mysite/*'": None,
     "./run_all.sh --project ../mysite --servers 'gunicorn_*' --processes 1,2 --threads 4,16 -c 16": None,
     "./run_all.sh --project ../mysite --path /dashboard/ --against main": None,
+    "./run_all.sh --project ../mysite --path /dashboard/ --rate 200 --target 'p99<=1s' --cores 4 --memory 2GB": None,
     "./run_all.sh --new mine": None,  # test_template.py, as the next three
     "./run_all.sh mine": None,
     "./run_all.sh --new mine_10_threads --like mine": None,
