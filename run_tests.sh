@@ -12,5 +12,5 @@ install requirements-dev.txt
 status=0
 "$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@" || status=$?
 [ "$status" = 1 ] || exit "$status"
-echo "Once more, with nothing beside it, what failed:"
+echo "What failed runs once more, with nothing beside it:"
 exec "$python" -m pytest "$@" -n 0 --last-failed --last-failed-no-failures none --maxfail 5

@@ -83,7 +83,9 @@ def parse_arguments(path: str, arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--locust", nargs=argparse.REMAINDER, metavar="OPTION", help="send the ramp with Locust; all further options go to Locust"
     )
-    parser.add_argument("--find-rate", metavar="TARGET", help="find the highest rate that keeps 'p99<=500ms' on the first load's path")
+    parser.add_argument(
+        "--find-rate", metavar="TARGET", help="find the highest rate that keeps TARGET, such as 'p99<=500ms', on the first load's path"
+    )
     return parse_run_arguments(parser, arguments)
 
 

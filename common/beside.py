@@ -113,7 +113,7 @@ def plan_against(scenarios: Sequence[Scenario], others: Mapping[Path, Path], int
         theirs = other_project(ours, repository, others[repository]) if ours.project else other_file(ours, others[repository])
         duels += plan_duels(ours, replace(theirs, label=BEFORE, interpreter=interpreter), options)
     if not interpreter and ROOT in others and asks_for_others(others[ROOT]):
-        complain("run_all.sh: its requirements.txt is another one; both are served with ours: name it with --requirements")
+        complain("run_all.sh: the requirements.txt there differs; both are served with ours, unless you name theirs: --requirements FILE")
     return duels
 
 

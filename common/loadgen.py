@@ -94,7 +94,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("-e", dest="csv", type=Path, metavar="FILE", help="write the percentiles as CSV")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the whole record, with every request")
     parser.add_argument(
-        "--processes", type=some_processes, default=1, metavar="N", help="send from N processes, for a server of more cores than ours"
+        "--processes", type=some_processes, default=1, metavar="N", help="send from N processes, where one core cannot send enough"
     )
     parser.add_argument(
         "--find-rate",

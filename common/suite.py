@@ -115,7 +115,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--python", metavar="PATH", help="the same with another Python")
     parser.add_argument("--until-decided", action="store_true", help="go on, side by side or in rounds, until each pair is decided")
-    parser.add_argument("--find-rate", metavar="TARGET", help="find the highest rate of each that keeps 'p99<=200ms' on its first path")
+    parser.add_argument(
+        "--find-rate", metavar="TARGET", help="find the highest rate of each that keeps TARGET, such as 'p99<=200ms', on its first path"
+    )
     limits = f"time limit of side by side (default {MINUTES:g}), of --until-decided ({MINUTES_UNTIL_DECIDED:g}) or of --find-rate (none)"
     parser.add_argument("--minutes", type=positive, metavar="M", help=limits)
     parser.add_argument(

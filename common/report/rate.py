@@ -8,9 +8,9 @@ from common.results.record import Probe, Search
 
 COLUMNS = ("rate", "answered/s", "percentile ms", "failed", "unsent", "late")
 EXPLAINED = (
-    "Percentiles: of all that was due, from its intended start. Void: the client was at its limit, or -c was reached though the target",
-    "allows more in flight. Broken: over 0.1% failed or unsent, the percentile above the target, or the server fell behind.",
-    "A rate that did not hold was tried again before it counted.",
+    "Percentiles: of all that was due, from its intended start. Void: the client was at its limit, -c was reached though the target",
+    "allows more in flight, or response times still grew. Broken: over 0.1% failed or unsent, the percentile above the target, or the",
+    "server fell behind. A rate that did not hold was tried again before it counted.",
 )
 
 

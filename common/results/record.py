@@ -95,7 +95,7 @@ class Probe:
     """One rate that was tried."""
 
     sent: Sent
-    verdict: Literal["held", "broken", "void"]  # void: the client was the limit
+    verdict: Literal["held", "broken", "void"]  # void: it shows nothing of the server, as the client was the limit or the probe too short
     because: str  # the reason; '' if it held
     cost: Cost | None = None  # None: we did not start the server
 

@@ -25,7 +25,7 @@ class Turn:
 def plan_turns(scenarios: Sequence[Scenario], rounds: int, seed: int, baselines: Mapping[str, Sequence[str]]) -> list[Turn]:
     """With several rounds: each scenario once a round in random order, and each study's baseline twice.
 
-    A single round goes by name; if a study compares several, its baseline gets its first load once more at the end.
+    A single round keeps the order given; if a study compares several, its baseline gets its first load once more at the end.
     """
     controls = [baseline_among([one for one in scenarios if one.study == study], baselines[study]) for study in baselines]
     if rounds == 1:

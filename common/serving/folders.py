@@ -34,7 +34,7 @@ def make(lock: ExitStack) -> Path:
             if lock.enter_context(held(folder / LOCK, make=True)):
                 return folder
     except OSError as error:
-        raise Failed(f"cannot make a temporary folder, set TMPDIR to where there is room: {error}") from None
+        raise Failed(f"cannot make a temporary folder: {error}; set TMPDIR to where there is room") from None
 
 
 def remove_leftovers() -> None:

@@ -185,7 +185,7 @@ PATH: tuple[str, Fits] = "a path that begins with '/'", is_path
 TEXTS: tuple[str, Fits] = "a list of strings, not empty", is_list_of(is_text)
 LATENCIES: tuple[str, Fits] = "a list of whole numbers from 0 to 3600000, not empty", is_list_of(is_whole(0, 3_600_000))
 KINDS: dict[str, tuple[str, Fits]] = {  # in the order in which a file declares them
-    "STUDY": (f"a name of 1 to {LONGEST_NAME} letters", is_study),
+    "STUDY": (f"a name of 1 to {LONGEST_NAME} characters", is_study),
     "DIFFERS_FROM": ("a dict that maps names of scenarios to what differs", is_dict_to(is_text)),
     "PROJECT": TEXT,
     "PYTHON": TEXT,

@@ -72,7 +72,7 @@ def with_shape(server: str, processes: int, threads: int | None = None) -> str:
     if processes != shape.processes and program.processes:
         server = with_value(server, program.processes, processes)
     elif processes != shape.processes:
-        raise ShapeError(f"{shape.program} has one process: start {processes} of them behind a proxy, or take another server")
+        raise ShapeError(f"{shape.program} has one process: start {processes} of them behind a proxy, or choose a different server")
     return server if threads is None or threads == shape.threads else with_threads(server, shape, program, threads)
 
 

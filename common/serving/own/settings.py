@@ -93,7 +93,7 @@ def refuse_answer(facts: Facts, load: Load, answer: Answer) -> None:
             f"and if the redirect is what you mean to measure, --expect-status {answer.status}"
         )
     if not answer.view:
-        raise UsageError(f"{said}: the project has no such page; name another --path")
+        raise UsageError(f"{said}: the project has no such page; name a different --path")
     raise UsageError(f"{said}; if that is what you mean to measure, use --expect-status {answer.status}")
 
 
