@@ -21,7 +21,7 @@ QUESTIONS = (
         "uvicorn_asgi",
         path="/",
         about="One HTTP client for all requests",
-        more="The HTTP client decides more: one session shared by all requests makes the async view {ratio} as fast.",
+        more="One HTTP session shared by all requests makes the async view {ratio} as fast.",
         less="One HTTP session shared by all requests makes the async view slower: a client for each serves {inverse} as much.",
         same="One HTTP session shared by all requests changes nothing, within 5%.",
     ),
