@@ -12,9 +12,11 @@ from common.bench import run_options_from
 from common.cli import UsageError, complain
 from common.client.progress import silent
 from common.page import announce_page
+from common.report import markdown
 from common.report import pair as report
 from common.report.live import Watch
-from common.results.pairs import Pair, judge_pair
+from common.results import files
+from common.results.pairs import Pair, costs_more, was_compared
 from common.running.directories import new_directory
 from common.running.side_by_side import Duel, Ring, begin_pair, fight, lengths_within, plan_duels
 from common.running.sizing import RunOptions
@@ -32,6 +34,8 @@ def run(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int
     """Measure each pair in its share of the time; 1 if one could not be compared or a change costs more than --within allows."""
     run_options, scenarios = run_options_from(options), [read(path) for path in paths]
     is_change = options.against is not None or asks_for_environment(options)
+    if options.markdown is not None and not options.markdown.parent.is_dir():
+        raise UsageError(f"--markdown {options.markdown}: there is no folder {options.markdown.parent}")
     with ExitStack() as stack:
         interpreter = make_environment(scenarios, options, watch) if asks_for_environment(options) else ""
         if options.against is not None:
@@ -47,7 +51,9 @@ def run(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int
             print()
             announce_page(directory)
             print(f"Records: {short_path(directory)}/")
-    worse = [pair for pair in pairs if is_change and is_worse(pair)]
+            if options.markdown is not None:
+                options.markdown.write_text(markdown.text(files.read_pairs(directory), is_change), encoding="utf-8")
+    worse = is_change and any(map(costs_more, pairs))
     return 1 if worse or not all(map(was_compared, pairs)) else 0
 
 
@@ -85,11 +91,6 @@ def run_duels(duels: Sequence[Duel], options: argparse.Namespace, run_options: R
             for why in filter(None, (pair.refused, pair.fault)):
                 complain(f"run_all.sh: {' beside '.join(pair.names)}: {why}")
             yield pair
-
-
-def was_compared(pair: Pair) -> bool:
-    """It may be undecided, but it tells something."""
-    return not (pair.fault or pair.refused) and judge_pair(pair).kind not in ("failed", "unfair")
 
 
 def plan_beside(scenarios: Sequence[Scenario], options: RunOptions) -> list[Duel]:
@@ -135,9 +136,3 @@ def other_project(ours: Scenario, repository: Path, tree: Path) -> Scenario:
 def asks_for_others(root: Path) -> bool:
     theirs = root / REQUIREMENTS.name
     return theirs.is_file() and theirs.read_bytes() != REQUIREMENTS.read_bytes()
-
-
-def is_worse(pair: Pair) -> bool:
-    """Its whole interval lies beyond what counts as the same."""
-    cpu = judge_pair(pair).cpu
-    return cpu is not None and cpu.low is not None and cpu.low > 1 + pair.within

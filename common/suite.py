@@ -114,6 +114,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         help="side by side with the same scenario where these packages replace ours; with --against, they are those of the other checkout",
     )
     parser.add_argument("--python", metavar="PATH", help="the same with another Python")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write what side by side shows as Markdown, for a pull request")
     parser.add_argument("--until-decided", action="store_true", help="go on, side by side or in rounds, until each pair is decided")
     parser.add_argument(
         "--find-rate", metavar="TARGET", help="find the highest rate of each that keeps TARGET, such as 'p99<=200ms', on its first path"
@@ -136,6 +137,8 @@ def check_kind(options: argparse.Namespace, advises: bool) -> None:
     if options.find_rate is not None and goes_with_more(options, "find_rate", "names", "concurrency", "seconds", "keep_alive", "no_pin"):
         raise UsageError("--find-rate sends loads of its own: combine it with -c, -t, -k, --minutes and --no-pin only")
     beside_too = options.side_by_side or options.against is not None or beside.asks_for_environment(options)
+    if options.markdown is not None and not beside_too:
+        raise UsageError("--markdown writes what side by side shows: pass --side-by-side, --against or --requirements too")
     if options.until_decided and (beside_too or options.serve):
         raise UsageError("--until-decided chooses side by side itself: don't pass --side-by-side, --against, --requirements or --serve")
     if advises and (options.find_rate is not None or beside_too or options.serve):

@@ -73,7 +73,7 @@ def copy_tree(folder: Path, scenarios: dict[str, str] | None = None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy2(ROOT / "requirements.txt", folder)
     for package in ("common", "studies"):
-        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / package, folder / package)  # with what Python compiled: it is valid there too
     if scenarios is None:
         shutil.copytree(ROOT / "scenarios", folder / "scenarios", ignore=shutil.ignore_patterns("__pycache__"))
     for name, source in (scenarios or {}).items():

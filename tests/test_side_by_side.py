@@ -7,6 +7,7 @@ import re
 import pytest
 
 from common.client.turns import Slice
+from common.report import markdown
 from common.report import pair as report
 from common.report.page.contents import fill_page
 from common.results import files
@@ -124,6 +125,25 @@ def test_the_page_of_pairs_has_their_ratios_and_their_interval():
     assert fill_page([], {}, [make_pair(make_restart(1.0))]).pairs[0].chart is None
 
 
+def test_markdown_says_first_what_a_change_costs():
+    more, same, lost = make_pair(*spread(1.1, 8)), make_pair(*spread(1.0, 8)), make_pair(*spread(1.0, 8), fault="a ended\n    its log")
+    wide = make_pair(make_restart(0.8), make_restart(1.2), make_restart(1.05))
+    head, _, *lines = markdown.text([more, same, lost, wide], is_change=True).splitlines()
+    assert head == "**1 of 4 shown to cost over 5% more CPU per request; 1 not decided; 1 not compared.**"
+    assert lines[0] == f"- {report.say(more, judge_pair(more))}"
+    assert "- It ended early: a ended" in lines
+    assert [line.count("|") for line in lines if line.startswith("|")] == [6] * 6
+    assert lines[-1].startswith("Linux 6.1")
+    assert markdown.text([same], is_change=False).startswith(f"- {report.say(same, judge_pair(same))}")
+
+
+def test_markdown_holds_no_markup_of_others():
+    pair = make_pair(*spread(1.1, 8), names=["a|b<script>", "[c](d)\ne"])
+    text = markdown.text([pair], is_change=True)
+    assert r"a\|b\<script\> beside \[c\](d) e" in text
+    assert "<script" not in text.replace(r"\<script", "")
+
+
 @pytest.mark.parametrize(
     "damage", [{"names": ["a"]}, {"within": 0.0}, {"together": 0}, {"identity": "-n nine /"}, {"restarts": [Restart(0, 0.05, [SIDE_TWO])]}]
 )
@@ -163,8 +183,11 @@ def test_a_slower_one_is_found(tmp_path):
 
 def test_a_change_for_the_worse_ends_with_1(tmp_path):
     before, after = (copy_tree(tmp_path / name, {"site": source}) for name, source in (("before", PLAIN), ("after", SLOWER)))
-    program = run(after, "-m", "common.suite", "site", "--against", str(before), "--minutes", "1")
+    program = run(after, "-m", "common.suite", "site", "--against", str(before), "--minutes", "1", "--markdown", "site.md")
     assert program.process.returncode == 1, program.stderr
+    written = (after / "site.md").read_text()
+    assert written.startswith("**1 of 1 shown to cost over 5% more CPU per request.**\n\n- site costs ")
+    assert "| site beside before-site | GET /, 4 at a time |" in written
     assert "site costs " in program.stdout
     assert " times the CPU per request of before-site, between " in program.stdout
     program = run(before, "-m", "common.suite", "site", "--against", str(after), "--minutes", "1")
@@ -179,6 +202,8 @@ WRONG = {
     "one alone": (["plain", *SHORT], 2, "--side-by-side needs two scenarios"),
     "no such checkout": (["plain", "--against", "nowhere"], 2, "--against nowhere: neither a directory nor a revision"),
     "nothing in common": (["plain", "other", *SHORT], 2, "plain and other have no load in common that can be sent in turn"),
+    "no folder for the Markdown": (["plain", *SHORT, "--markdown", "no/a.md"], 2, "--markdown no/a.md: there is no folder no"),
+    "nothing side by side for it": (["plain", "--markdown", "a.md"], 2, "--markdown writes what side by side shows: pass --side-by-side"),
     "one that dies": (["plain", "dies", *SHORT], 1, "plain beside dies: dies ended with exit code 3"),
     "one without memory": (
         ["plain", "grows", *SHORT],

@@ -17,7 +17,7 @@ MANY_TIMES = 2.0  # larger ratios are said as such, not in percent
 def text(pair: Pair) -> str:
     found = judge_pair(pair)
     lines = [title(pair), *figures(pair, found), say(pair, found)]
-    return "\n".join([*lines, *([f"It ended early: {first_line(pair.fault)}"] if pair.fault else [])])
+    return "\n".join([*lines, *([say_fault(pair)] if pair.fault else [])])
 
 
 def title(pair: Pair) -> str:
@@ -97,6 +97,10 @@ def write_minutes(seconds: float) -> str:
 
 def percent(share: float) -> str:
     return f"{share * 100:.1f}%"
+
+
+def say_fault(pair: Pair) -> str:
+    return f"It ended early: {first_line(pair.fault)}"
 
 
 def first_line(words: str) -> str:

@@ -100,6 +100,17 @@ def judge_pair(pair: Pair) -> SideBySide:
     return SideBySide(kind, cpu, response, long_cpu, known, failed)
 
 
+def was_compared(pair: Pair) -> bool:
+    """It may be undecided, but it tells something."""
+    return not (pair.fault or pair.refused) and judge_pair(pair).kind not in ("failed", "unfair")
+
+
+def costs_more(pair: Pair) -> bool:
+    """The first needs more CPU than the second: the whole interval lies beyond what counts as the same."""
+    cpu = judge_pair(pair).cpu
+    return cpu is not None and cpu.low is not None and cpu.low > 1 + pair.within
+
+
 def kind_of(ratio: Estimate | None, within: float = SAME) -> Kind:
     if ratio is None or ratio.low is None or ratio.high is None:
         return "undecided"
