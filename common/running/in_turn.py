@@ -19,12 +19,12 @@ from common.client.turns import Turns
 from common.serving import accounting
 from common.serving.cost import Group
 
-SHORTEST_SLICE = 0.05  # seconds
-ANSWERS_LONG = 5  # a slice lasts at least this many response times
-LONG = 4  # a long slice lasts this many slices, but at least
-LEAST_LONG = 0.5  # seconds
+SHORTEST_SLICE = 0.02  # seconds: a machine's speed may change within a tenth of one
+ANSWERS_LONG = 3  # a slice lasts at least this many response times
+LONG = 6  # a long slice lasts at least this many slices, but
+OF_ALL = 8  # this fraction of the restart, if that is more
 FEWEST_PAIRS = 3  # of slices, in a restart
-SETTLING = 0.3  # seconds for each side before anything counts
+SETTLING = 0.5  # seconds for each side before anything counts: they warm it up
 FIND_EVERY = 0.5  # seconds between looks for a server's processes
 
 
@@ -73,7 +73,7 @@ async def ask_in_turn(load: Load, urls: Sequence[str], roots: Sequence[int], sec
             pairs += 1
             if long_at and time.monotonic() >= long_at:
                 for side in order:
-                    await turns.ask(side, max(LEAST_LONG, LONG * length), is_long=True)
+                    await turns.ask(side, max(LONG * length, seconds / OF_ALL), is_long=True)
                 long_at = 0.0
     finally:
         turns.close()

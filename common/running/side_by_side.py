@@ -25,7 +25,7 @@ from common.results.looks import LOOKS, next_look
 from common.results.pairs import Pair, Restart, judge_pair
 from common.running.in_turn import ANSWERS_LONG
 from common.running.machine import describe_machine
-from common.running.measure import GENERATOR_SECONDS, warm_up
+from common.running.measure import GENERATOR_SECONDS
 from common.running.sizing import PlannedLoad, RunOptions, plan_loads
 from common.serving import cores, folders
 from common.serving.postgres import Server
@@ -141,7 +141,7 @@ def begin_pair(duel: Duel, within: float = SAME, together: int = 1) -> Pair:
 
 
 def restart(duel: Duel, pair: Pair, ring: Ring) -> Restart:
-    """Start both on the same cores, warm them up one after the other, then ask them in turn."""
+    """Start both on the same cores, then ask them in turn."""
     number, began = len(pair.restarts) + 1, time.monotonic()
     first = random.Random(f"{ring.seed} {pair.names} {pair.identity} {pair.latency_ms} {number}").randrange(2)
     ring.tell(f"{' beside '.join(pair.names)}: starting both · restart {number}")
@@ -152,7 +152,6 @@ def restart(duel: Duel, pair: Pair, ring: Ring) -> Restart:
         for side in (first, 1 - first):
             scenario = duel.scenarios[side]
             sites[side] = started.start(scenario, duel.planned.load, duel.planned.latency_ms, pair.pinned.server if pair.pinned else [])
-            warm_up(sites[side], duel.planned.load, ring.directory, ring.tell)
         ring.tell(f"{' beside '.join(pair.names)} · restart {number} · {duel.planned.load.describe()}")
         found = ask_in_turn([sites[0], sites[1]], duel.planned.load, ring.lasts, first, ring.directory)
     if not found.slices:
