@@ -48,6 +48,7 @@ KINDS = (
     "uwsgi_threads_wait",
     "granian_wsgi_wait",
 )
+CALIBRATION_SECONDS = 60.0
 PATH_OF_KINDS = "/compute/"
 FAIR = 0.05  # how far a ratio may lie from that of each alone
 SITE = '''"""Counts to a number."""
@@ -288,23 +289,16 @@ def measure_pair(bench: Bench, one: Scenario, other: Scenario, number: int) -> P
 
 
 def extra_steps(more: float, bench: Bench) -> int:
-    """The steps that make a request cost this share more on this machine."""
-    plain = counting(bench, "plain", STEPS)
-    pair = measure_pair(bench, counting(bench, "more", STEPS), plain, -1)
-    request_ms = judge_pair(pair).cpu_ms
-    assert request_ms is not None, pair.fault
-    return round(more * statistics.fmean(request_ms) / 1000 / cost_of_a_step())
-
-
-def cost_of_a_step() -> float:
-    """The CPU seconds of a step, as the view takes it."""
-    number, steps, best = 0, 100_000, math.inf
-    for _ in range(20):
-        began = time.thread_time()
-        for _ in range(steps):
-            number += 1
-        best = min(best, time.thread_time() - began)
-    return best / steps
+    """The steps that make a request cost this share more: from what twice as many add, in the server itself."""
+    twice, plain = counting(bench, "more", 2 * STEPS), counting(bench, "plain", STEPS)
+    [duel] = possible_duels(twice, plain, RunOptions())
+    pair, ring, until = begin_pair(duel), bench.ring(-1), time.monotonic() + CALIBRATION_SECONDS
+    while time.monotonic() < until and not pair.fault:
+        fight_to_next_look(duel, pair, ring, until)
+    cpu = judge_pair(pair).cpu
+    assert cpu is not None, pair.fault
+    print(f"  {STEPS:,} steps more cost {write(cpu)}", flush=True)
+    return round(more / (cpu.middle - 1) * STEPS)
 
 
 def only_computing(scenario: Scenario) -> Scenario:
