@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.results import files
-from common.results.comparison import Sample
 from common.results.record import ScenarioRun
+from common.results.samples import Sample
 from studies import baselines_of
 
 MOST_FACTOR = 1.5

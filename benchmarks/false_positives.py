@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from common.results import files
-from common.results.comparison import METRICS
 from common.results.intervals import Estimate, confidence_of_each, no_difference_shown, number_of, ratio
+from common.results.samples import METRICS
 
 RECORDED = Path(__file__).with_name("recorded_runs.json")
 FIGURES_DRAWN = ("req/s", "p50 ms", "p99 ms", "CPU ms/req")

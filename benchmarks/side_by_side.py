@@ -25,10 +25,11 @@ from rich.table import Table
 
 from common.client.progress import silent
 from common.report.live import Watch
-from common.results.comparison import METRICS, compare_loads, known_values
+from common.results.comparison import compare_loads
 from common.results.intervals import Estimate, number_of, ratio
 from common.results.pairs import Pair, cpu_ratio, judge_pair
 from common.results.record import ScenarioRun
+from common.results.samples import METRICS, known_values
 from common.running.deciding import with_loads
 from common.running.directories import new_directory
 from common.running.rounds import Turn

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from common.report.live import Watch
-from common.results.comparison import Sample
+from common.results.samples import Sample
 from tests.made_up import make_measured, make_run, make_sent, make_steady
 from tests.processes import changed, copy_tree
 from tests.test_suite import one_second

@@ -5,10 +5,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from common.results.comparison import METRICS, compare_loads
+from common.results.comparison import compare_loads
 from common.results.questions import Question, answer_questions
 from common.results.ranking import Ranking
 from common.results.record import ScenarioRun
+from common.results.samples import METRICS
 from common.serving import scenario
 from studies import module_of
 from tests.made_up import make_answers, make_measured, make_run, make_sent, make_steady

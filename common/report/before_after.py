@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from rich.table import Table
 
 from common.results.before_after import BETTER, EVENINGS_DIFFER, FEW_RUNS, MORE_IS_BETTER, WORSE, Change
-from common.results.comparison import DISTURBED, Row
 from common.results.intervals import FEWEST_RUNS
+from common.results.rows import DISTURBED, Row
 from common.results.words import join_words, write_estimate
 
 

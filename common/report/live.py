@@ -17,7 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from common.report import ab
-from common.results.comparison import LoadComparison, Sample
+from common.results.comparison import LoadComparison
+from common.results.samples import Sample
 from common.results.words import write_count, write_number, write_value
 
 LEADERS = 8  # lines of the ranking

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.results.bottleneck import CLIENT, UNKNOWN
-from common.results.comparison import LoadComparison, Row, factor
+from common.results.comparison import LoadComparison, factor
 from common.results.intervals import CONFIDENCE, Estimate, can_hide, no_difference_shown
+from common.results.rows import Row
 from common.results.words import (
     brief,
     join_words,

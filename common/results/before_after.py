@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from common.results.bottleneck import MANY_FAILED
-from common.results.comparison import DISTURBED, METRICS, LoadComparison, Row, Sample, compare_loads, known_values, share_that_failed
+from common.results.comparison import LoadComparison, compare_loads
 from common.results.intervals import FEWEST_RUNS, AtMost, Estimate, Over, Value, no_difference_shown, number_of, ratio
 from common.results.record import FAILED, ScenarioRun
+from common.results.rows import DISTURBED, Row
+from common.results.samples import METRICS, Sample, known_values, share_that_failed
 from common.results.words import TOO_SHORT, write_no_difference
 
 MORE_IS_BETTER = {"req/s": True, "p99 ms": False, "CPU ms/req": False}

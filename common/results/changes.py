@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from common.results.bottleneck import WAITING
-from common.results.comparison import LoadComparison, Row, compare_loads, factor
+from common.results.comparison import LoadComparison, compare_loads, factor
 from common.results.intervals import Estimate
 from common.results.record import ScenarioRun
+from common.results.rows import Row
 from common.results.words import NO_DIFFERENCE, brief, write_no_difference, write_number, write_standing
 
 RATIOS = ("req/s", "CPU ms/req", "MB")

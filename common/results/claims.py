@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 from common.results import intervals
 from common.results.bottleneck import MANY_FAILED
-from common.results.comparison import LoadComparison, Sample, compare_loads, error_of, share_that_failed, why_too_short
+from common.results.comparison import LoadComparison, compare_loads
 from common.results.intervals import Estimate
 from common.results.record import Measured, ScenarioRun
+from common.results.samples import Sample, error_of, share_that_failed, why_too_short
 from common.results.words import join_words, write_exactly
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "not decided by this run"

@@ -1,147 +1,17 @@
 """What can be compared, as plain data: the runs of each load that a study's scenarios share."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from common.results.bottleneck import MANY_FAILED
-from common.results.intervals import (
-    CONFIDENCE,
-    FEWEST_RUNS,
-    AtMost,
-    Estimate,
-    Value,
-    confidence_of_each,
-    estimate,
-    no_difference_shown,
-    ratio,
-)
-from common.results.metrics import Metrics
+from common.results.intervals import FEWEST_RUNS, Estimate, confidence_of_each, no_difference_shown
 from common.results.record import CLIENT_BOUND, Measured, ScenarioRun
+from common.results.rows import Row
+from common.results.samples import METRICS, OF_ALL_RUNS, Sample, error_of, estimate_of, ratio_of, share_that_failed, why_too_short
 
 TELLS_IN_ONE_ROUND = 1.2  # smaller ratios between single runs mean nothing
-DISTURBED, LATE = "~", "!"  # marks for doubtful metrics
-WORTH_CLOSING = 0.05  # of a core
 CALM_RUNS = FEWEST_RUNS  # with this many of a scenario, rates and times leave out its disturbed runs
-
-Metric = Callable[[Metrics], Value | None]
-
-
-def requests_per_second(metrics: Metrics) -> float:
-    return metrics.per_second
-
-
-def cpu_per_request(metrics: Metrics) -> Value | None:
-    cpu_ms = metrics.cpu_ms
-    return AtMost(cpu_ms) if cpu_ms is not None and metrics.cpu_is_bound else cpu_ms
-
-
-METRICS: dict[str, Metric] = {
-    "req/s": requests_per_second,
-    "p50 ms": lambda metrics: metrics.percentile(50),
-    "p95 ms": lambda metrics: metrics.percentile(95),
-    "p99 ms": lambda metrics: metrics.percentile(99),
-    "CPU ms/req": cpu_per_request,
-    "MB": lambda metrics: metrics.peak_mb,
-}
-OF_ALL_RUNS = ("CPU ms/req", "MB")  # other programs change these little, so they include disturbed runs
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One measured load and its run."""
-
-    run: ScenarioRun
-    load: Measured
-
-    @property
-    def scenario(self) -> str:
-        return self.run.scenario
-
-    @property
-    def per_second(self) -> float:
-        return self.load.metrics.per_second
-
-    @property
-    def disturbed(self) -> str:
-        """What disturbed it; '' if nothing did."""
-        return self.load.noise.disturbed
-
-    @property
-    def disturbers(self) -> list[str]:
-        """The names of programs that used enough of a core for closing them to help."""
-        return [name for name, share in self.load.noise.foreign_programs.items() if share >= WORTH_CLOSING]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One scenario under one load, over its samples that count."""
-
-    scenario: str
-    samples: Sequence[Sample]  # those that rates and times are taken from
-    valid: Sequence[Sample]  # these, and the disturbed ones left out of them
-    estimates: dict[str, Estimate | None]  # by metric
-    failed: int
-    cut_off: int
-    bottlenecks: Counter[str]  # how many samples each one limited
-    too_short: str  # why its rate shows nothing; '' if it does
-    failed_share: float  # of the requests that ended
-    to_baseline: Estimate | None  # the ratio of its requests per second
-
-    @property
-    def is_failing(self) -> bool:
-        """A server that refuses work has less to do for the rest, so such a rate has no rank."""
-        return self.failed_share > MANY_FAILED
-
-    @property
-    def is_ranked(self) -> bool:
-        return not self.is_failing and not self.too_short
-
-    @property
-    def bottleneck(self) -> str:
-        """What limited most of them."""
-        return self.bottlenecks.most_common(1)[0][0]
-
-    @property
-    def limited_by(self) -> str:
-        """The bottleneck; if nothing was full, what came nearest in the first such sample."""
-        first = next(sample.load.bottleneck for sample in self.samples if sample.load.bottleneck.by == self.bottleneck)
-        return first.text
-
-    @property
-    def per_second(self) -> float:
-        rate = self.estimates["req/s"]
-        return rate.middle if rate else 0.0
-
-    @property
-    def unanswered(self) -> int:
-        """The number of runs in which nothing was answered correctly."""
-        return sum(not sample.load.metrics.ok for sample in self.samples)
-
-    @property
-    def disturbed(self) -> list[Sample]:
-        return [sample for sample in self.valid if sample.disturbed]
-
-    @property
-    def is_late(self) -> bool:
-        """The load generator was kept waiting in one of its runs."""
-        return any(sample.load.client_was_late for sample in self.samples)
-
-    @property
-    def marks(self) -> list[str]:
-        return [DISTURBED] * bool(self.disturbed) + [LATE] * self.is_late
-
-    @property
-    def one_core(self) -> float | None:
-        """The requests per second that one core has CPU time for."""
-        cpu = self.estimates["CPU ms/req"]
-        return 1000 / cpu.middle if cpu and cpu.middle and not cpu.bound else None
-
-    @property
-    def of_ideal(self) -> float | None:
-        middle = None if self.too_short else estimate_of(lambda metrics: metrics.of_ideal, self.samples)
-        return middle.middle if middle else None
 
 
 @dataclass(frozen=True)
@@ -323,40 +193,6 @@ def compare_loads(runs: Iterable[ScenarioRun]) -> list[LoadComparison]:
             samples.setdefault((run.study, load.identity, load.latency_ms, load.least_seconds), []).append(Sample(run, load))
     comparisons = [LoadComparison(study, found) for (study, *_), found in samples.items()]
     return [comparison for comparison in comparisons if comparison.scenarios]
-
-
-def why_too_short(samples: Sequence[Sample]) -> str:
-    """Why at least half of its runs are too short; '' if most are not, or if failures say enough."""
-    reasons = [reason for sample in samples if (reason := sample.load.metrics.rate.too_short)]
-    if 2 * len(reasons) < len(samples) or not reasons or share_that_failed(samples) > MANY_FAILED:
-        return ""
-    return Counter(reasons).most_common(1)[0][0]
-
-
-def share_that_failed(samples: Iterable[Sample]) -> float:
-    metrics = [sample.load.metrics for sample in samples]
-    complete = sum(one.complete for one in metrics)
-    return sum(one.failed for one in metrics) / complete if complete else 0.0
-
-
-def known_values(metric: Metric, samples: Iterable[Sample]) -> list[Value]:
-    return [value for sample in samples if (value := metric(sample.load.metrics)) is not None]
-
-
-def estimate_of(metric: Metric, samples: Iterable[Sample]) -> Estimate | None:
-    return estimate(known_values(metric, samples))
-
-
-def ratio_of(metric: Metric, samples: Sequence[Sample], others: Sequence[Sample], confidence: float = CONFIDENCE) -> Estimate | None:
-    """None if one fails, or was too short to tell."""
-    if any(why_too_short(side) or share_that_failed(side) > MANY_FAILED for side in (samples, others)):
-        return None
-    return ratio(known_values(metric, samples), known_values(metric, others), confidence)
-
-
-def error_of(samples: Iterable[Sample]) -> float:
-    """The factor by which a single run's rate may be off: the largest of them."""
-    return max((1 + (sample.load.metrics.rate.error or 0.0) for sample in samples), default=1.0)
 
 
 def factor(ratio: Estimate) -> float:

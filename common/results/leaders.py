@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from common.results.answers import MORE, side_of
-from common.results.comparison import LoadComparison, Row
+from common.results.comparison import LoadComparison
+from common.results.rows import Row
 
 
 def find_leaders(comparison: LoadComparison, servers: Mapping[str, str], number: int) -> list[str]:

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from common.results.answers import LESS, LEVEL, MORE, answer_load, side
-from common.results.comparison import LoadComparison, Row
+from common.results.comparison import LoadComparison
 from common.results.questions import times
+from common.results.rows import Row
 from common.results.words import join_words, write_number
 
 COMPUTES = 0.8  # of the time that a page takes is CPU

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from common.results.comparison import LoadComparison, Row
+from common.results.comparison import LoadComparison
 from common.results.intervals import Estimate, can_hide, is_the_same
+from common.results.rows import Row
 from common.results.words import write_factor, write_number, write_standing
 
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from common.results.comparison import LoadComparison, Row
+from common.results.comparison import LoadComparison
 from common.results.intervals import Estimate, is_the_same
 from common.results.questions import times
+from common.results.rows import Row
 from common.results.words import TOO_SHORT, join_words, write_estimate, write_number, write_standing
 
 FEWEST = 3  # of two, a question of the two says it

@@ -16,9 +16,10 @@ from common.results.bottleneck import (
     UNKNOWN,
     WAITING,
 )
-from common.results.comparison import DISTURBED, LATE, Control, Row
+from common.results.comparison import Control
 from common.results.facts import Environment, Pinned
 from common.results.intervals import SAME, Estimate, Over, Value, can_hide, is_the_same, no_difference_shown, number_of
+from common.results.rows import DISTURBED, LATE, Row
 
 # Column heads, apart from the names of the metrics
 OF_IDEAL, FAILED, CUT_OFF, ONE_CORE = "of ideal", "failed", "cut off", "one core"

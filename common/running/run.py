@@ -14,8 +14,8 @@ from common.cli import NotInstalled, Problem
 from common.client.progress import Tell, silent
 from common.results import files
 from common.results.bottleneck import doubts_of_ideal
-from common.results.comparison import Sample
 from common.results.record import Measured, ScenarioRun
+from common.results.samples import Sample
 from common.running.machine import describe_machine
 from common.running.measure import measure, warm_up
 from common.running.noise import Patience

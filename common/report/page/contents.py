@@ -27,12 +27,13 @@ from common.report.page.timeline import chart_timeline
 from common.results.answers import Answer, answer_load, answer_study, tell_remedy
 from common.results.changes import RATIOS, Change, changes_of_study, diff_sources
 from common.results.claims import NOT_REPRODUCED, REPRODUCED, Claim, Judgement, tell_verdicts
-from common.results.comparison import LoadComparison, Sample, compare_loads
+from common.results.comparison import LoadComparison, compare_loads
 from common.results.decisions import Decision
 from common.results.facts import Environment, Pinned
 from common.results.pairs import Pair
 from common.results.published import PublishedMetric, compare_published
 from common.results.record import ScenarioRun
+from common.results.samples import Sample
 from common.results.words import (
     CUT_OFF,
     LIMITED_BY,

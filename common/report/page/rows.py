@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 from common.report.page.drawing import Rows
-from common.results.comparison import LoadComparison, Row, Sample
+from common.results.comparison import LoadComparison
 from common.results.intervals import Estimate
+from common.results.rows import Row
+from common.results.samples import Sample
 
 
 def with_bounds(field: str, estimate: Estimate | None) -> dict[str, float | None]:
