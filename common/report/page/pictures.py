@@ -8,8 +8,9 @@ from typing import Any
 
 import vl_convert
 
-from common.report.page.contents import fill_page, slug
+from common.report.page.contents import fill_page
 from common.report.page.looks import PAPER
+from common.report.page.study import slug
 from common.results.files import RecordError
 from common.results.pairs import Pair
 from common.results.record import ScenarioRun
