@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +15,15 @@ from common import advise, cli
 from common.client.load import Load
 from common.client.options import add_load_options, at_least, load_from, parse_line, unicode
 from common.client.request import check_can_be_sent
-from common.results import targets
+from common.report.decisions import say_decision
+from common.results import files, targets
 from common.results.comparison import compare_loads
-from common.results.leaders import find_leaders
+from common.results.decisions import Decision, decide_pairs
+from common.results.intervals import SAME
+from common.results.leaders import find_leaders, too_near_to_tell
 from common.results.record import ScenarioRun
 from common.results.words import join_words
-from common.running.deciding import Field, with_loads
+from common.running.deciding import Field, decide, with_loads
 from common.running.rounds import Turn
 from common.running.sizing import planned_seconds
 from common.serving import cores
@@ -48,6 +51,7 @@ KINDS = 4  # of servers: sync, threads, greenlets, loop
 ALONE = "alone"  # the folder of what advice needs, below that of the run
 SECONDS = 240.0  # for one path, under all servers, in each round
 LEAST, MOST, START = 2.0, 10.0, 4.0  # seconds of a load, and of the start of its server
+LEAST_TO_DECIDE = 30.0  # seconds: for a few restarts of two servers
 USUAL = ["-s", "30.0", "-m", "GET"]
 
 
@@ -246,6 +250,44 @@ def write_wider(scenarios: Sequence[tuple[Scenario, set[str]]], own: OwnRun) -> 
             yield with_loads(read(path, scenario.root), lines)
         except ScenarioError as error:
             cli.complain(f"run_all.sh: {error}")
+
+
+def decide_top(field: Field, until: float, tell_fault: Callable[[str], None]) -> None:
+    """Ask the best two of each load in turn, where rates are too near to tell and the time of the run leaves enough."""
+    pairs = list(top_pairs(field))
+    for number, pair in enumerate(pairs):
+        now = time.monotonic()
+        seconds = (until - now) / (len(pairs) - number)
+        open_ones = [each for each in decisions_of(pair) if each.next_step == "side by side"]
+        if open_ones and LEAST_TO_DECIDE <= seconds < math.inf:
+            names = " and ".join(open_ones[0].names)
+            print(f"Now side by side, as they are too near to tell, for at most {seconds:.0f} s: {names}", flush=True)
+            decide(pair, now + seconds, tell_fault, more_rounds=False)
+
+
+def tell_top(field: Field) -> Iterator[str]:
+    """What is known of the best two where rates are too near to tell, or the command that would decide it."""
+    for each in [each for pair in top_pairs(field) for each in decisions_of(pair)]:
+        path, (one, other) = each.comparison.load.sent.path, each.names
+        said = f"{one} and {other} are too near to tell." if each.kind == "undecided" and each.pair is None else say_decision(each)
+        how = "--side-by-side" if each.next_step == "side by side" else "--rounds 10"
+        command = f" To decide which costs less CPU: ./run_all.sh {one} {other} {how}" if each.kind == "undecided" else ""
+        yield f"{path}: {said}{command}"
+
+
+def top_pairs(field: Field) -> Iterator[Field]:
+    """The two, as a run of their own under that load alone."""
+    servers = {scenario.name: server_of(scenario) for scenario in field.scenarios}
+    for comparison in compare_loads(field.runs):
+        names = too_near_to_tell(comparison, servers)
+        samples = [sample for sample in comparison.samples if sample.scenario in names and not sample.run.control]
+        if names and field.plan.within is None:
+            runs = [replace(sample.run, loads=[sample.load]) for sample in samples]
+            yield replace(field, runs=runs, plan=replace(field.plan, within=SAME))
+
+
+def decisions_of(pair: Field) -> list[Decision]:
+    return decide_pairs(pair.runs, files.read_pairs(pair.directory), SAME)
 
 
 def plan_alone(own: OwnRun, field: Field) -> list[Turn]:

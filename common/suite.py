@@ -254,9 +254,7 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
         try:
             run_turns(left, runs, options, directory, database, watch, baselines, plan.seed, until)
             if own is not None:
-                further = project.choose_further(own, field, min(until, began + own.seconds * plan.rounds))
-                field = run_further(further, field, locked)
-                run_these(project.plan_alone(own, field), alone, field)
+                field = go_on(own, field, min(until, began + own.seconds * plan.rounds), alone, locked)
             if plan.within is not None:
                 decide(field, until, complain)
         except KeyboardInterrupt:
@@ -266,6 +264,9 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
     if plan.within is not None:
         show_decisions(decided_in(directory, runs), plan.minutes)
     show_tables(runs, max((run.round for run in runs), default=1), watch.verbose)
+    if own is not None:
+        for line in project.tell_top(field):
+            print(line)
     if stopped:
         print(f"stopped; to run the rest: ./run_all.sh --resume {short_path(directory)}", file=sys.stderr)
     announce_page(directory)
@@ -274,6 +275,14 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
         return cli.STOPPED
     code = max(exit_code([*runs, *alone], unreadable), int(any(pair.fault for pair in pairs)))
     return max(code, project.advise_on(own, runs, alone)) if own is not None else code
+
+
+def go_on(own: project.OwnRun, field: Field, until: float, alone: list[ScenarioRun], locked: ExitStack) -> Field:
+    """What a project's run does after its first rows; what it asks one at a time is kept apart."""
+    field = run_further(project.choose_further(own, field, until), field, locked)
+    project.decide_top(field, until, complain)
+    run_these(project.plan_alone(own, field), alone, field)
+    return field
 
 
 def run_further(scenarios: Sequence[Scenario], field: Field, locked: ExitStack) -> Field:

@@ -4,7 +4,7 @@ import pytest
 
 from common.results.comparison import compare_loads
 from common.results.facts import Noise
-from common.results.leaders import find_leaders
+from common.results.leaders import find_leaders, too_near_to_tell
 from common.results.record import ScenarioRun
 from tests.made_up import make_cost, make_measured, make_run, make_sent, make_steady
 
@@ -42,3 +42,13 @@ def test_what_cannot_lead(best):
 def test_there_may_be_fewer():
     assert leaders(ran("threads_8", 100), ran("threads_32", 50)) == ["threads_8"]
     assert leaders(ran("another", 100)) == []
+
+
+def test_of_those_too_near_to_tell_the_cheapest_of_two_servers():
+    near = [ran("threads_8", 100, cpu_ms=7), ran("loop", 98, cpu_ms=9), ran("threads_32", 96, cpu_ms=4), ran("sync", 95, cpu_ms=5)]
+    [comparison] = compare_loads(near)
+    assert too_near_to_tell(comparison, SERVERS) == ["threads_32", "sync"]
+    [of_one_server] = compare_loads([ran("threads_8", 100), ran("threads_32", 98), ran("sync", 50)])
+    assert too_near_to_tell(of_one_server, SERVERS) == []
+    [clear] = compare_loads([ran("threads_8", 100), ran("loop", 50), ran("sync", 110, disturbed="other programs used 50% of the cores")])
+    assert too_near_to_tell(clear, SERVERS) == []

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 import zipfile
 from argparse import Namespace
 from dataclasses import replace
@@ -20,6 +21,7 @@ from common import suite as suite_command
 from common.cli import Failed, NotInstalled, UsageError
 from common.client.load import Sizes
 from common.client.options import parse_line
+from common.results import files
 from common.results.facts import Noise
 from common.results.record import Plan, ScenarioRun
 from common.running.deciding import Field
@@ -32,7 +34,8 @@ from common.serving.scenario import Scenario, read
 from common.serving.shape import GREENLETS, LOOP, shape_of
 from studies import SERVERS
 from tests.made_up import make_cost, make_measured, make_run, make_sent, make_steady
-from tests.processes import ROOT, changed, copy_tree, records, run
+from tests.processes import ROOT, Program, changed, copy_tree, records, run
+from tests.test_side_by_side import make_pair, spread
 from tests.tracked import tracked_scenarios
 
 FILES = tracked_scenarios()
@@ -145,39 +148,35 @@ def fingerprint(folder: Path) -> dict[str, str]:
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_it_is_served_unchanged_by_its_own_interpreter_and_those_that_serve_most_with_two_processes(tree, site):
+@pytest.fixture(scope="module")
+def served(tree, site) -> tuple[Program, dict[str, dict], Path]:
+    """A run of two servers, which goes on with two processes and ends with advice; its records by scenario, and its directory."""
     before = fingerprint(site)
     expected = f"{site / '.venv' / 'bin' / 'python'} serves shop.test to 0 users"
-    load = (
-        "--servers",
-        "*_gthread,uvicorn_*",
-        "--path",
-        "/who/",
-        "--host-header",
-        "shop.test",
-        "--threads",
-        "2",
-        "-n",
-        "100",
-        "-c",
-        "4",
-        "--expect",
-        expected,
-    )
-    program = suite(tree, "--project", site, *load)
-    assert program.process.returncode == 0, program.stderr
+    servers = ("--servers", "*_gthread,uvicorn_*", "--threads", "2")
+    load = ("--path", "/who/", "--host-header", "shop.test", "-n", "100", "-c", "4", "--expect", expected)
+    program = suite(tree, "--project", site, *servers, *load, "--rate", "5", "--target", "p90<=10s", "--memory", "2GB")
+    assert program.process.returncode == 0, program.stdout + program.stderr
     assert fingerprint(site) == before
-    saved = records(tree)
-    one, two = ["mysite/gunicorn_gthread_2", "mysite/uvicorn_asgi"], ["mysite/gunicorn_gthread_2x2", "mysite/uvicorn_asgi_2x"]
-    several = cores.count() > 1
-    assert set(saved) == {*one, *(two if several else [])}
+    return program, records(tree), max((tree / "results").iterdir())
+
+
+def test_it_is_served_unchanged_by_its_own_interpreter(served):
+    program, saved, _ = served
+    assert {"mysite/gunicorn_gthread_2", "mysite/uvicorn_asgi"} <= set(saved)
     for record in saved.values():
         assert [load["sent"]["outcomes"]["ok"] for load in record["loads"]] == [100]
         assert record["environment"]["packages"]["django"]
     assert "the same again: ./run_all.sh 'mysite/*'" in program.stdout
+
+
+def test_two_processes_run_on_the_same_cores_and_belong_to_the_plan(tree, served):
+    program, saved, directory = served
+    if cores.count() == 1:
+        pytest.skip("a single core")
+    assert set(saved) == {f"mysite/{name}" for name in ("gunicorn_gthread_2", "gunicorn_gthread_2x2", "uvicorn_asgi", "uvicorn_asgi_2x")}
     assert len({str(load["pinned"]) for record in saved.values() for load in record["loads"]}) == 1
-    assert ("Now the two that served most, with 2 processes: mysite/" in program.stdout) == several
-    directory = max((tree / "results").iterdir())
+    assert "Now the two that served most, with 2 processes: mysite/" in program.stdout
     again = suite(tree, "--resume", directory)
     assert again.process.returncode == 0, again.stderr
     assert all(name in again.stdout for name in saved)
@@ -525,6 +524,8 @@ def test_two_processes_are_what_processes_2_would_write(folder, name):
     sources = write_rows(folder, name)
     made = dict(wider.widen(one, 2) for one in read_all(folder) if wider.can_be_wider(one, 2))
     assert made == {path: source for path, source in sources.items() if "_2x" in path.name}
+    for path, source in sources.items():
+        matrix.write(path, source, renew=True)
     assert {wider.server_of(one) for one in read_all(folder)} == {name}
 
 
@@ -614,6 +615,34 @@ def test_a_run_goes_on_where_there_are_cores_and_the_reader_names_no_processes(s
     assert begin(*words).workers == 1
 
 
+# What is too near to tell at the top
+
+NEAR = {"gunicorn_gthread_8": {"/a/": 100}, "uvicorn_asgi": {"/a/": 98}}
+
+
+def test_what_would_decide_the_best_two_is_told(folder):
+    write_rows(folder, "gunicorn_gthread", "uvicorn_asgi")
+    one, other = "shop/uvicorn_asgi", "shop/gunicorn_gthread_8"
+    decide = f"To decide which costs less CPU: ./run_all.sh {one} {other}"
+    runs = ran(folder, NEAR)
+    assert list(command.tell_top(field_of(folder, runs))) == [f"/a/: {one} and {other} are too near to tell. {decide} --side-by-side"]
+    assert list(command.tell_top(field_of(folder, ran(folder, RATES)))) == []
+    pair = make_pair(*spread(1.5, 8), names=[one, other], identity=runs[0].loads[0].identity, together=2)
+    files.write(folder / "side-by-side" / files.name_of_pair(pair), pair)
+    [said] = command.tell_top(field_of(folder, runs))
+    assert re.fullmatch(f"/a/: {one} costs (49|50).\\d% more CPU per request than {other}, .* \\(8 restarts side by side\\)", said)
+    files.write(folder / "side-by-side" / files.name_of_pair(pair), replace(pair, restarts=[], refused="answers take 9 s"))
+    [said] = command.tell_top(field_of(folder, runs))
+    assert said.endswith(f" Not side by side: answers take 9 s. {decide} --rounds 10")
+
+
+@pytest.mark.parametrize("seconds", [command.LEAST_TO_DECIDE / 2, float("inf")], ids=["too little time", "as much as the reader says"])
+def test_nothing_is_decided_outside_of_the_time_of_a_run(folder, capsys, seconds):
+    write_rows(folder, "gunicorn_gthread", "uvicorn_asgi")
+    command.decide_top(field_of(folder, ran(folder, NEAR)), time.monotonic() + seconds, pytest.fail)
+    assert capsys.readouterr().out == ""
+
+
 # Advice
 
 
@@ -642,15 +671,19 @@ def test_no_advice_without_a_request_alone(capsys):
     assert command.advise_on(own_run(), [], []) == 0
 
 
-def test_advice_is_what_a_run_ends_with_if_it_is_asked_for(tree, site):
-    load = ("--servers", "uvicorn_*", "--processes", "1", "--path", "/wait/", "-n", "100", "-c", "4", "--renew")
-    program = suite(tree, "--project", site, *load, "--rate", "5", "--target", "p90<=10s", "--memory", "2GB")
-    assert program.process.returncode == 0, program.stdout + program.stderr
-    assert "Now one request at a time, for advice: mysite/uvicorn_asgi\n" in program.stdout
-    assert "run mysite/uvicorn_asgi with 1 process" in " ".join(program.stdout.rpartition("Records and")[2].split())
-    refused = suite(tree, "--project", site, *load, "--rate", "5", "--target", "p90<=10s", "--side-by-side")
-    assert refused.process.returncode == 2
-    assert "--target asks for advice after a run: don't pass --find-rate" in refused.stderr
+def test_advice_is_what_a_run_ends_with_if_it_is_asked_for(served):
+    program, _, directory = served
+    assert "Now one request at a time, for advice: mysite/gunicorn_gthread_2 and mysite/uvicorn_asgi\n" in program.stdout
+    advised = " ".join(program.stdout.rpartition("Records and")[2].split())
+    assert re.search(r"To keep p90<=10000ms at 5 requests a second on \d+ cores?, run mysite/\w+ with 1 process", advised)
+    asked_alone = {path.name.partition(".")[0] for path in (directory / command.ALONE).rglob("*.json.gz")}
+    assert asked_alone == {"gunicorn_gthread_2", "uvicorn_asgi"}
+
+
+def test_advice_ends_no_run_of_another_kind():
+    for words in (["--find-rate", "p99<=1s"], ["--side-by-side"], ["--against", "main"], ["--serve"]):
+        with pytest.raises(UsageError, match="--target asks for advice after a run"):
+            suite_command.check_kind(suite_command.parse_arguments(words), advises=True)
 
 
 # Before and after a change

@@ -28,3 +28,12 @@ def level_with_the_first(comparison: LoadComparison, rows: Sequence[Row]) -> lis
 def cpu_of(row: Row) -> float:
     cpu = row.estimates["CPU ms/req"]
     return cpu.middle if cpu else math.inf
+
+
+def too_near_to_tell(comparison: LoadComparison, servers: Mapping[str, str]) -> list[str]:
+    """If no undisturbed scenario is shown to serve most: of those that may, the cheapest of the two cheapest servers."""
+    rows = [row for row in comparison.ranked if row.scenario in servers and not row.disturbed]
+    cheapest: dict[str, str] = {}
+    for row in sorted(level_with_the_first(comparison, rows) if rows else [], key=cpu_of):
+        cheapest.setdefault(servers[row.scenario], row.scenario)
+    return list(cheapest.values())[:2] if len(cheapest) > 1 else []

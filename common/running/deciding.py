@@ -42,7 +42,7 @@ class Field:
     watch: Watch
 
 
-def decide(field: Field, until: float, tell_fault: Callable[[str], None]) -> None:
+def decide(field: Field, until: float, tell_fault: Callable[[str], None], more_rounds: bool = True) -> None:
     """Take each open pair to its next look, again and again, until none is open or the time is up."""
     tell = field.watch.tell if field.watch.is_seen else silent
     ring = Ring(
@@ -52,7 +52,7 @@ def decide(field: Field, until: float, tell_fault: Callable[[str], None]) -> Non
     while time.monotonic() < until:
         pairs = open_pairs(field)
         in_turn = [each for each in pairs if each.next_step == "side by side"]
-        in_rounds = [each for each in pairs if each.next_step == "rounds" and not broken & set(each.names)]
+        in_rounds = [each for each in pairs if more_rounds and each.next_step == "rounds" and not broken & set(each.names)]
         if not in_turn and not in_rounds:
             return
         for each in in_turn:

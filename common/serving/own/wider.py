@@ -8,7 +8,7 @@ from common.serving.scenario import Scenario, assignments, parse_source
 from common.serving.shape import ShapeError, shape_of, with_shape
 from common.serving.template import Edits, lines_of
 
-NAME = re.compile(r"(?P<server>.+?)(_(?P<number>\d+))?")  # as matrix names the files of one process
+NAME = re.compile(r"(?P<server>.+?)(_(\d+x)?(?P<number>\d+)?)?")  # as matrix names its files
 
 
 def server_of(scenario: Scenario) -> str:
