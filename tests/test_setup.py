@@ -250,6 +250,6 @@ def test_what_fails_is_tried_once_more(tmp_path, holds, status):
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run([tmp_path / "run_tests.sh", "-q"], env=inherited, capture_output=True, text=True, timeout=120)
     assert done.returncode == status, done.stdout + done.stderr
-    first, _, second = done.stdout.partition("Once more")
+    first, _, second = done.stdout.partition("once more")
     assert f"{1 if holds else 2} failed" in first
     assert ("1 passed" if holds else "1 failed, 1 passed") in second
