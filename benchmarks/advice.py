@@ -20,8 +20,8 @@ from common.client.options import DEFAULT_CAP
 from common.client.progress import silent
 from common.report.live import Watch
 from common.results.advice import Forecast, Shape, Wanted, advise
+from common.results.circumstances import Noise
 from common.results.demand import Demand, find_demand
-from common.results.facts import Noise
 from common.results.record import Measured, ScenarioRun
 from common.results.targets import parse_latency
 from common.running.directories import new_directory
@@ -30,8 +30,8 @@ from common.running.rounds import Turn
 from common.running.run import run_turn
 from common.running.sizing import RunOptions
 from common.serving import cores, postgres
-from common.serving.derived import derive
 from common.serving.shape import with_shape
+from common.serving.variant import derive
 
 MEMORY_MB = 4096.0
 GRACE_SECONDS = 10.0

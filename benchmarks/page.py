@@ -18,7 +18,7 @@ from common.client.options import parse_line
 from common.client.outcomes import NUMBER
 from common.client.sent import Requests
 from common.results import files
-from common.results.facts import Noise, Pinned
+from common.results.circumstances import Noise, Pinned
 from common.results.record import Measured, ScenarioRun
 from tests.made_up import make_client, make_cost, make_measured, make_run, make_sent
 

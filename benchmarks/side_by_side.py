@@ -30,12 +30,12 @@ from common.results.intervals import SAME, Estimate, number_of, ratio
 from common.results.pairs import Pair, cpu_ratio, judge_pair
 from common.results.record import ScenarioRun
 from common.results.samples import METRICS, known_values
-from common.running.deciding import with_loads
 from common.running.directories import new_directory
 from common.running.rounds import Turn
 from common.running.run import run_turn, run_turns
-from common.running.side_by_side import Ring, begin_pair, fight, fight_to_next_look, lengths_within, possible_duels
+from common.running.side_by_side import Procedure, begin_pair, lengths_within, possible_pairs, run_pair, run_to_next_look
 from common.running.sizing import RunOptions
+from common.running.until_decided import with_loads
 from common.serving import folders, postgres
 from common.serving.places import ROOT, short_path
 from common.serving.scenario import Scenario, read
@@ -131,8 +131,8 @@ class Bench:
     pairs: int
     minutes: float
 
-    def ring(self, seed: int) -> Ring:
-        return Ring(RunOptions(), self.directory / f"{seed}", self.database, seed, silent, lengths_within(self.minutes * 60))
+    def procedure(self, seed: int) -> Procedure:
+        return Procedure(RunOptions(), self.directory / f"{seed}", self.database, seed, silent, lengths_within(self.minutes * 60))
 
 
 @dataclass(frozen=True)
@@ -242,10 +242,10 @@ def measure_rounds(bench: Bench) -> Outcome:
     found: list[Widths] = []
     for number in range(bench.pairs):
         one, other = counting(bench, "more", STEPS + extra), counting(bench, "plain", STEPS)
-        [duel] = possible_duels(one, other, RunOptions())
-        pair, until = begin_pair(duel), time.monotonic() + 60 * bench.minutes
+        [both] = possible_pairs(one, other, RunOptions())
+        pair, until = begin_pair(both), time.monotonic() + 60 * bench.minutes
         while time.monotonic() < until and not pair.fault:
-            fight_to_next_look(duel, pair, bench.ring(number), until)
+            run_to_next_look(both, pair, bench.procedure(number), until)
         found.append(Widths(width(judge_pair(pair).cpu), width(cost_in_rounds(bench, [one, other], number))))
     in_turn, rounds = (statistics.median(values) for values in zip(*((each.side_by_side, each.rounds) for each in found), strict=True))
     return Outcome(
@@ -286,19 +286,19 @@ def measure_counting(bench: Bench, extra: int, number: int, within: float = SAME
 
 
 def measure_pair(bench: Bench, one: Scenario, other: Scenario, number: int, within: float = SAME) -> Pair:
-    [duel] = possible_duels(one, other, RunOptions())
-    pair = begin_pair(duel, within)
-    fight(duel, pair, bench.ring(number), time.monotonic() + 60 * bench.minutes)
+    [both] = possible_pairs(one, other, RunOptions())
+    pair = begin_pair(both, within)
+    run_pair(both, pair, bench.procedure(number), time.monotonic() + 60 * bench.minutes)
     return pair
 
 
 def extra_steps(more: float, bench: Bench) -> int:
     """The steps that make a request cost this share more: from what twice as many add, in the server itself."""
     twice, plain = counting(bench, "more", 2 * STEPS), counting(bench, "plain", STEPS)
-    [duel] = possible_duels(twice, plain, RunOptions())
-    pair, ring, until = begin_pair(duel), bench.ring(-1), time.monotonic() + CALIBRATION_SECONDS
+    [both] = possible_pairs(twice, plain, RunOptions())
+    pair, procedure, until = begin_pair(both), bench.procedure(-1), time.monotonic() + CALIBRATION_SECONDS
     while time.monotonic() < until and not pair.fault:
-        fight_to_next_look(duel, pair, ring, until)
+        run_to_next_look(both, pair, procedure, until)
     cpu = judge_pair(pair).cpu
     assert cpu is not None, pair.fault
     print(f"  {STEPS:,} steps more cost {write(cpu)}", flush=True)

@@ -28,7 +28,7 @@ from common.client.percentiles import percentile
 from common.client.sent import Sent
 from common.results import files
 from common.results.bottleneck import doubts_of_client
-from common.results.facts import Cost
+from common.results.circumstances import Cost
 from common.results.metrics import Metrics
 from common.serving.cores import only_on, split
 from common.serving.cost import CostMeter

@@ -34,10 +34,10 @@ from common.running.rounds import Turn
 from common.running.run import run_turn
 from common.running.sizing import RunOptions
 from common.serving import cores, postgres
-from common.serving.derived import derive
 from common.serving.places import short_path
 from common.serving.scenario import KINDS, Scenario, assignments
 from common.serving.shape import PROGRAMS, SYNC, UNKNOWN, shape_of, with_shape
+from common.serving.variant import derive
 
 WIDTH = 120
 VERIFIED_SECONDS, GRACE_SECONDS = 30.0, 10.0

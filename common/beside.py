@@ -18,7 +18,7 @@ from common.report.live import Watch
 from common.results import files
 from common.results.pairs import Pair, costs_more, was_compared
 from common.running.directories import new_directory
-from common.running.side_by_side import Duel, Ring, begin_pair, fight, lengths_within, plan_duels
+from common.running.side_by_side import PlannedPair, Procedure, begin_pair, lengths_within, plan_pairs, run_pair
 from common.running.sizing import RunOptions
 from common.serving import postgres
 from common.serving.checkouts import checkout, project_in, repository_of
@@ -41,12 +41,12 @@ def run(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int
         if options.against is not None:
             repositories = dict.fromkeys(map(repository_of, scenarios))
             others = {repository: stack.enter_context(checkout(options.against, repository)) for repository in repositories}
-            duels = plan_against(scenarios, others, interpreter, run_options)
+            planned_pairs = plan_against(scenarios, others, interpreter, run_options)
         else:
-            duels = plan_new(scenarios, interpreter, run_options) if interpreter else plan_beside(scenarios, run_options)
+            planned_pairs = plan_new(scenarios, interpreter, run_options) if interpreter else plan_beside(scenarios, run_options)
         directory = new_directory("side-by-side")
         try:
-            pairs = list(run_duels(duels, options, run_options, directory, watch))
+            pairs = list(run_pairs(planned_pairs, options, run_options, directory, watch))
         finally:
             print()
             announce_page(directory)
@@ -72,17 +72,19 @@ def make_environment(scenarios: Sequence[Scenario], options: argparse.Namespace,
     return interpreter_with(options.requirements, options.python, silent if watch.quiet else tell)
 
 
-def run_duels(duels: Sequence[Duel], options: argparse.Namespace, run_options: RunOptions, directory: Path, watch: Watch) -> Iterator[Pair]:
-    seconds = options.minutes * 60 / len(duels)
+def run_pairs(
+    planned_pairs: Sequence[PlannedPair], options: argparse.Namespace, run_options: RunOptions, directory: Path, watch: Watch
+) -> Iterator[Pair]:
+    seconds = options.minutes * 60 / len(planned_pairs)
     seed = random.randrange(2**32) if options.seed is None else options.seed
     tell = watch.tell if watch.is_seen else silent
-    watch.expect(seconds * len(duels))
+    watch.expect(seconds * len(planned_pairs))
     with postgres.server(tell) as database:
-        ring = Ring(run_options, directory, database, seed, tell, lengths_within(seconds))
-        for duel in duels:
-            pair = begin_pair(duel, options.within)
+        procedure = Procedure(run_options, directory, database, seed, tell, lengths_within(seconds))
+        for both in planned_pairs:
+            pair = begin_pair(both, options.within)
             try:
-                fight(duel, pair, ring, time.monotonic() + seconds)
+                run_pair(both, pair, procedure, time.monotonic() + seconds)
             finally:
                 watch.tell("")
                 if pair.restarts or pair.refused or pair.fault:
@@ -93,29 +95,29 @@ def run_duels(duels: Sequence[Duel], options: argparse.Namespace, run_options: R
             yield pair
 
 
-def plan_beside(scenarios: Sequence[Scenario], options: RunOptions) -> list[Duel]:
+def plan_beside(scenarios: Sequence[Scenario], options: RunOptions) -> list[PlannedPair]:
     """Pair the first with each of the others."""
     first, *others = scenarios
     if not others:
         raise UsageError("--side-by-side needs two scenarios: name them, as in ./run_all.sh gunicorn_gthread uvicorn_asgi --side-by-side")
-    return [duel for other in others for duel in plan_duels(first, other, options)]
+    return [both for other in others for both in plan_pairs(first, other, options)]
 
 
-def plan_new(scenarios: Sequence[Scenario], interpreter: str, options: RunOptions) -> list[Duel]:
+def plan_new(scenarios: Sequence[Scenario], interpreter: str, options: RunOptions) -> list[PlannedPair]:
     """Pair each in the new environment with itself in the present one."""
-    return [duel for one in scenarios for duel in plan_duels(replace(one, label=NEW, interpreter=interpreter), one, options)]
+    return [both for one in scenarios for both in plan_pairs(replace(one, label=NEW, interpreter=interpreter), one, options)]
 
 
-def plan_against(scenarios: Sequence[Scenario], others: Mapping[Path, Path], interpreter: str, options: RunOptions) -> list[Duel]:
+def plan_against(scenarios: Sequence[Scenario], others: Mapping[Path, Path], interpreter: str, options: RunOptions) -> list[PlannedPair]:
     """Pair each of ours with the same one in the other checkout of its repository, which has this environment."""
-    duels = []
+    planned_pairs = []
     for ours in scenarios:
         repository = repository_of(ours)
         theirs = other_project(ours, repository, others[repository]) if ours.project else other_file(ours, others[repository])
-        duels += plan_duels(ours, replace(theirs, label=BEFORE, interpreter=interpreter), options)
+        planned_pairs += plan_pairs(ours, replace(theirs, label=BEFORE, interpreter=interpreter), options)
     if not interpreter and ROOT in others and asks_for_others(others[ROOT]):
         complain("run_all.sh: the requirements.txt there differs; both are served with ours, unless you name theirs: --requirements FILE")
-    return duels
+    return planned_pairs
 
 
 def other_file(ours: Scenario, root: Path) -> Scenario:

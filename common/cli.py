@@ -114,6 +114,10 @@ def complain(text: str) -> None:
     print("\n    ".join(map(printable, text.split("\n    "))), file=sys.stderr, flush=True)
 
 
+def announce(text: str) -> None:
+    print(text, flush=True)
+
+
 def end_in_one_line(name: str, command: Callable[[], int]) -> int:
     try:
         return command()

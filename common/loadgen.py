@@ -17,14 +17,14 @@ import uvloop
 
 from common import cli
 from common.cli import Parser, Problem, UsageError
-from common.client.carried import handed_over
 from common.client.load import Load
+from common.client.many_processes import MOST, send_together
 from common.client.options import PROBE_SECONDS, START_RATE, add_load_options, at_least, load_from
 from common.client.progress import Tell, silent, teller
 from common.client.request import Request
 from common.client.sender import Sender
 from common.client.sent import CANCELLED, Sent
-from common.client.together import MOST, send_together
+from common.client.site_headers import handed_over
 from common.report import ab, rate
 from common.results import files, targets
 from common.results.record import Search

@@ -1,38 +1,25 @@
-"""A reader's own project under every server: what --project adds to ./run_all.sh."""
+"""A reader's own project under every server: the options of --project, and the scenarios it writes."""
 
 import argparse
 import math
 import os
 import shlex
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from common import advise, cli
 from common.client.load import Load
 from common.client.options import add_load_options, at_least, load_from, parse_line, unicode
 from common.client.request import check_can_be_sent
-from common.report.decisions import say_decision
-from common.results import files, targets
-from common.results.comparison import compare_loads
-from common.results.decisions import Decision, decide_pairs
-from common.results.intervals import SAME
-from common.results.leaders import find_leaders, too_near_to_tell
-from common.results.record import ScenarioRun
-from common.results.words import join_words
-from common.running.deciding import Field, decide, with_loads
-from common.running.rounds import Turn
-from common.running.sizing import planned_seconds
+from common.results import targets
 from common.serving import cores
-from common.serving.own import matrix, project, servers, settings
+from common.serving.own import project, scenario_files, servers, settings
 from common.serving.own.settings import Facts
-from common.serving.own.wider import can_be_wider, server_of, widen
 from common.serving.places import HOST, short_path
-from common.serving.scenario import Scenario, ScenarioError, read, scenario_name
-from common.serving.shape import shape_of
+from common.serving.scenario import scenario_name
 from studies import SERVERS, baselines_of
 
 EXAMPLES = [
@@ -47,11 +34,8 @@ EXAMPLES = [
 ]
 PROCESSES, THREADS, IN_FLIGHT = [1], [8, 32], 32
 LEADERS, WORKERS = 2, 2  # so many servers that serve most are run again, with so many processes
-KINDS = 4  # of servers: sync, threads, greenlets, loop
-ALONE = "alone"  # the folder of what advice needs, below that of the run
 SECONDS = 240.0  # for one path, under all servers, in each round
 LEAST, MOST, START = 2.0, 10.0, 4.0  # seconds of a load, and of the start of its server
-LEAST_TO_DECIDE = 30.0  # seconds: for a few restarts of two servers
 USUAL = ["-s", "30.0", "-m", "GET"]
 
 
@@ -122,10 +106,10 @@ def write_scenarios(options: argparse.Namespace, names: Sequence[str], against: 
         raise cli.UsageError(f"--project runs the scenarios that it writes, not {' '.join(names)}; choose among them with --servers")
     wanted = wanted_from(options)
     found = project.find(options.project, options.python, options.settings, dict(options.env), options.env_file)
-    folder = matrix.folder_of(found)
-    models = matrix.servers_of(SERVERS, options.servers)
+    folder = scenario_files.folder_of(found)
+    models = scenario_files.servers_of(SERVERS, options.servers)
     processes = options.processes or PROCESSES
-    rows = [(row, models[name]) for name in models for row in matrix.rows_of(name, models[name], processes, options.threads)]
+    rows = [(row, models[name]) for name in models for row in scenario_files.rows_of(name, models[name], processes, options.threads)]
     rows.sort(key=lambda pair: pair[1].name not in baselines_of(SERVERS))  # the others are compared with the first
     rows = rows[:1] if against and not options.servers else rows
     workers = WORKERS if options.processes is None and not against and cores.count() > 1 else 1
@@ -133,7 +117,9 @@ def write_scenarios(options: argparse.Namespace, names: Sequence[str], against: 
     lines = load_lines(options, len(rows) + (LEADERS if workers > 1 else 0))
     facts = look_at(found, options, [parse_line(line) for line in lines], [row.server for row, _ in rows])
     more = {"LOGIN": options.login, "LOGIN_PATH": options.login_path, "CSRF": options.csrf}
-    sources = {folder / f"{row.name}.py": matrix.source_of(row, folder.name, found, facts, lines, model, more) for row, model in rows}
+    sources = {
+        folder / f"{row.name}.py": scenario_files.source_of(row, folder.name, found, facts, lines, model, more) for row, model in rows
+    }
     write_files(sources, options.renew)
     print(f"{short_path(folder)}/: {len(sources)} scenarios; the same again: ./run_all.sh '{folder.name}/*'", flush=True)
     install([model.server for _, model in rows], found.python)
@@ -172,7 +158,7 @@ def tell_login(login: str | None) -> list[str]:
 
 
 def write_files(sources: dict[Path, str], renew: bool) -> None:
-    kept = [path for path, source in sources.items() if not matrix.write(path, source, renew)]
+    kept = [path for path, source in sources.items() if not scenario_files.write(path, source, renew)]
     if kept:
         print(f"{', '.join(path.name for path in kept)}: run as you left them; --renew writes them anew", file=sys.stderr)
 
@@ -212,102 +198,3 @@ def line_of(load: Load) -> str:
     words = load.arguments()
     words = words[len(USUAL) :] if words[: len(USUAL)] == USUAL else words
     return shlex.join([*(word.removesuffix(".0") if word[0].isdigit() else word for word in words), load.target])
-
-
-def choose_further(own: OwnRun, field: Field, until: float) -> list[Scenario]:
-    """Those that served most, each under the loads where it did, with more processes; none if that would take too long."""
-    wider = {scenario.name: scenario for scenario in field.scenarios if can_be_wider(scenario, own.workers)}
-    if own.workers == 1 or not wider:
-        return []
-    lines = lines_of_leaders(field, {name: server_of(scenario) for name, scenario in wider.items()}, LEADERS)
-    if not lines:
-        print(f"No server is run with {own.workers} processes: none that can have them was measured undisturbed.", flush=True)
-        return []
-    seconds = sum(planned_seconds(with_loads(wider[name], lines[name]), field.options) for name in lines) * field.plan.rounds
-    most = f"the {'two' if len(lines) == 2 else 'ones'} that served most, with {own.workers} processes: {join_words(list(lines))}"
-    if time.monotonic() + seconds > until:
-        print(f"No time is left for {most}; to run all with them: --processes 1,{own.workers}", flush=True)
-        return []
-    print(f"Now {most}", flush=True)
-    return list(write_wider([(wider[name], lines[name]) for name in lines], own))
-
-
-def lines_of_leaders(field: Field, servers: Mapping[str, str], number: int) -> dict[str, set[str]]:
-    """The scenarios that lead a load, each with the lines of these loads."""
-    lines: dict[str, set[str]] = {}
-    for comparison in compare_loads(field.runs):
-        for name in find_leaders(comparison, servers, number):
-            lines.setdefault(name, set()).add(comparison.load.line)
-    return lines
-
-
-def write_wider(scenarios: Sequence[tuple[Scenario, set[str]]], own: OwnRun) -> Iterator[Scenario]:
-    """Each with these of its loads; what the reader made unreadable is said, and the others are run."""
-    for scenario, lines in scenarios:
-        path, source = widen(scenario, own.workers)
-        write_files({path: source}, own.renew)
-        try:
-            yield with_loads(read(path, scenario.root), lines)
-        except ScenarioError as error:
-            cli.complain(f"run_all.sh: {error}")
-
-
-def decide_top(field: Field, until: float, tell_fault: Callable[[str], None]) -> None:
-    """Ask the best two of each load in turn, where rates are too near to tell and the time of the run leaves enough."""
-    pairs = list(top_pairs(field))
-    for number, pair in enumerate(pairs):
-        now = time.monotonic()
-        seconds = (until - now) / (len(pairs) - number)
-        open_ones = [each for each in decisions_of(pair) if each.next_step == "side by side"]
-        if open_ones and LEAST_TO_DECIDE <= seconds < math.inf:
-            names = " and ".join(open_ones[0].names)
-            print(f"Now side by side, as they are too near to tell, for at most {seconds:.0f} s: {names}", flush=True)
-            decide(pair, now + seconds, tell_fault, more_rounds=False)
-
-
-def tell_top(field: Field) -> Iterator[str]:
-    """What is known of the best two where rates are too near to tell, or the command that would decide it."""
-    for each in [each for pair in top_pairs(field) for each in decisions_of(pair)]:
-        path, (one, other) = each.comparison.load.sent.path, each.names
-        said = f"{one} and {other} are too near to tell." if each.kind == "undecided" and each.pair is None else say_decision(each)
-        how = "--side-by-side" if each.next_step == "side by side" else "--rounds 10"
-        command = f" To decide which costs less CPU: ./run_all.sh {one} {other} {how}" if each.kind == "undecided" else ""
-        yield f"{path}: {said}{command}"
-
-
-def top_pairs(field: Field) -> Iterator[Field]:
-    """The two, as a run of their own under that load alone."""
-    servers = {scenario.name: server_of(scenario) for scenario in field.scenarios}
-    for comparison in compare_loads(field.runs):
-        names = too_near_to_tell(comparison, servers)
-        samples = [sample for sample in comparison.samples if sample.scenario in names and not sample.run.control]
-        if names and field.plan.within is None:
-            runs = [replace(sample.run, loads=[sample.load]) for sample in samples]
-            yield replace(field, runs=runs, plan=replace(field.plan, within=SAME))
-
-
-def decisions_of(pair: Field) -> list[Decision]:
-    return decide_pairs(pair.runs, files.read_pairs(pair.directory), SAME)
-
-
-def plan_alone(own: OwnRun, field: Field) -> list[Turn]:
-    """For advice: the best of each kind of server, asked for each page one at a time, which says how long a request waits."""
-    if own.wanted is None:
-        return []
-    kinds = {one.name: shape_of(one.server).kind for one in field.scenarios if one.workers == 1}
-    lines = lines_of_leaders(field, kinds, KINDS)
-    chosen = [with_loads(scenario, lines[scenario.name]) for scenario in field.scenarios if scenario.name in lines]
-    if chosen:
-        print(f"Now one request at a time, for advice: {join_words([one.name for one in chosen])}", flush=True)
-    return [Turn(replace(one, load=[line_of(advise.alone(load)) for load in one.loads]), folder=ALONE) for one in chosen]
-
-
-def advise_on(own: OwnRun, runs: Sequence[ScenarioRun], alone: Sequence[ScenarioRun]) -> int:
-    """By those that were also asked one at a time; 1 if they bear no advice."""
-    if own.wanted is None:
-        return 0
-    chosen = {run.scenario for run in alone if run.loads}
-    if not chosen:
-        print("No advice: no server of one process was measured undisturbed.")
-        return 1
-    return advise.advise_from([run for run in [*runs, *alone] if run.scenario in chosen], own.wanted)

@@ -8,7 +8,7 @@ from common.client.load import Load
 from common.client.options import parse_line
 from common.client.outcomes import NUMBER, OUTCOMES, tally
 from common.client.sent import ClientCost, Requests, Sent
-from common.results.facts import Cost, Environment, Noise, WarmUp
+from common.results.circumstances import Cost, Environment, Noise, WarmUp
 from common.results.record import Measured, ScenarioRun
 
 ENVIRONMENT = Environment(

@@ -11,8 +11,8 @@ from common.advise import main
 from common.report.advice import verdict
 from common.results import files
 from common.results.advice import Wanted, advise
+from common.results.circumstances import Noise
 from common.results.demand import Demand, Memory, Server, find_demand
-from common.results.facts import Noise
 from common.results.record import Measured
 from common.results.targets import parse_latency
 from common.running.find_rate import judge

@@ -12,8 +12,8 @@ from benchmarks.page import made_up
 from common.client.options import parse_line
 from common.report.page import contents, latencies, looks, overview, queue, runs, timeline
 from common.results.answers import Answer, answer_study
+from common.results.circumstances import Noise
 from common.results.comparison import LoadComparison, compare_loads
-from common.results.facts import Noise
 from common.results.record import Measured, ScenarioRun
 from common.results.words import brief
 from tests.made_up import make_measured, make_run, make_sent, make_steady

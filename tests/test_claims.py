@@ -9,9 +9,9 @@ import studies
 from common.client.load import Load
 from common.client.options import parse_line
 from common.results import claims, published
+from common.results.circumstances import Noise
 from common.results.claims import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Claim, Judgement, Place, Rule, Runs, decide, per_second
 from common.results.comparison import compare_loads
-from common.results.facts import Noise
 from common.results.published import known_metrics
 from common.results.record import ScenarioRun
 from common.running.measure import published_for

@@ -12,7 +12,7 @@ import pytest
 from common.compare import main
 from common.results import files, targets
 from common.results.before_after import judge
-from common.results.facts import Cost, Noise
+from common.results.circumstances import Cost, Noise
 from common.results.intervals import AtMost, Estimate
 from common.results.metrics import Metrics
 from common.results.record import Measured

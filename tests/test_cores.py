@@ -3,7 +3,7 @@
 import pytest
 
 from common.results import files
-from common.results.facts import Pinned
+from common.results.circumstances import Pinned
 from common.results.record import ScenarioRun
 from common.serving import cores
 from common.serving.shape import MANY

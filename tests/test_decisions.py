@@ -13,10 +13,10 @@ from common.report.pair import write_minutes
 from common.results import files
 from common.results.decisions import decide_pairs
 from common.results.intervals import Estimate, estimate, ratio
-from common.results.looks import LOOKS, all_looks, confidence_at, is_look, last_look, next_look, restarts_needed, share_of_look
 from common.results.pairs import kind_of
-from common.running.deciding import first_rounds, with_loads
+from common.results.sequential import LOOKS, all_looks, confidence_at, is_look, last_look, next_look, restarts_needed, share_of_look
 from common.running.sizing import RunOptions
+from common.running.until_decided import first_rounds, with_loads
 from common.serving.scenario import Scenario, read
 from tests.made_up import make_answers, make_cost, make_measured, make_run, make_sent
 from tests.processes import ROOT, Program, changed, copy_tree, one_line, run

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from common import compare, suite
+from common import compare
 from common.cli import Failed, UsageError
 from common.client.open_loop import OpenLoop
 from common.client.options import parse_line
-from common.report import ab
+from common.report import ab, terminal
 from common.results import files
 from common.results.metrics import Metrics
 from common.results.record import ScenarioRun
@@ -31,6 +31,7 @@ from common.running.rounds import Turn
 from common.running.sizing import RunOptions
 from common.serving import choice, ports, scenario
 from common.serving.process import Process, find_program
+from studies import judge
 from tests.faults import Fault
 from tests.faults.attempt import Around, attempt, attempt_within
 from tests.faults.fuzzing import KINDS, line_is_a_load_or_an_error, try_out
@@ -350,7 +351,7 @@ def test_text_that_is_not_ours_is_printed_as_it_is(text, capsys, tmp_path):
 
     one, other = made("one"), made(f"zz{text}")
     one.differs_from = {other.scenario: text}
-    suite.show_tables([one, other], 1, verbose=True)
+    terminal.show_tables(judge([one, other]), [one, other], 1, verbose=True)
     printed = " ".join(capsys.readouterr().out.split())
     assert printed.count(text) >= 4
     for made_up in (one, other):

@@ -8,7 +8,7 @@ import pytest
 from common.client.load import Load
 from common.report import highest as report
 from common.results import files
-from common.results.facts import Pinned
+from common.results.circumstances import Pinned
 from common.results.highest import beats, limited_by, probe_above, rank, rate_held
 from common.results.record import Probe, Search
 from tests.made_up import make_client, make_cost, make_requests, make_sent

@@ -2,8 +2,8 @@
 
 import pytest
 
+from common.results.circumstances import Noise
 from common.results.comparison import compare_loads
-from common.results.facts import Noise
 from common.results.leaders import find_leaders, too_near_to_tell
 from common.results.record import ScenarioRun
 from tests.made_up import make_cost, make_measured, make_run, make_sent, make_steady

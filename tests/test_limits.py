@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from common.results.bottleneck import bounds, doubts_of_client, doubts_of_ideal
-from common.results.facts import Noise, Pinned
+from common.results.circumstances import Noise, Pinned
 from common.results.record import Measured
 from tests.made_up import make_client, make_cost, make_measured, make_requests, make_sent
 

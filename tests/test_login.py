@@ -11,14 +11,14 @@ from dataclasses import replace
 import pytest
 
 from common.cli import UsageError
-from common.client.carried import hand_over, handed_over
 from common.client.options import parse_line
 from common.client.progress import silent
 from common.client.request import Request
+from common.client.site_headers import hand_over, handed_over
 from common.serving import postgres, scenario
-from common.serving.exchange import Answer, exchange
 from common.serving.login import FormReader, NotVisited, asks_for_code, visit
 from common.serving.process import surroundings
+from common.serving.single_request import Answer, exchange
 from common.serving.site import Serving
 from tests.processes import ROOT, TAIL, changed, copy_tree, records, run
 

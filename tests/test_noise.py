@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from common.client.progress import silent
-from common.results import facts
+from common.results import circumstances
 from common.running import noise
 from common.running.noise import MachineMeter, Patience
 from common.serving import accounting, cores
@@ -57,7 +57,7 @@ def test_interrupts_are_nobodys():
     ],
 )
 def test_the_rule(here, there, stolen, waited, throttled, said):
-    told = facts.Noise(
+    told = circumstances.Noise(
         available=True,
         foreign_on_server_cores=here,
         foreign_on_other_cores=there,
@@ -69,7 +69,7 @@ def test_the_rule(here, there, stolen, waited, throttled, said):
 
 
 def test_what_a_short_load_cannot_tell_is_not_said():
-    found = facts.Noise(available=True, foreign_on_server_cores=0.2)
+    found = circumstances.Noise(available=True, foreign_on_server_cores=0.2)
     assert noise.said(found, 0.2, {"here": 1, "there": 1}, 0.0, LEAST) == ""
 
 
@@ -77,7 +77,7 @@ def test_what_may_be_chance_is_not_said():
     """A third of a core over 3 s is 100 ticks, give or take 8: it takes the double of these."""
     assert noise.least_told(1.0, 3.0) == pytest.approx(2 * (100 * 2 / 3) ** 0.5 / noise.TICKS)
     assert noise.least_told(3.0, 3.0) == noise.least_told(0.0, 3.0) == noise.LEAST_FOREIGN_SECONDS
-    found = facts.Noise(available=True, foreign_on_server_cores=0.05)
+    found = circumstances.Noise(available=True, foreign_on_server_cores=0.05)
     assert noise.said(found, 3.0, {"here": 1, "there": 1}, 0.0, {"here": noise.least_told(1.0, 3.0), "there": 0.0}) == ""
 
 
@@ -124,7 +124,7 @@ def test_a_system_that_says_nothing_is_said(monkeypatch):
 
     monkeypatch.setattr(noise.Path, "read_text", tells_nothing)
     meter = MachineMeter([])
-    assert meter.noise(0.0, 1.0, 0.0, 0.0, make_client()) == facts.Noise(available=False)
+    assert meter.noise(0.0, 1.0, 0.0, 0.0, make_client()) == circumstances.Noise(available=False)
 
 
 def test_a_busy_machine_is_waited_for_so_long_and_no_longer(foreign, monkeypatch):

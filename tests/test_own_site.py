@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.results.facts import Noise
+from common.results.circumstances import Noise
 from studies import judge
 from tests.made_up import make_cost, make_measured, make_run, make_sent, make_steady
 

@@ -19,9 +19,9 @@ from common.client.outcomes import NUMBER
 from common.report.page import contents, html
 from common.results import files
 from common.results.answers import tell_remedy
+from common.results.circumstances import Noise
 from common.results.claims import NOT_REPRODUCED, REPRODUCED, Claim, Judgement
 from common.results.comparison import compare_loads
-from common.results.facts import Noise
 from common.results.record import Measured, ScenarioRun
 from common.results.words import write_estimate
 from tests.processes import ROOT, TINY, copy_tree, run

@@ -17,18 +17,19 @@ from pathlib import Path
 import pytest
 
 from common import project as command
+from common import project_run
 from common import suite as suite_command
 from common.cli import Failed, NotInstalled, UsageError
 from common.client.load import Sizes
 from common.client.options import parse_line
 from common.results import files
-from common.results.facts import Noise
+from common.results.circumstances import Noise
 from common.results.record import Plan, ScenarioRun
-from common.running.deciding import Field
 from common.running.sizing import RunOptions
+from common.running.until_decided import OpenRun
 from common.serving import cores
 from common.serving.checkouts import checkout
-from common.serving.own import matrix, project, servers, wider
+from common.serving.own import project, scenario_files, servers, wider
 from common.serving.own.settings import Database, Facts, explain_database, refuse
 from common.serving.scenario import Scenario, read
 from common.serving.shape import GREENLETS, LOOP, shape_of
@@ -40,7 +41,7 @@ from tests.tracked import tracked_scenarios
 
 FILES = tracked_scenarios()
 SERVED_BY = ("gunicorn_gthread_wait", "gunicorn_sync_wait", "uvicorn_asgi_wait")
-MODELS = matrix.servers_of(SERVERS, [])
+MODELS = scenario_files.servers_of(SERVERS, [])
 FACTS = Facts("5.2", "shop.wsgi:application", "", False, ["*"], True, False, [], "", "", [], "")
 PACKAGES = Path(sysconfig.get_path("purelib"))
 WHO = """
@@ -433,7 +434,7 @@ def test_the_packages_of_a_launch_line(launch, packages):
 @pytest.mark.parametrize("name", MODELS)
 def test_each_row_has_the_shape_that_it_says(name):
     model: Scenario = MODELS[name]
-    rows = matrix.rows_of(name, model, [1, 2], [8, 32])
+    rows = scenario_files.rows_of(name, model, [1, 2], [8, 32])
     assert len({row.name for row in rows}) == len(rows) > 0
     for row in rows:
         shape = shape_of(row.server)
@@ -443,7 +444,7 @@ def test_each_row_has_the_shape_that_it_says(name):
 
 
 def test_a_difference_is_one_number():
-    rows = matrix.rows_of("gunicorn_gthread", MODELS["gunicorn_gthread"], [1, 2], [8, 32])
+    rows = scenario_files.rows_of("gunicorn_gthread", MODELS["gunicorn_gthread"], [1, 2], [8, 32])
     assert [row.differs_from for row in rows] == [
         {},
         {"gunicorn_gthread_8": "32 threads, not 8"},
@@ -487,7 +488,7 @@ def test_the_default_loads_end_in_four_minutes():
 def test_what_is_not_a_project_of_its_own_name_is_refused(tmp_path):
     found = project.Project(tmp_path / "wait", sys.executable, "wait.settings")
     with pytest.raises(UsageError, match=r"studies/wait.py is a different study"):
-        matrix.folder_of(found)
+        scenario_files.folder_of(found)
 
 
 # Then with more processes
@@ -505,13 +506,13 @@ def write_rows(folder: Path, *names: str, paths: str = "/a/") -> dict[Path, str]
     found = project.Project(folder.parents[1], sys.executable, "shop.settings")
     lines = [f"-c 8 -t 2 {path}" for path in paths.split()]
     sources = {
-        folder / f"{row.name}.py": matrix.source_of(row, "shop", found, FACTS, lines, MODELS[name], {"LOGIN": "anna:secret"})
+        folder / f"{row.name}.py": scenario_files.source_of(row, "shop", found, FACTS, lines, MODELS[name], {"LOGIN": "anna:secret"})
         for name in names
-        for row in matrix.rows_of(name, MODELS[name], [1, 2], [8, 32])
+        for row in scenario_files.rows_of(name, MODELS[name], [1, 2], [8, 32])
     }
     for path, source in sources.items():
         if "_2x" not in path.name:
-            matrix.write(path, source, renew=True)
+            scenario_files.write(path, source, renew=True)
     return sources
 
 
@@ -525,7 +526,7 @@ def test_two_processes_are_what_processes_2_would_write(folder, name):
     made = dict(wider.widen(one, 2) for one in read_all(folder) if wider.can_be_wider(one, 2))
     assert made == {path: source for path, source in sources.items() if "_2x" in path.name}
     for path, source in sources.items():
-        matrix.write(path, source, renew=True)
+        scenario_files.write(path, source, renew=True)
     assert {wider.server_of(one) for one in read_all(folder)} == {name}
 
 
@@ -553,10 +554,10 @@ def ran(folder: Path, rates: dict[str, dict[str, int]], disturbed: str = "") -> 
     return runs
 
 
-def field_of(folder: Path, runs: list[ScenarioRun]) -> Field:
+def open_run_of(folder: Path, runs: list[ScenarioRun]) -> OpenRun:
     scenarios = read_all(folder)
     plan = Plan([one.name for one in scenarios], 1, 1, full=False, pin=True, sizes=Sizes())
-    return Field(plan, RunOptions(), scenarios, {}, runs, folder, None, None)
+    return OpenRun(plan, RunOptions(), scenarios, {}, runs, folder, None, None)
 
 
 def own_run(workers: int = 2, wanted: Namespace | None = None) -> command.OwnRun:
@@ -564,7 +565,7 @@ def own_run(workers: int = 2, wanted: Namespace | None = None) -> command.OwnRun
 
 
 def choose(folder: Path, runs: list[ScenarioRun], workers: int = 2, until: float = float("inf")) -> list[Scenario]:
-    return command.choose_further(own_run(workers), field_of(folder, runs), until)
+    return project_run.choose_further(own_run(workers), open_run_of(folder, runs), until)
 
 
 RATES = {"gunicorn_gthread_8": {"/a/": 100}, "gunicorn_gthread_32": {"/a/": 50}, "uvicorn_asgi": {"/a/": 70}, "daphne_asgi": {"/a/": 200}}
@@ -604,7 +605,7 @@ def test_why_none_goes_on_is_said(folder, capsys):
 
 def test_a_run_goes_on_where_there_are_cores_and_the_reader_names_no_processes(site, tmp_path, monkeypatch):
     words = ["--project", str(site), "--path", "/who/", "--servers", "uvicorn_*"]
-    monkeypatch.setattr(matrix, "FOLDER", tmp_path)
+    monkeypatch.setattr(scenario_files, "FOLDER", tmp_path)
     monkeypatch.setattr(command, "install", lambda launches, python: None)
     monkeypatch.setattr(cores, "AVAILABLE", [0, 1])
     own = begin(*words)
@@ -625,21 +626,23 @@ def test_what_would_decide_the_best_two_is_told(folder):
     one, other = "shop/uvicorn_asgi", "shop/gunicorn_gthread_8"
     decide = f"To decide which costs less CPU: ./run_all.sh {one} {other}"
     runs = ran(folder, NEAR)
-    assert list(command.tell_top(field_of(folder, runs))) == [f"/a/: {one} and {other} are too near to tell. {decide} --side-by-side"]
-    assert list(command.tell_top(field_of(folder, ran(folder, RATES)))) == []
+    assert list(project_run.tell_top(open_run_of(folder, runs))) == [
+        f"/a/: {one} and {other} are too near to tell. {decide} --side-by-side"
+    ]
+    assert list(project_run.tell_top(open_run_of(folder, ran(folder, RATES)))) == []
     pair = make_pair(*spread(1.5, 8), names=[one, other], identity=runs[0].loads[0].identity, together=2)
     files.write(folder / "side-by-side" / files.name_of_pair(pair), pair)
-    [said] = command.tell_top(field_of(folder, runs))
+    [said] = project_run.tell_top(open_run_of(folder, runs))
     assert re.fullmatch(f"/a/: {one} costs (49|50).\\d% more CPU per request than {other}, .* \\(8 restarts side by side\\)", said)
     files.write(folder / "side-by-side" / files.name_of_pair(pair), replace(pair, restarts=[], refused="answers take 9 s"))
-    [said] = command.tell_top(field_of(folder, runs))
+    [said] = project_run.tell_top(open_run_of(folder, runs))
     assert said.endswith(f" Not side by side: answers take 9 s. {decide} --rounds 10")
 
 
-@pytest.mark.parametrize("seconds", [command.LEAST_TO_DECIDE / 2, float("inf")], ids=["too little time", "as much as the reader says"])
+@pytest.mark.parametrize("seconds", [project_run.LEAST_TO_DECIDE / 2, float("inf")], ids=["too little time", "as much as the reader says"])
 def test_nothing_is_decided_outside_of_the_time_of_a_run(folder, capsys, seconds):
     write_rows(folder, "gunicorn_gthread", "uvicorn_asgi")
-    command.decide_top(field_of(folder, ran(folder, NEAR)), time.monotonic() + seconds, pytest.fail)
+    project_run.decide_top(open_run_of(folder, ran(folder, NEAR)), time.monotonic() + seconds, pytest.fail)
     assert capsys.readouterr().out == ""
 
 
@@ -648,14 +651,14 @@ def test_nothing_is_decided_outside_of_the_time_of_a_run(folder, capsys, seconds
 
 def test_the_best_of_each_kind_is_also_asked_one_at_a_time(folder, capsys):
     write_rows(folder, "gunicorn_gthread", "uvicorn_asgi", "daphne_asgi")
-    field = field_of(folder, ran(folder, RATES))
-    turns = command.plan_alone(own_run(wanted=Namespace(rate=5.0)), field)
+    open_run = open_run_of(folder, ran(folder, RATES))
+    turns = project_run.plan_alone(own_run(wanted=Namespace(rate=5.0)), open_run)
     assert [(turn.scenario.name, turn.scenario.load) for turn in turns] == [
         ("shop/daphne_asgi", ["-n 100 -c 1 -t 10 /a/"]),
         ("shop/gunicorn_gthread_8", ["-n 100 -c 1 -t 10 /a/"]),
     ]
     assert capsys.readouterr().out == "Now one request at a time, for advice: shop/daphne_asgi and shop/gunicorn_gthread_8\n"
-    assert command.plan_alone(own_run(), field) == []
+    assert project_run.plan_alone(own_run(), open_run) == []
 
 
 def test_what_advice_asks_for_is_no_load():
@@ -666,9 +669,9 @@ def test_what_advice_asks_for_is_no_load():
 
 
 def test_no_advice_without_a_request_alone(capsys):
-    assert command.advise_on(own_run(wanted=Namespace()), [], []) == 1
+    assert project_run.advise_on(own_run(wanted=Namespace()), [], []) == 1
     assert capsys.readouterr().out == "No advice: no server of one process was measured undisturbed.\n"
-    assert command.advise_on(own_run(), [], []) == 0
+    assert project_run.advise_on(own_run(), [], []) == 0
 
 
 def test_advice_is_what_a_run_ends_with_if_it_is_asked_for(served):
@@ -676,7 +679,7 @@ def test_advice_is_what_a_run_ends_with_if_it_is_asked_for(served):
     assert "Now one request at a time, for advice: mysite/gunicorn_gthread_2 and mysite/uvicorn_asgi\n" in program.stdout
     advised = " ".join(program.stdout.rpartition("Records and")[2].split())
     assert re.search(r"To keep p90<=10000ms at 5 requests a second on \d+ cores?, run mysite/\w+ with 1 process", advised)
-    asked_alone = {path.name.partition(".")[0] for path in (directory / command.ALONE).rglob("*.json.gz")}
+    asked_alone = {path.name.partition(".")[0] for path in (directory / project_run.ALONE).rglob("*.json.gz")}
     assert asked_alone == {"gunicorn_gthread_2", "uvicorn_asgi"}
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from common.client.outcomes import OUTCOMES
 from common.results import files
+from common.results.files import PLAN
 from common.results.record import ScenarioRun
 from common.results.schema import make_schema
-from common.suite import PLAN
 from tests.made_up import make_measured, make_run, make_sent, make_steady
 from tests.processes import ROOT, SCHEMA, TINY, check_record, copy_tree, records, run
 

@@ -19,15 +19,15 @@ from scipy import stats as scipy_stats
 from benchmarks import false_positives
 from common.results import files
 from common.results.answers import answer_study
+from common.results.circumstances import Noise
 from common.results.comparison import compare_loads
-from common.results.facts import Noise
 from common.results.intervals import AtMost, Estimate, Over, estimate, no_difference_shown, ratio
 from common.results.record import ScenarioRun
 from common.results.words import write_estimate, write_no_difference
 from common.running.rounds import plan_turns
+from common.series import exit_code
 from common.serving import cores
 from common.serving.scenario import Scenario
-from common.suite import exit_code
 from tests.made_up import make_run
 from tests.processes import TINY, Program, copy_tree, one_line, records, run
 from tests.test_suite import below_heads, one_second, printed

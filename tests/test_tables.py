@@ -11,9 +11,9 @@ from rich.console import Console
 from common.client.outcomes import OUTCOMES
 from common.client.sent import Requests
 from common.report.tables import draw_answers, draw_comparison, draw_rows
+from common.results.circumstances import Pinned
 from common.results.claims import Claim, Judgement
 from common.results.comparison import compare_loads
-from common.results.facts import Pinned
 from common.results.record import ScenarioRun
 from tests.made_up import make_client, make_cost, make_measured, make_requests, make_run, make_sent, make_steady
 from tests.test_rounds import of_rounds, shown

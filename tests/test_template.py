@@ -8,13 +8,14 @@ from itertools import permutations
 import pytest
 
 from common.results import files
+from common.results.files import PLAN
 from common.results.record import Plan
+from common.series import baselines_among
 from common.serving import scenario
 from common.serving.choice import on_ports_of_their_own
 from common.serving.copies import is_declared, views_that_differ
 from common.serving.places import ROOT
 from common.serving.template import make_source
-from common.suite import PLAN, baselines_among
 from studies import TEMPLATE, baselines_of
 from tests.processes import TAIL, TINY, changed, copy_tree, one_line, records, run
 from tests.tracked import tracked_scenarios

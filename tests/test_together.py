@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import loadgen
+from common.client.many_processes import merge, shares
 from common.client.options import parse_line
 from common.client.sent import Sent
-from common.client.together import merge, shares
 from common.results import files
 from common.results.metrics import Metrics
 from tests.made_up import make_client, make_requests, make_sent

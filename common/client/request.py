@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from common.cli import UsageError
-from common.client.carried import Headers
 from common.client.load import Load
 from common.client.outcomes import MISMATCH, NON_2XX, OK
+from common.client.site_headers import Headers
 
 SUCCESSES = frozenset(range(200, 300))  # a set is looked up faster than a range
 

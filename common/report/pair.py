@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from common.client.load import Load
 from common.client.options import parse_line
 from common.results.intervals import Estimate, can_hide
-from common.results.looks import restarts_needed
 from common.results.pairs import FAIR, MOST_FAILED, Kind, Pair, SideBySide, different_versions, judge_pair
 from common.results.questions import inverse
+from common.results.sequential import restarts_needed
 from common.results.words import describe_pinning, write_estimate, write_number, write_share
 
 MANY_TIMES = 2.0  # larger ratios are said as such, not in percent

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from common.client.sent import ClientCost
-from common.results.facts import Noise, Pinned
+from common.results.circumstances import Noise, Pinned
 from common.results.metrics import Metrics
 
 MANY_FAILED = 0.05

@@ -14,10 +14,10 @@ from common.results import files
 from common.results.bottleneck import MANY_FAILED
 from common.results.comparison import LoadComparison, compare_loads
 from common.results.intervals import AtMost, Estimate, Value, ratio
-from common.results.looks import confidence_at, last_look
 from common.results.pairs import Kind, Pair, SideBySide, judge_pair, kind_of
 from common.results.record import Plan, ScenarioRun
 from common.results.samples import METRICS, Sample, known_values, share_that_failed, why_too_short
+from common.results.sequential import confidence_at, last_look
 
 WAYS = 2  # of deciding a pair, each with looks of its own: in rounds, and side by side
 START_SECONDS = 3.0  # about, of a server and its warm-up

@@ -8,7 +8,7 @@ import numpy as np
 from common.client import percentiles, schedule
 from common.client.outcomes import NUMBER
 from common.client.sent import CANCELLED, CUT_OFF, Column, Sent, milliseconds
-from common.results.facts import Cost
+from common.results.circumstances import Cost
 from common.results.intervals import Over, Value
 from common.results.rate import Rate, measure_rate, window
 

@@ -11,9 +11,9 @@ from typing import Literal
 
 from common.client.options import parse_line
 from common.client.turns import Slice
-from common.results.facts import Environment, Pinned
+from common.results.circumstances import Environment, Pinned
 from common.results.intervals import SAME, Estimate, estimate, is_the_same, no_difference_shown
-from common.results.looks import confidence_at
+from common.results.sequential import confidence_at
 
 FAIR = 0.05  # how far the ratio may lie from that of long slices
 IDLE_SHARE = 0.5  # of its core: if a server uses more, its response times are a queue's

@@ -10,7 +10,7 @@ from typing import Literal
 from common.client.load import Sizes
 from common.client.sent import Sent
 from common.results.bottleneck import Bottleneck, client_was_late, client_was_the_limit, find_bottleneck
-from common.results.facts import Cost, Environment, Noise, Pinned, WarmUp
+from common.results.circumstances import Cost, Environment, Noise, Pinned, WarmUp
 from common.results.metrics import Metrics
 
 MOST_ROUNDS, MOST_SEED = 10_000, 2**32 - 1

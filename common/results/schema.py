@@ -15,7 +15,7 @@ from common.client.load import Load, Sizes
 from common.client.outcomes import OUTCOMES
 from common.client.sent import ClientCost, Requests, Sent
 from common.client.turns import Slice
-from common.results import facts
+from common.results import circumstances
 from common.results.files import KINDS, VERSION
 from common.results.pairs import Restart
 from common.results.record import Measured, Probe
@@ -25,11 +25,11 @@ PARTS = (
     Sizes,
     Requests,
     ClientCost,
-    facts.Cost,
-    facts.Pinned,
-    facts.WarmUp,
-    facts.Noise,
-    facts.Environment,
+    circumstances.Cost,
+    circumstances.Pinned,
+    circumstances.WarmUp,
+    circumstances.Noise,
+    circumstances.Environment,
     Measured,
     Probe,
     Restart,

@@ -16,8 +16,8 @@ from common.results.bottleneck import (
     UNKNOWN,
     WAITING,
 )
+from common.results.circumstances import Environment, Pinned
 from common.results.comparison import Control
-from common.results.facts import Environment, Pinned
 from common.results.intervals import SAME, Estimate, Over, Value, can_hide, is_the_same, no_difference_shown, number_of
 from common.results.rows import DISTURBED, LATE, Row
 

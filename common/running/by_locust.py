@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.cli import NotInstalled, UsageError
-from common.client.carried import hand_over
 from common.client.load import Load
 from common.client.progress import Tell
+from common.client.site_headers import hand_over
 from common.serving import postgres
 from common.serving.places import HOST, ROOT
 from common.serving.process import Process, how_to_install

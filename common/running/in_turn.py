@@ -11,10 +11,10 @@ from pathlib import Path
 import uvloop
 
 from common import cli
-from common.client.carried import handed_over
 from common.client.load import Load
 from common.client.options import parse_line
 from common.client.request import Request
+from common.client.site_headers import handed_over
 from common.client.turns import Turns
 from common.serving import accounting
 from common.serving.cost import Group

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from common.results.facts import Environment
+from common.results.circumstances import Environment
 from common.results.words import CPU_QUOTA
 from common.serving import cores
 from common.serving.guard import descriptors

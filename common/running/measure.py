@@ -15,13 +15,13 @@ import numpy as np
 import psutil
 
 from common.cli import Failed
-from common.client.carried import hand_over
 from common.client.load import Load
 from common.client.outcomes import NON_2XX, failures
 from common.client.progress import Tell, silent
 from common.client.sent import Sent
+from common.client.site_headers import hand_over
 from common.results import files
-from common.results.facts import WarmUp
+from common.results.circumstances import WarmUp
 from common.results.record import Measured, Search
 from common.running.counting import count_in_log
 from common.running.find_rate import MOST_SECONDS

@@ -15,7 +15,7 @@ from common.cli import UsageError
 from common.client.progress import Tell
 from common.client.sent import ClientCost
 from common.results.bottleneck import LATE_SHARE
-from common.results.facts import Noise
+from common.results.circumstances import Noise
 from common.serving import accounting
 from common.serving.accounting import TICKS
 from common.serving.cost import Samples, grown_between

@@ -16,13 +16,13 @@ from pathlib import Path
 import msgspec
 
 from common.cli import Failed, Problem, UsageError
-from common.client.carried import hand_over
 from common.client.load import Load
 from common.client.progress import Tell
+from common.client.site_headers import hand_over
 from common.results import files
 from common.results.intervals import SAME
-from common.results.looks import LOOKS, next_look
 from common.results.pairs import Pair, Restart, judge_pair
+from common.results.sequential import LOOKS, next_look
 from common.running.in_turn import ANSWERS_LONG
 from common.running.machine import describe_machine
 from common.running.measure import GENERATOR_SECONDS
@@ -41,7 +41,7 @@ OF_ITS_TIME = 10  # a restart lasts at most this fraction of the whole, or there
 
 
 @dataclass(frozen=True)
-class Duel:
+class PlannedPair:
     """Two scenarios to compare under a load that both have."""
 
     one: Scenario
@@ -58,8 +58,8 @@ class Duel:
 
 
 @dataclass(frozen=True)
-class Ring:
-    """Where duels are fought, and how."""
+class Procedure:
+    """How pairs are compared, and where what they leave is kept."""
 
     options: RunOptions
     directory: Path
@@ -73,18 +73,18 @@ class TooSlow(Failed):
     """Answers take so long that both cannot be asked in turn."""
 
 
-def plan_duels(one: Scenario, other: Scenario, options: RunOptions) -> list[Duel]:
-    """A duel for each load that both can be sent in turn; UsageError if there is none."""
-    if duels := possible_duels(one, other, options):
-        return duels
+def plan_pairs(one: Scenario, other: Scenario, options: RunOptions) -> list[PlannedPair]:
+    """One for each load that both can be sent in turn; UsageError if there is none."""
+    if planned_pairs := possible_pairs(one, other, options):
+        return planned_pairs
     raise UsageError(f"{one.name} and {other.name} have no load in common that can be sent in turn: give both the same LOAD line")
 
 
-def possible_duels(one: Scenario, other: Scenario, options: RunOptions) -> list[Duel]:
-    """A duel for each closed loop, ramps excepted, that both declare."""
+def possible_pairs(one: Scenario, other: Scenario, options: RunOptions) -> list[PlannedPair]:
+    """One for each closed loop, ramps excepted, that both declare."""
     theirs = {(planned.load.identity, planned.latency_ms) for planned in plan_loads(other, options)}
     common = [planned for planned in plan_loads(one, options) if (planned.load.identity, planned.latency_ms) in theirs]
-    return [Duel(one, other, planned) for planned in common if planned.load.is_steady]
+    return [PlannedPair(one, other, planned) for planned in common if planned.load.is_steady]
 
 
 def lengths_within(seconds: float) -> tuple[float, float]:
@@ -92,24 +92,24 @@ def lengths_within(seconds: float) -> tuple[float, float]:
     return min(RESTART_SECONDS, seconds / OF_ITS_TIME), seconds / SLOWEST_OF_ITS_TIME
 
 
-def fight(duel: Duel, pair: Pair, ring: Ring, until: float) -> None:
+def run_pair(both: PlannedPair, pair: Pair, procedure: Procedure, until: float) -> None:
     """Go on until the pair is decided or the time is up."""
     while not (pair.fault or pair.refused or judge_pair(pair).is_over) and is_time(pair, until):
-        fight_to_next_look(duel, pair, ring, until)
+        run_to_next_look(both, pair, procedure, until)
 
 
-def fight_to_next_look(duel: Duel, pair: Pair, ring: Ring, until: float) -> None:
+def run_to_next_look(both: PlannedPair, pair: Pair, procedure: Procedure, until: float) -> None:
     """Restart both until it is time to judge the pair; whatever ends it, what was measured is saved."""
     look = next_look(len(pair.restarts))
     try:
         while len(pair.restarts) < look and is_time(pair, until):
-            pair.restarts.append(restart(duel, pair, ring))
-            save(pair, ring.directory)
+            pair.restarts.append(restart(both, pair, procedure))
+            save(pair, procedure.directory)
     except TooSlow as slow:
         pair.refused = str(slow)
     except Problem as problem:
         pair.fault = str(problem)
-    save(pair, ring.directory)
+    save(pair, procedure.directory)
 
 
 def is_time(pair: Pair, until: float) -> bool:
@@ -121,18 +121,18 @@ def save(pair: Pair, directory: Path) -> None:
     files.write(directory / files.name_of_pair(pair), pair)
 
 
-def begin_pair(duel: Duel, within: float = SAME, together: int = 1) -> Pair:
-    load = duel.planned.load
-    environment, other = (describe_machine(scenario.server, scenario.python, scenario.interpreter) for scenario in duel.scenarios)
+def begin_pair(both: PlannedPair, within: float = SAME, together: int = 1) -> Pair:
+    load = both.planned.load
+    environment, other = (describe_machine(scenario.server, scenario.python, scenario.interpreter) for scenario in both.scenarios)
     return Pair(
-        names=duel.names,
-        study=duel.one.study,
-        line=duel.planned.line,
+        names=both.names,
+        study=both.one.study,
+        line=both.planned.line,
         identity=load.identity,
-        latency_ms=duel.planned.latency_ms,
+        latency_ms=both.planned.latency_ms,
         within=within,
-        launches=[scenario.server for scenario in duel.scenarios],
-        sources=[scenario.source for scenario in duel.scenarios],
+        launches=[scenario.server for scenario in both.scenarios],
+        sources=[scenario.source for scenario in both.scenarios],
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment,
         other_environment=None if other == environment else other,
@@ -140,20 +140,20 @@ def begin_pair(duel: Duel, within: float = SAME, together: int = 1) -> Pair:
     )
 
 
-def restart(duel: Duel, pair: Pair, ring: Ring) -> Restart:
+def restart(both: PlannedPair, pair: Pair, procedure: Procedure) -> Restart:
     """Start both on the same cores, then ask them in turn."""
     number, began = len(pair.restarts) + 1, time.monotonic()
-    first = random.Random(f"{ring.seed} {pair.names} {pair.identity} {pair.latency_ms} {number}").randrange(2)
-    ring.tell(f"{' beside '.join(pair.names)}: starting both · restart {number}")
-    workers = max(scenario.workers for scenario in duel.scenarios)
-    pair.pinned = cores.share_out(workers) if ring.options.pin else None
-    with cores.only_on(pair.pinned.others if pair.pinned else []), Serving(ring.directory, ring.database) as started:
+    first = random.Random(f"{procedure.seed} {pair.names} {pair.identity} {pair.latency_ms} {number}").randrange(2)
+    procedure.tell(f"{' beside '.join(pair.names)}: starting both · restart {number}")
+    workers = max(scenario.workers for scenario in both.scenarios)
+    pair.pinned = cores.share_out(workers) if procedure.options.pin else None
+    with cores.only_on(pair.pinned.others if pair.pinned else []), Serving(procedure.directory, procedure.database) as started:
         sites: dict[int, Site] = {}
         for side in (first, 1 - first):
-            scenario = duel.scenarios[side]
-            sites[side] = started.start(scenario, duel.planned.load, duel.planned.latency_ms, pair.pinned.server if pair.pinned else [])
-        ring.tell(f"{' beside '.join(pair.names)} · restart {number} · {duel.planned.load.describe()}")
-        found = ask_in_turn([sites[0], sites[1]], duel.planned.load, ring.lasts, first, ring.directory)
+            scenario = both.scenarios[side]
+            sites[side] = started.start(scenario, both.planned.load, both.planned.latency_ms, pair.pinned.server if pair.pinned else [])
+        procedure.tell(f"{' beside '.join(pair.names)} · restart {number} · {both.planned.load.describe()}")
+        found = ask_in_turn([sites[0], sites[1]], both.planned.load, procedure.lasts, first, procedure.directory)
     if not found.slices:
         answer = found.slice_seconds / ANSWERS_LONG
         raise TooSlow(f"answers take {answer:.1f} s under this load, too long to ask both in turn: use more --minutes, or --rounds")

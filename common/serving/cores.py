@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from common.results.facts import Pinned
+from common.results.circumstances import Pinned
 
 AVAILABLE = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 AFTERWARDS = "CORES_AFTER_THE_LOAD"

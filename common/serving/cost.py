@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from common.results.facts import Cost
+from common.results.circumstances import Cost
 from common.serving import accounting
 from common.serving.accounting import COUNTS_TICKS, FEWEST_TICKS, TICKS, Seen
 from common.serving.priority import give_way_as_thread

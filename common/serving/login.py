@@ -8,12 +8,12 @@ from html.parser import HTMLParser
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from common.cli import Failed
-from common.client.carried import Headers
 from common.client.load import Load
 from common.client.options import FORM_CONTENT_TYPE
 from common.client.request import Request
-from common.serving.exchange import Answer, exchange, why_silent
+from common.client.site_headers import Headers
 from common.serving.scenario import Scenario
+from common.serving.single_request import Answer, exchange, why_silent
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")  # Django asks for no token
 TOKEN_FIELD, TOKEN_COOKIE, TOKEN_HEADER = "csrfmiddlewaretoken", "csrftoken", "X-CSRFToken"  # Django's defaults

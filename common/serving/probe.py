@@ -8,12 +8,12 @@ from itertools import dropwhile, islice
 from urllib.parse import urlsplit
 
 from common.cli import NotReady
-from common.client.carried import Headers
 from common.client.load import Load
 from common.client.outcomes import MISMATCH, OK
 from common.client.request import Request
-from common.serving.exchange import Answer, TooLong, exchange, why_silent
+from common.client.site_headers import Headers
 from common.serving.process import Process, wait_until
+from common.serving.single_request import Answer, TooLong, exchange, why_silent
 
 STEADY_SECONDS = 2.0  # of the same wrong answer: waiting longer will not help
 WRONG_SECONDS = 5.0  # of wrong answers, whatever they say

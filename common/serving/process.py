@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from common.cli import Failed, NotInstalled, NotReady, to_the_end
-from common.client import carried
+from common.client import site_headers
 from common.serving.cores import only_on
 from common.serving.places import HOST, ROOT, short_path
 from common.serving.priority import give_way, give_way_as_session
@@ -38,7 +38,7 @@ DECIDING = (
     *("WEB_CONCURRENCY", "GUNICORN_CMD_ARGS", "UVICORN_", "UWSGI_", "DJANGO_SETTINGS_MODULE"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR"),  # every new HTTP client reads them: 0.1 to 20 ms
     *("PYTHONDEVMODE", "PYTHONASYNCIODEBUG", "PYTHONMALLOC", "PYTHONTRACEMALLOC", "PYTHONPROFILEIMPORTTIME"),
-    carried.VARIABLE,  # what a person sets is for their own loads
+    site_headers.VARIABLE,  # what a person sets is for their own loads
 )
 
 INSTALL = {

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.cli import Failed
-from common.client.carried import Headers
 from common.client.load import Load
 from common.client.progress import Tell, silent
-from common.results.facts import Pinned
+from common.client.site_headers import Headers
+from common.results.circumstances import Pinned
 from common.serving import cores, folders, nginx, postgres, relay, services
 from common.serving.cluster import LIBPQ
 from common.serving.login import pages_to_visit, visit

@@ -7,8 +7,8 @@ import altair as alt
 
 from common.report.page import drawing
 from common.report.page.drawing import COLOUR_WITHOUT_LEGEND, COLOURS, RATE, ROW_OF_EACH, SHAPE_WITHOUT_LEGEND, Chart, Datasets, Drawn, Rows
-from common.report.page.looks import Look
 from common.report.page.rows import say_of_each, with_bounds, with_interval
+from common.report.page.style import Look
 from common.results.comparison import LoadComparison
 from common.results.samples import METRICS, Sample, estimate_of
 from common.results.words import judge_control, write_bottlenecks, write_estimate, write_name, write_number, write_share, write_standing

@@ -10,9 +10,9 @@ from common.report.page.pair import LoadOfPairs, PairSection, fill_decisions, fi
 from common.report.page.runs import SHAPES
 from common.report.page.sources import Source, fill_sources, fill_sources_of_pairs
 from common.report.page.study import StudySection, anchor_of, fill_study
+from common.results.circumstances import Environment, Pinned
 from common.results.claims import Judgement
 from common.results.decisions import Decision
-from common.results.facts import Environment, Pinned
 from common.results.pairs import Pair
 from common.results.record import ScenarioRun
 from common.results.words import describe_environment, describe_pinning, join_words

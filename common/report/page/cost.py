@@ -7,8 +7,8 @@ import numpy as np
 
 from common.report.page import drawing
 from common.report.page.drawing import COLOUR, COLOUR_WITHOUT_LEGEND, SHAPE, Chart, Datasets, Drawn, Rows
-from common.report.page.looks import Look
 from common.report.page.rows import say_of_each, with_bounds
+from common.report.page.style import Look
 from common.results.comparison import LoadComparison
 from common.results.words import write_estimate
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import altair as alt
 
-from common.report.page.looks import Look
+from common.report.page.style import Look
 
 ROW = 46  # height of a scenario's row
 STEP = 190  # height of a chart of curves or points

@@ -41,7 +41,7 @@ def html(
     from django.utils.safestring import mark_safe
 
     from common.report.page.contents import fill_page
-    from common.report.page.looks import css_variables
+    from common.report.page.style import css_variables
 
     style, script, library = f"{css_variables()}\n{part('page.css')}", part("page.js"), charts_library()
     context = {

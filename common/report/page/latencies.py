@@ -9,8 +9,8 @@ from common.client import percentiles
 from common.client.sent import Column
 from common.report.page import drawing
 from common.report.page.drawing import COLOUR, DASH, SHAPE, Chart, Datasets, Drawn, Rows
-from common.report.page.looks import Look
 from common.report.page.rows import say_of_each
+from common.report.page.style import Look
 from common.results.comparison import LoadComparison
 from common.results.words import write_estimate
 

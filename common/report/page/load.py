@@ -7,9 +7,9 @@ from common.report.page.comparison import chart_comparison
 from common.report.page.cost import chart_cost
 from common.report.page.drawing import Chart
 from common.report.page.latencies import chart_latencies
-from common.report.page.looks import Look
 from common.report.page.queue import chart_queue
 from common.report.page.runs import chart_runs, explain_state
+from common.report.page.style import Look
 from common.report.page.table import TableRow, columns_of, fill_rows, heads_of
 from common.report.page.timeline import chart_timeline
 from common.results.answers import Answer, answer_load, tell_remedy

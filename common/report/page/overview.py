@@ -6,8 +6,8 @@ import altair as alt
 
 from common.report.page import drawing
 from common.report.page.drawing import COLOUR, ROW_OF_EACH, SHAPE, Chart, Datasets, Drawn, Rows
-from common.report.page.looks import Look
 from common.report.page.rows import with_bounds, with_interval
+from common.report.page.style import Look
 from common.results.comparison import LoadComparison
 from common.results.words import brief, join_words, write_estimate, write_ratio
 

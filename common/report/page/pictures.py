@@ -9,8 +9,8 @@ from typing import Any
 import vl_convert
 
 from common.report.page.contents import fill_page
-from common.report.page.looks import PAPER
 from common.report.page.study import slug
+from common.report.page.style import PAPER
 from common.results.files import RecordError
 from common.results.pairs import Pair
 from common.results.record import ScenarioRun

@@ -8,8 +8,8 @@ import numpy as np
 from common.client.sent import Column, Requests
 from common.report.page import drawing
 from common.report.page.drawing import COLOUR, SHAPE, Chart, Datasets, Drawn, Rows
-from common.report.page.looks import Look
 from common.report.page.rows import middle_sample, say_of_each, say_which_sample
+from common.report.page.style import Look
 from common.results.comparison import LoadComparison
 from common.results.rows import Row
 from common.results.words import write_number

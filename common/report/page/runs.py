@@ -7,7 +7,7 @@ import altair as alt
 
 from common.report.page import drawing
 from common.report.page.drawing import COLOUR_WITHOUT_LEGEND, RATE, ROW_OF_EACH, Chart, Datasets, Drawn, Rows
-from common.report.page.looks import Look
+from common.report.page.style import Look
 from common.results.comparison import LoadComparison
 from common.results.record import CLIENT_BOUND, FAILED
 from common.results.samples import Sample

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from common.report.page.drawing import Chart
 from common.report.page.load import LoadSection, fill_load
-from common.report.page.looks import assign_looks
 from common.report.page.overview import chart_overview, scenarios_with_ratio
 from common.report.page.sources import Diff, fill_diffs
+from common.report.page.style import assign_looks
 from common.report.page.table import TableRow, write_marked
 from common.results.answers import Answer, answer_study
 from common.results.changes import RATIOS, Change, changes_of_study

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from common.report.page.looks import Look
+from common.report.page.style import Look
 from common.results.comparison import LoadComparison
 from common.results.words import CUT_OFF, LIMITED_BY, ONE_CORE, RUNS, TO_BASELINE, Cell, write_cells
 

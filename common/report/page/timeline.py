@@ -7,8 +7,8 @@ import altair as alt
 
 from common.report.page import drawing
 from common.report.page.drawing import COLOUR, DASH, SHAPE, Chart, Datasets, Drawn, Rows
-from common.report.page.looks import Look
 from common.report.page.rows import middle_sample, say_of_each, say_which_sample
+from common.report.page.style import Look
 from common.results.comparison import LoadComparison
 from common.results.rows import Row
 from common.results.timeline import slice_load

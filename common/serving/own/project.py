@@ -20,10 +20,10 @@ from common.serving.places import ROOT
 from common.serving.process import surroundings
 from common.serving.scenario import Scenario
 
-LAUNCHER, FACTS = (Path(__file__).with_name(name) for name in ("launcher.py", "facts.py"))
+LAUNCHER, INSPECTOR = (Path(__file__).with_name(name) for name in ("launcher.py", "inspector.py"))
 APPLICATIONS = Path(__file__).with_name("applications")
 ENVIRONMENTS = (".venv", "venv", "env")
-FACTS_SECONDS = 60.0
+INSPECTOR_SECONDS = 60.0
 LOG_LINES = 6
 
 
@@ -136,16 +136,16 @@ def ask(project: Project, host: str, loads: Sequence[Load]) -> Facts:
     request = {"host": host, "headers": loads[0].headers if loads else [], "paths": [load.target for load in loads]}
     try:
         done = subprocess.run(
-            [project.python, str(FACTS), project.settings],
+            [project.python, str(INSPECTOR), project.settings],
             cwd=project.folder,
             env={**surroundings(root=project.folder), **environment(project.settings, project.env, project.env_file)},
             input=json.dumps(request),
             capture_output=True,
             text=True,
-            timeout=FACTS_SECONDS,
+            timeout=INSPECTOR_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise Failed(f"--project {project.folder}: {project.settings} did not answer within {FACTS_SECONDS:g} s") from None
+        raise Failed(f"--project {project.folder}: {project.settings} did not answer within {INSPECTOR_SECONDS:g} s") from None
     except OSError as error:
         raise UsageError(f"--python {project.python}: it does not run: {error.strerror}") from None
     if done.returncode:

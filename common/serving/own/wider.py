@@ -3,12 +3,12 @@
 import re
 from pathlib import Path
 
-from common.serving.own.matrix import declare
+from common.serving.own.scenario_files import declare
 from common.serving.scenario import Scenario, assignments, parse_source
 from common.serving.shape import ShapeError, shape_of, with_shape
 from common.serving.template import Edits, lines_of
 
-NAME = re.compile(r"(?P<server>.+?)(_(\d+x)?(?P<number>\d+)?)?")  # as matrix names its files
+NAME = re.compile(r"(?P<server>.+?)(_(\d+x)?(?P<number>\d+)?)?")  # as scenario_files names them
 
 
 def server_of(scenario: Scenario) -> str:

@@ -1,5 +1,6 @@
 """Decides what a run's first rounds left open: side by side where that is fair, in more rounds otherwise, until the time is up."""
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from common.results.decisions import Decision, decide_pairs
 from common.results.record import Plan, ScenarioRun
 from common.running.rounds import Turn
 from common.running.run import Watch, run_turns
-from common.running.side_by_side import Duel, Ring, begin_pair, fight_to_next_look, lengths_within, possible_duels
+from common.running.side_by_side import PlannedPair, Procedure, begin_pair, lengths_within, possible_pairs, run_to_next_look
 from common.running.sizing import RunOptions, planned_seconds
 from common.serving.postgres import Server
 from common.serving.scenario import Scenario
@@ -29,8 +30,8 @@ def first_rounds(scenarios: Iterable[Scenario], options: RunOptions, seconds: fl
 
 
 @dataclass(frozen=True)
-class Field:
-    """The run whose pairs are to be decided; its runs grow meanwhile."""
+class OpenRun:
+    """A run of many scenarios that is under way; its runs grow meanwhile."""
 
     plan: Plan
     options: RunOptions
@@ -41,76 +42,78 @@ class Field:
     database: Server
     watch: Watch
 
+    def run(self, turns: Iterable[Turn], until: float = math.inf, runs: list[ScenarioRun] | None = None) -> None:
+        """Run these turns; what they leave becomes a part of the run, unless it is collected apart."""
+        collected = self.runs if runs is None else runs
+        run_turns(turns, collected, self.options, self.directory, self.database, self.watch, self.baselines, self.plan.seed, until)
 
-def decide(field: Field, until: float, tell_fault: Callable[[str], None], more_rounds: bool = True) -> None:
+
+def decide(open_run: OpenRun, until: float, tell_fault: Callable[[str], None], more_rounds: bool = True) -> None:
     """Take each open pair to its next look, again and again, until none is open or the time is up."""
-    tell = field.watch.tell if field.watch.is_seen else silent
-    ring = Ring(
-        field.options, field.directory / FOLDER, field.database, field.plan.seed, tell, lengths_within(share_of_a_pair(field, until))
-    )
+    tell = open_run.watch.tell if open_run.watch.is_seen else silent
+    lasts = lengths_within(share_of_a_pair(open_run, until))
+    procedure = Procedure(open_run.options, open_run.directory / FOLDER, open_run.database, open_run.plan.seed, tell, lasts)
     broken: set[str] = set()  # scenarios that failed in a further round
     while time.monotonic() < until:
-        pairs = open_pairs(field)
+        pairs = open_pairs(open_run)
         in_turn = [each for each in pairs if each.next_step == "side by side"]
         in_rounds = [each for each in pairs if more_rounds and each.next_step == "rounds" and not broken & set(each.names)]
         if not in_turn and not in_rounds:
             return
         for each in in_turn:
             if time.monotonic() < until:
-                ask_in_turn(each, field, ring, until, tell_fault)
+                ask_in_turn(each, open_run, procedure, until, tell_fault)
         if in_rounds:
-            had = len(field.runs)
-            turns = plan_further_round(in_rounds, field)
-            run_turns(
-                turns, field.runs, field.options, field.directory, field.database, field.watch, field.baselines, field.plan.seed, until
-            )
-            broken |= {run.scenario for run in field.runs[had:] if run.status != "ok"}
+            had = len(open_run.runs)
+            turns = plan_further_round(in_rounds, open_run)
+            open_run.run(turns, until)
+            broken |= {run.scenario for run in open_run.runs[had:] if run.status != "ok"}
 
 
-def share_of_a_pair(field: Field, until: float) -> float:
+def share_of_a_pair(open_run: OpenRun, until: float) -> float:
     """The seconds that each open pair has if all take the same."""
-    return max(LEAST_SECONDS, (until - time.monotonic()) / max(1, len(open_pairs(field))))
+    return max(LEAST_SECONDS, (until - time.monotonic()) / max(1, len(open_pairs(open_run))))
 
 
-def open_pairs(field: Field) -> list[Decision]:
-    assert field.plan.within is not None
-    return [each for each in decide_pairs(field.runs, files.read_pairs(field.directory), field.plan.within) if each.next_step]
+def open_pairs(open_run: OpenRun) -> list[Decision]:
+    assert open_run.plan.within is not None
+    return [each for each in decide_pairs(open_run.runs, files.read_pairs(open_run.directory), open_run.plan.within) if each.next_step]
 
 
-def ask_in_turn(each: Decision, field: Field, ring: Ring, until: float, tell_fault: Callable[[str], None]) -> None:
-    duel, began = duel_of(each, field), time.monotonic()
-    pair = each.pair or begin_pair(duel, each.within, each.together)
-    fight_to_next_look(duel, pair, ring, until)
-    field.watch.expect(began - time.monotonic())
-    field.watch.tell("")
+def ask_in_turn(each: Decision, open_run: OpenRun, procedure: Procedure, until: float, tell_fault: Callable[[str], None]) -> None:
+    both, began = planned_pair_of(each, open_run), time.monotonic()
+    pair = each.pair or begin_pair(both, each.within, each.together)
+    run_to_next_look(both, pair, procedure, until)
+    open_run.watch.expect(began - time.monotonic())
+    open_run.watch.tell("")
     if pair.fault:
         tell_fault(f"{' beside '.join(pair.names)}: {pair.fault}")
 
 
-def duel_of(each: Decision, field: Field) -> Duel:
-    by_name = {scenario.name: scenario for scenario in field.scenarios}
+def planned_pair_of(each: Decision, open_run: OpenRun) -> PlannedPair:
+    by_name = {scenario.name: scenario for scenario in open_run.scenarios}
     one, other = (by_name[name] for name in each.names)
     load = each.comparison.load
     return next(
-        duel
-        for duel in possible_duels(one, other, field.options)
-        if (duel.planned.load.identity, duel.planned.latency_ms) == (load.identity, load.latency_ms)
+        both
+        for both in possible_pairs(one, other, open_run.options)
+        if (both.planned.load.identity, both.planned.latency_ms) == (load.identity, load.latency_ms)
     )
 
 
-def plan_further_round(pairs: Sequence[Decision], field: Field) -> list[Turn]:
+def plan_further_round(pairs: Sequence[Decision], open_run: OpenRun) -> list[Turn]:
     """Only the scenarios and loads of these pairs, in random order."""
-    number = max(run.round for run in field.runs) + 1
+    number = max(run.round for run in open_run.runs) + 1
     lines: dict[str, set[str]] = {}
     for each in pairs:
         for name, samples in zip(each.names, each.samples, strict=True):
             lines.setdefault(name, set()).add(samples[0].load.line)
     turns = [
         Turn(with_loads(scenario, lines[scenario.name]), number, folder=f"round-{number:02}")
-        for scenario in field.scenarios
+        for scenario in open_run.scenarios
         if scenario.name in lines
     ]
-    random.Random(f"{field.plan.seed} {number}").shuffle(turns)
+    random.Random(f"{open_run.plan.seed} {number}").shuffle(turns)
     return turns
 
 

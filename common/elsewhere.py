@@ -1,0 +1,102 @@
+"""A scenario's loads for a server that we did not start: what `python scenarios/NAME.py --target URL` does."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from common import cli
+from common.client.load import Load
+from common.client.options import IDLE, SETTLE_SECONDS
+from common.client.progress import Tell
+from common.client.request import Request
+from common.client.sent import Sent
+from common.client.site_headers import hand_over
+from common.results import files
+from common.results.metrics import LATE_MS, Metrics
+from common.running.measure import wait_for_ports
+from common.running.sizing import RunOptions, plan_loads
+from common.serving import folders
+from common.serving.guard import end_with_guard
+from common.serving.login import visit
+from common.serving.places import ROOT, short_path
+from common.serving.scenario import Scenario
+
+
+def send(target: str, scenario: Scenario, options: RunOptions, directory: Path, tell: Tell) -> int:
+    """Send the scenario's loads to a server that we did not start; its costs stay unknown."""
+    loads = [planned.load for planned in plan_loads(replace(scenario, latencies_ms=[0], latencies_ms_full=[]), options)]
+    aims = [Aim(load, Request(target.rstrip("/") + load.target, load).url) for load in loads]
+    for aim in aims:
+        tell(f"{scenario.name}: warming up {aim.url}")
+        site = "{0.scheme}://{0.netloc}".format(urlsplit(aim.url))
+        aim.environment = {**os.environ, **hand_over({site: visit(scenario, aim.load, site)})}
+        send_silently(aim, aim.load.burst(scenario.warm_up))
+        aim.alone_ms = time_alone(aim)
+    code = 0
+    for number, aim in enumerate(aims):
+        tell(f"{scenario.name}: waiting until {aim.url} has finished the requests sent before")
+        settle(aim)
+        wait_for_ports(aim.load, scenario.name, tell)
+        tell("")
+        print(f"\n{scenario.name} · {aim.load.describe()} · {target}", flush=True)
+        command = generator_command(aim, aim.load, directory / f"{scenario.name}-{number}.json")
+        code = max(code, subprocess.run(command, cwd=ROOT, env=aim.environment, preexec_fn=ending_with_us()).returncode)
+    print(f"Records: {short_path(directory)}/")
+    return code
+
+
+@dataclass
+class Aim:
+    """A load for a server that we did not start."""
+
+    load: Load
+    url: str
+    environment: dict[str, str] = field(default_factory=dict)  # of the load generator
+    alone_ms: float = math.inf  # the response time of a request alone, at first
+
+
+def settle(aim: Aim) -> None:
+    """Wait, up to a limit, until a request alone takes at most twice as long as it did at first."""
+    until = time.monotonic() + SETTLE_SECONDS
+    while time_alone(aim) > max(IDLE * aim.alone_ms, aim.alone_ms + LATE_MS) and time.monotonic() < until:
+        pass
+
+
+def time_alone(aim: Aim) -> float:
+    """The response time of one request in ms; infinite if it is not answered correctly."""
+    return Metrics(send_silently(aim, aim.load.burst(1))).latency(50) or math.inf
+
+
+def send_silently(aim: Aim, load: Load) -> Sent:
+    with folders.temporary() as folder:
+        command = generator_command(aim, load, folder / "load.json", "-q")
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env=aim.environment,
+            preexec_fn=ending_with_us(),
+        )
+        if not (folder / "load.json").exists():
+            raise cli.Failed((done.stderr.strip().splitlines() or ["the load generator left no record"])[-1].removeprefix("loadgen: "))
+        return files.read(folder / "load.json", Sent)
+
+
+def ending_with_us() -> Callable[[], None]:
+    """For a load generator that has the terminal, and so no guard: a killed run leaves none, where the system can tell it."""
+    return partial(end_with_guard, os.getpid(), signal.SIGTERM)
+
+
+def generator_command(aim: Aim, load: Load, path: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "common.loadgen", "--json", str(path), *load.arguments(), *more, aim.url]
