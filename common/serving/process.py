@@ -240,8 +240,18 @@ class Process:
             at_work = at_work if self._is_stopped() else now
             if now > at_work + STOPPED_SECONDS:
                 raise Failed(f"{self.name} was stopped by a signal, and was ended")
-            time.sleep(LOOK_EVERY)
+            self._wait_for_end(LOOK_EVERY)
         return code
+
+    def _wait_for_end(self, seconds: float) -> None:
+        """At most this long: the guard's end closes its stdout."""
+        assert self._guard is not None
+        assert self._guard.stdout is not None
+        ended = select.poll()
+        ended.register(self._guard.stdout)
+        if ended.poll(seconds * 1000):
+            with suppress(subprocess.TimeoutExpired):
+                self._guard.wait(seconds)
 
     def _is_stopped(self) -> bool:
         with suppress(psutil.Error):
