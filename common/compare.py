@@ -21,7 +21,8 @@ from rich.text import Text
 
 from common import cli
 from common.cli import UsageError
-from common.report.before_after import advise, draw, sum_up, tell_evenings
+from common.client.options import share
+from common.report.before_after import advise, draw, sum_up, tell_slowdown
 from common.results import files, targets
 from common.results.before_after import MORE_IS_BETTER, Side, compare, count_runs, differences, gone, slowdown
 from common.results.files import RecordError
@@ -58,7 +59,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     description = (__doc__ or "").partition("\n")[0]
     parser = cli.Parser(examples=EXAMPLES, prog="python -m common.compare", description=description, allow_abbrev=False)
     parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="results of one run, or of two to compare")
-    parser.add_argument("--tolerance", type=share, default=0.05, metavar="PERCENT", help="how much worse is accepted (default 5%%)")
+    parser.add_argument("--tolerance", type=tolerance, default=0.05, metavar="SHARE", help="how much worse is accepted (default 5%%)")
     parser.add_argument(
         "--gate", action="append", default=[], metavar="'SCENARIO TARGET'", help="target for the last results, such as 'uwsgi_* p99<=800ms'"
     )
@@ -70,14 +71,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def share(text: str) -> float:
-    try:
-        value = float(text.removesuffix("%")) / 100
-    except ValueError:
-        value = -1
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage")
-    return value
+def tolerance(text: str) -> float:
+    return 0.0 if text.removesuffix("%") == "0" else share(text)
 
 
 def check_measured(directory: Path, runs: Sequence[ScenarioRun]) -> None:
@@ -121,7 +116,7 @@ def compare_and_print(before: Side, after: Side, tolerance: float) -> bool:
     console.print(draw(changes))
     for line in [*explain_marks(rows), *(f"only after: {counted.name}" for key, counted in after.items() if key not in before)]:
         console.print(Text(line))
-    console.print(Text(tell_evenings(slowdown([before[key] for key in common], [after[key] for key in common]))))
+    console.print(Text(tell_slowdown(slowdown([before[key] for key in common], [after[key] for key in common]))))
     console.print(Text(f"{len(common) * len(MORE_IS_BETTER)} intervals; all hold together 95 times in 100", style="dim"))
     return any(change.is_worse for change in changes)
 

@@ -23,7 +23,7 @@ EXAMPLES = [
     ("./run_all.sh", "every scenario, then the tables and the page that compare them"),
     ("./run_all.sh uvicorn_asgi 'uwsgi_*'", "only these"),
     ("./run_all.sh --list", "list all scenarios and their questions"),
-    ("./run_all.sh A B --side-by-side", "compare two, asked in turn: a verdict in two minutes"),
+    ("./run_all.sh A B --side-by-side", "compare two, asked in turn: a verdict in a minute or two"),
     ("./run_all.sh A B --find-rate 'p99<=200ms'", "the highest rate that each serves that fast"),
     ("./run_all.sh A --against main", "compare one before and after a change"),
     ("./run_all.sh A --requirements new.txt", "compare one with itself under other packages"),

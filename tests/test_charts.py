@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.page import made_up
 from common.client.options import parse_line
-from common.report.page import contents, latencies, looks, overview, queue, runs, timeline
+from common.report.page import contents, latencies, overview, queue, runs, style, timeline
 from common.results.answers import Answer, answer_study
 from common.results.circumstances import Noise
 from common.results.comparison import LoadComparison, compare_loads
@@ -19,7 +19,7 @@ from common.results.words import brief
 from tests.made_up import make_measured, make_run, make_sent, make_steady
 from tests.test_suite import one_second
 
-PAGES = {"light": (looks.LIGHT, "#ffffff"), "dark": (looks.DARK, "#14171c")}
+PAGES = {"light": (style.LIGHT, "#ffffff"), "dark": (style.DARK, "#14171c")}
 # Machado, Oliveira and Fernandes (2009), of linear colours: none, protanopia, deuteranopia, tritanopia
 SIGHTS = [
     np.eye(3),
@@ -56,7 +56,7 @@ def test_colours_stand_out_and_differ_for_everyone(theme):
 
 
 def test_thirty_scenarios_of_a_study_all_look_different():
-    assigned = looks.assign_looks([f"scenario {number}" for number in range(30)])
+    assigned = style.assign_looks([f"scenario {number}" for number in range(30)])
     assert len(set(assigned.values())) == 30
 
 

@@ -220,11 +220,6 @@ def test_what_a_default_load_cannot_show_needs_the_published_one(study, text, re
     assert "needs --full" in claim.evidence
 
 
-def test_too_few_threads_say_nothing_of_their_memory():
-    results = [run(UNLIMITED, "/io_read/", mb=900, threads=40), run(UNLIMITED, "/cpu/", threads=21), run(SYNC, "/io_read/", mb=60)]
-    assert verdicts("posts", "a thread takes", *results) == {UNDECIDED}
-
-
 # What the rules are made of
 
 

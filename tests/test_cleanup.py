@@ -233,6 +233,14 @@ def test_a_guard_that_is_stopped_ends_its_command_all_the_same(noted):
     assert living(pids) == []
 
 
+def test_an_end_is_seen_at_once(monkeypatch):
+    monkeypatch.setattr(serving_process, "LOOK_EVERY", 60.0)
+    began = time.monotonic()
+    with Process("short", [sys.executable, "-c", ""]) as process:
+        assert process.wait_at_most(1000) == 0
+    assert time.monotonic() - began < 30
+
+
 def test_what_somebody_stopped_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(serving_process, "STOPPED_SECONDS", 0.3)
     for whom in ("pid", "guard"):

@@ -52,6 +52,17 @@ def test_every_room_and_command_is_on_the_map():
     assert set(re.findall(r"(\w+\.py|\w+/)(?= )", tree)) == there
 
 
+def test_what_others_import_of_it_is_there():
+    """A benchmark that no test runs would tell of a renamed file only when somebody needs it."""
+    for path in [*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "tests").rglob("*.py"), *(ROOT / "studies").glob("*.py")]:
+        nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)]
+        for node in nodes:
+            if node.module in MODULES and MODULES[node.module].name == "__init__.py":
+                assert {f"{node.module}.{name.name}" for name in node.names} <= set(MODULES), path
+            elif (node.module or "").startswith("common"):
+                assert node.module in MODULES, path
+
+
 @pytest.mark.parametrize("module", [module for module in MODULES if room_of(module) in MAY_USE])
 def test_arrows_go_down(module):
     room = room_of(module)

@@ -180,7 +180,7 @@ def test_a_target_is_warmed_up_and_waited_for(tree):
     assert max(Metrics(files.read(records / "two-1.json", Sent)).latencies) < 1000
 
 
-def test_wrong_answers_of_a_target_fail(tree, served):
+def test_a_target_where_nobody_listens_fails(tree):
     program = run(tree, "scenarios/tiny.py", "--target", f"http://127.0.0.1:{free_port(set())}", "-n", "2", "-c", "1")
     assert program.process.returncode == 1
     assert "Traceback" not in program.stderr

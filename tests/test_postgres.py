@@ -556,7 +556,9 @@ def test_the_users_own_dies_in_the_middle_of_a_load(tree, logs, monkeypatch):
         server.serve(20, logs)
         theirs = server.variables()
         with Program(tree, "-m", "common.suite", "a_endless", "tiny", "-t", "3", **theirs) as program:
-            program.wait_for("common.loadgen", "-c 2 -t 3.0")
+            generator = program.wait_for("common.loadgen", "-c 2 -t 3.0")
+            while not generator.net_connections():
+                time.sleep(0.02)
             psutil.Process(server.process.pid).kill()
             program.finish()
             assert "Traceback" not in program.stderr

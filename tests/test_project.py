@@ -646,6 +646,15 @@ def test_nothing_is_decided_outside_of_the_time_of_a_run(folder, capsys, seconds
     assert capsys.readouterr().out == ""
 
 
+def test_the_best_two_are_asked_in_turn_where_time_is_left(folder, capsys, monkeypatch):
+    write_rows(folder, "gunicorn_gthread", "uvicorn_asgi")
+    asked: list[bool] = []
+    monkeypatch.setattr(project_run, "decide", lambda pair, until, tell_fault, more_rounds: asked.append(more_rounds))
+    project_run.decide_top(open_run_of(folder, ran(folder, NEAR)), time.monotonic() + 2 * project_run.LEAST_TO_DECIDE, pytest.fail)
+    assert asked == [False]
+    assert capsys.readouterr().out.startswith("Now side by side, as they are too near to tell, for at most ")
+
+
 # Advice
 
 

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import ROOT, Program
+
+from tests.processes import ROOT, Program, running_with
 
 SMALL = "-n 6 -c 3"
 FIRST_RUN = '"$(ls -d results/* | head -n 1)"'
@@ -149,5 +150,4 @@ def test_by_hand_and_loads_against_it(clone, studies_ports):
 
 
 def test_nothing_of_the_copy_runs_on(clone):
-    done = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True)
-    assert str(clone) not in done.stdout
+    assert running_with("no mark of ours", clone) == []

@@ -21,6 +21,7 @@ from common.serving.process import Process, wait_until_listening
 
 EARLY_MS = 1.0  # by so much may a delay be missed
 LATE_MS = 60.0  # other programs run beside the tests
+TIMES = 3  # not all are late
 WAIT = 10.0
 
 
@@ -131,34 +132,39 @@ def end_of(connection: socket.socket) -> str:
 # What it delays
 
 
+def assert_delayed(took: list[float], least: float, most: float = 0.0) -> None:
+    """Never too early; what else this machine does makes one or another late, and not all."""
+    assert min(took) >= least - EARLY_MS
+    assert min(took) <= max(least, most) + LATE_MS
+
+
 @pytest.mark.parametrize(("up_ms", "down_ms"), [(0, 0), (50, 0), (0, 50), (30, 80)])
 def test_what_each_way_costs(up_ms, down_ms):
     with Far(echo) as far, relayed(far.port, up_ms, down_ms) as port, connect(port) as connection:
         connection.sendall(b"x")
         assert receive(connection, 1) == b"x"
+        took = []
         for _ in range(5):
             begun = time.perf_counter()
             connection.sendall(b"x")
             assert receive(connection, 1) == b"x"
-            assert up_ms + down_ms - EARLY_MS <= milliseconds(begun) <= up_ms + down_ms + LATE_MS
+            took.append(milliseconds(begun))
+        assert_delayed(took, up_ms + down_ms)
 
 
 @pytest.mark.parametrize(("up_ms", "down_ms"), [(0, 0), (50, 0), (0, 50), (30, 80)])
 def test_opening_costs_a_round_trip(up_ms, down_ms):
     """Asked at once, the first answer comes after two; a greeting after the handshake's three packets and its own."""
-    with Far(echo) as far, relayed(far.port, up_ms, down_ms) as port:
-        begun = time.perf_counter()
-        with connect(port) as connection:
-            connection.sendall(b"x")
-            assert receive(connection, 1) == b"x"
-            least = 2 * (up_ms + down_ms)
-            assert least - EARLY_MS <= milliseconds(begun) <= least + LATE_MS
-    with Far(greet) as far, relayed(far.port, up_ms, down_ms) as port:
-        begun = time.perf_counter()
-        with connect(port) as connection:
-            assert receive(connection, 5) == b"hello"
-            least = 2 * up_ms + 2 * down_ms
-            assert least - EARLY_MS <= milliseconds(begun) <= least + LATE_MS
+    for does, asks, answer in ((echo, b"x", b"x"), (greet, b"", b"hello")):
+        took = []
+        with Far(does) as far, relayed(far.port, up_ms, down_ms) as port:
+            for _ in range(TIMES):
+                begun = time.perf_counter()
+                with connect(port) as connection:
+                    connection.sendall(asks)
+                    assert receive(connection, len(answer)) == answer
+                    took.append(milliseconds(begun))
+        assert_delayed(took, 2 * (up_ms + down_ms))
 
 
 def test_many_small_words_wait_at_the_same_time():
@@ -166,22 +172,29 @@ def test_many_small_words_wait_at_the_same_time():
     with Far(echo) as far, relayed(far.port, 100) as port, connect(port) as connection:
         connection.sendall(b"x")
         receive(connection, 1)
-        begun = time.perf_counter()
-        for number in range(10):
-            connection.sendall(bytes([number]))
-            time.sleep(0.005)
-        assert receive(connection, 10) == bytes(range(10))
-        assert 145 - EARLY_MS <= milliseconds(begun) <= 160 + LATE_MS
+        took = []
+        for _ in range(TIMES):
+            begun = time.perf_counter()
+            for number in range(10):
+                connection.sendall(bytes([number]))
+                time.sleep(0.005)
+            assert receive(connection, 10) == bytes(range(10))
+            took.append(milliseconds(begun))
+        assert_delayed(took, 145, 160)
 
 
 def test_the_end_is_delayed_as_the_words_are():
-    with Far(echo) as far, relayed(far.port, 50, 50) as port, connect(port) as connection:
-        connection.sendall(b"x")
-        receive(connection, 1)
-        begun = time.perf_counter()
-        connection.shutdown(socket.SHUT_WR)
-        assert end_of(connection) == "closed"
-        assert 100 - EARLY_MS <= milliseconds(begun) <= 100 + LATE_MS
+    took = []
+    with Far(echo) as far, relayed(far.port, 50, 50) as port:
+        for _ in range(TIMES):
+            with connect(port) as connection:
+                connection.sendall(b"x")
+                receive(connection, 1)
+                begun = time.perf_counter()
+                connection.shutdown(socket.SHUT_WR)
+                assert end_of(connection) == "closed"
+                took.append(milliseconds(begun))
+    assert_delayed(took, 100)
 
 
 # What it leaves as it is
@@ -298,7 +311,9 @@ def test_a_near_end_that_goes_leaves_no_silent_connection(ways):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             time.sleep(after_ms / 1000)
             connection.close()
-        time.sleep(0.3)
+        deadline = time.monotonic() + 10
+        while (far.opened < 2 or far.opened > len(far.ends)) and time.monotonic() < deadline:
+            time.sleep(0.05)
         assert far.opened >= 2
         assert far.opened == len(far.ends)
         assert "silent" not in far.ends

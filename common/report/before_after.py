@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 
-from common.results.before_after import BETTER, EVENINGS_DIFFER, FEW_RUNS, MORE_IS_BETTER, WORSE, Change
+from common.results.before_after import BETTER, SLOWDOWN_MATTERS, FEW_RUNS, MORE_IS_BETTER, WORSE, Change
 from common.results.intervals import FEWEST_RUNS
 from common.results.rows import DISTURBED, Row
 from common.results.words import join_words, write_estimate
@@ -42,10 +42,10 @@ def draw(changes: Iterable[Change]) -> Table:
     return table
 
 
-def tell_evenings(times: float | None) -> str:
+def tell_slowdown(times: float | None) -> str:
     """A warning: whatever the machine did differently is in every ratio, and no interval covers it."""
-    said = "two directories are two evenings: no interval covers what changed in between"
+    said = "two runs were made at different times: no interval covers what changed in between"
     if times is None:
         return f"{said}; these records have no fixed piece of work to compare"
-    doubt = f": doubt what is marked {DISTURBED}" if abs(times - 1) > EVENINGS_DIFFER else ""
+    doubt = f": doubt what is marked {DISTURBED}" if abs(times - 1) > SLOWDOWN_MATTERS else ""
     return f"{said}; the same piece of work took {times:.2f}x as long on the server's core the second time{doubt}"

@@ -17,7 +17,7 @@ MORE_IS_BETTER = {"req/s": True, "p99 ms": False, "CPU ms/req": False}
 WORSE, BETTER = "worse", "better"
 FEW_RUNS = f"too few runs to say (at least {FEWEST_RUNS})"
 MORE_FAIL = 0.01  # of the requests that ended: failing by this much more than in any run before is worse
-EVENINGS_DIFFER = 0.03  # in the time of the fixed piece of work
+SLOWDOWN_MATTERS = 0.03  # in the time of the fixed piece of work
 Key = tuple[str, str, int]  # scenario, identity of the load, added latency
 
 
@@ -102,7 +102,7 @@ def compare(before: Counted, after: Counted, confidence: float, tolerance: float
     rows = [before.row, after.row]
     marks = "".join(dict.fromkeys(mark for row in rows if row for mark in row.marks))
     own, their = (counted.calibration_ms for counted in (after, before))
-    if own and their and abs(own / their - 1) > EVENINGS_DIFFER and DISTURBED not in marks:
+    if own and their and abs(own / their - 1) > SLOWDOWN_MATTERS and DISTURBED not in marks:
         marks += DISTURBED
     runs = ", ".join(str(len(row.samples)) if row else "0" for row in rows)
     ratios: dict[str, Estimate | None] = {}

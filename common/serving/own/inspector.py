@@ -10,7 +10,7 @@ import traceback
 
 
 def main() -> None:
-    """facts.py SETTINGS, with the request as JSON on stdin: its host, headers and paths."""
+    """inspector.py SETTINGS, with the request as JSON on stdin: its host, headers and paths."""
     sys.path[0] = os.getcwd()  # in place of this file's folder
     request = json.load(sys.stdin)
     import django
