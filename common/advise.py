@@ -144,7 +144,7 @@ def advise_case(runs: Sequence[ScenarioRun], case: Case, wanted: Wanted, verify:
     console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
     console.rule(case.title, align="left", style="dim")
     if not demands:
-        console.print("No advice: nothing that was measured bears one.")
+        console.print("No advice: nothing that was measured is enough for any.")
         console.print("\n".join(refused))
         console.print(how_to_measure(runs, case))
         return 1

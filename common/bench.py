@@ -67,7 +67,17 @@ def parse_arguments(path: str, arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--find-rate", metavar="TARGET", help="find the highest rate that keeps TARGET, such as 'p99<=500ms', on the first load's path"
     )
-    return parse_run_arguments(parser, arguments)
+    options = parse_run_arguments(parser, arguments)
+    kinds = {
+        "--serve": options.serve,
+        "--locust": options.locust is not None or options.locust_web,
+        "--find-rate": options.find_rate is not None,
+        "--target": options.target is not None,
+    }
+    chosen = [name for name, is_chosen in kinds.items() if is_chosen]
+    if len(chosen) > 1:
+        raise cli.UsageError(f"{' and '.join(chosen)} are different things to do: pass one of them")
+    return options
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:

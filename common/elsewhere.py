@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,14 +15,13 @@ from urllib.parse import urlsplit
 
 from common import cli
 from common.client.load import Load
-from common.client.options import IDLE, SETTLE_SECONDS
 from common.client.progress import Tell
 from common.client.request import Request
 from common.client.sent import Sent
 from common.client.site_headers import hand_over
 from common.results import files
-from common.results.metrics import LATE_MS, Metrics
-from common.running.measure import wait_for_ports
+from common.results.metrics import SETTLE_SECONDS, Metrics, is_idle
+from common.running.measure import SAVING_SECONDS, wait_for_ports
 from common.running.sizing import RunOptions, plan_loads
 from common.serving import folders
 from common.serving.guard import end_with_guard
@@ -48,9 +48,25 @@ def send(target: str, scenario: Scenario, options: RunOptions, directory: Path, 
         tell("")
         print(f"\n{scenario.name} · {aim.load.describe()} · {target}", flush=True)
         command = generator_command(aim, aim.load, directory / f"{scenario.name}-{number}.json")
-        code = max(code, subprocess.run(command, cwd=ROOT, env=aim.environment, preexec_fn=ending_with_us()).returncode)
+        code = max(code, run_generator(command, aim.environment))
     print(f"Records: {short_path(directory)}/")
     return code
+
+
+def run_generator(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """With the terminal; if a person stops us, it still saves what it has."""
+    with subprocess.Popen(command, cwd=ROOT, env=environment, preexec_fn=ending_with_us()) as generator:
+        try:
+            ended = generator.wait()
+        except KeyboardInterrupt:
+            generator.send_signal(signal.SIGINT)  # a terminal has sent it already, but not everybody who stops us
+            with suppress(subprocess.TimeoutExpired):
+                generator.wait(SAVING_SECONDS)
+            generator.kill()
+            raise
+    if ended < 0:
+        raise cli.Failed(f"the load generator was ended by signal {-ended}, and left no record")
+    return ended
 
 
 @dataclass
@@ -64,9 +80,9 @@ class Aim:
 
 
 def settle(aim: Aim) -> None:
-    """Wait, up to a limit, until a request alone takes at most twice as long as it did at first."""
+    """Wait, up to a limit, until it has finished what was sent before."""
     until = time.monotonic() + SETTLE_SECONDS
-    while time_alone(aim) > max(IDLE * aim.alone_ms, aim.alone_ms + LATE_MS) and time.monotonic() < until:
+    while not is_idle(time_alone(aim), aim.alone_ms) and time.monotonic() < until:
         pass
 
 

@@ -17,7 +17,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--path", default="/", help="what every user requests")
     parser.add_argument("--expect", default="", help="an answer without this text is a failure")
     parser.add_argument("--expect-status", type=int, help="an answer with any other status is a failure; redirects are not followed")
-    parser.add_argument("--form", default="", help="POST this form (a=b&c=d) instead of sending a GET")
+    parser.add_argument("--form", default=None, help="POST this form (a=b&c=d) instead of sending a GET")
 
 
 class Visitor(FastHttpUser):
@@ -32,9 +32,9 @@ class Visitor(FastHttpUser):
     @task
     def visit(self) -> None:
         options: Any = self.environment.parsed_options
-        headers = {"Content-Type": "application/x-www-form-urlencoded"} if options.form else {}
+        headers = {"Content-Type": "application/x-www-form-urlencoded"} if options.form is not None else {}
         headers |= self.carried
-        method, body = ("POST", options.form) if options.form else ("GET", None)
+        method, body = ("POST", options.form) if options.form is not None else ("GET", None)
         wanted = options.expect_status
         with self.client.request(
             method, options.path, data=body, headers=headers, allow_redirects=wanted is None, catch_response=True

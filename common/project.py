@@ -127,7 +127,7 @@ def write_scenarios(options: argparse.Namespace, names: Sequence[str], against: 
 
 
 def wanted_from(options: argparse.Namespace) -> argparse.Namespace | None:
-    """What advice is asked for; --rate is then to be served, and is no load."""
+    """What advice is asked for, as for python -m common.advise."""
     if options.target is None:
         if options.cores is not None or options.memory is not None:
             raise cli.UsageError("--cores and --memory are of a machine to advise for: add --rate and --target")
@@ -135,11 +135,7 @@ def wanted_from(options: argparse.Namespace) -> argparse.Namespace | None:
     if options.rate is None:
         raise cli.UsageError("--target needs --rate R, the requests per second to serve")
     targets.parse_latency(options.target, "--target")  # before anything runs
-    wanted = argparse.Namespace(
-        rate=options.rate, target=options.target, cores=options.cores, memory=options.memory, path=None, verify=False
-    )
-    options.rate = None
-    return wanted
+    return argparse.Namespace(rate=options.rate, target=options.target, cores=options.cores, memory=options.memory, path=None, verify=False)
 
 
 def look_at(found: project.Project, options: argparse.Namespace, loads: Sequence[Load], launches: Sequence[str]) -> Facts:
@@ -160,7 +156,8 @@ def tell_login(login: str | None) -> list[str]:
 def write_files(sources: dict[Path, str], renew: bool) -> None:
     kept = [path for path, source in sources.items() if not scenario_files.write(path, source, renew)]
     if kept:
-        print(f"{', '.join(path.name for path in kept)}: run as you left them; --renew writes them anew", file=sys.stderr)
+        names = ", ".join(path.name for path in kept)
+        print(f"{names}: run as you left them, whatever else is asked for; --renew writes them anew", file=sys.stderr)
 
 
 def install(launches: Sequence[str], python: str) -> None:
@@ -172,12 +169,18 @@ def install(launches: Sequence[str], python: str) -> None:
 
 def is_sized(options: argparse.Namespace) -> bool:
     """The reader says how much is sent."""
-    return any(value is not None for value in (options.requests, options.seconds, options.rate, options.stages, options.users))
+    return any(value is not None for value in (options.requests, options.seconds, rate_sent(options), options.stages, options.users))
+
+
+def rate_sent(options: argparse.Namespace) -> float | None:
+    """With --target, --rate is to be served, and is no load."""
+    return None if options.target is not None else options.rate
 
 
 def load_lines(options: argparse.Namespace, rows: int) -> list[str]:
     """One for each path; as long as the time allows, unless it is sized."""
-    paths = options.paths or ["/"]
+    paths, options = options.paths or ["/"], argparse.Namespace(**vars(options))
+    options.rate = rate_sent(options)
     if not is_sized(options):
         options.seconds = float(math.floor(min(MOST, max(LEAST, SECONDS / (rows + 1) - START))))
     if options.users is None and options.rate is None and options.stages is None:
@@ -185,7 +188,7 @@ def load_lines(options: argparse.Namespace, rows: int) -> list[str]:
     if options.body_file is not None:
         options.body_file = os.path.abspath(options.body_file)
     extra = [("Host", options.host_header), ("Cookie", options.cookie)]
-    options.headers += [(name, value) for name, value in extra if value is not None]
+    options.headers = [*options.headers, *((name, value) for name, value in extra if value is not None)]
     for path in paths:
         if not path.startswith("/"):
             raise cli.UsageError(f"--path {path}: it must begin with '/'")
@@ -197,4 +200,4 @@ def line_of(load: Load) -> str:
     """As a person would write it."""
     words = load.arguments()
     words = words[len(USUAL) :] if words[: len(USUAL)] == USUAL else words
-    return shlex.join([*(word.removesuffix(".0") if word[0].isdigit() else word for word in words), load.target])
+    return shlex.join([*(word.removesuffix(".0") if word[:1].isdigit() else word for word in words), load.target])

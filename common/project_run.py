@@ -31,6 +31,7 @@ from common.serving.shape import shape_of
 
 KINDS = 4  # of servers: sync, threads, greenlets, loop
 ALONE = "alone"  # the folder of what advice needs, below that of the run
+NUMERALS = {1: "one", 2: "two"}
 LEAST_TO_DECIDE = 30.0  # seconds: for a few restarts of two servers
 
 
@@ -56,7 +57,7 @@ def choose_further(own: OwnRun, open_run: OpenRun, until: float) -> list[Scenari
         print(f"No server is run with {own.workers} processes: none that can have them was measured undisturbed.", flush=True)
         return []
     seconds = sum(planned_seconds(with_loads(wider[name], lines[name]), open_run.options) for name in lines) * open_run.plan.rounds
-    most = f"the {'two' if len(lines) == 2 else 'ones'} that served most, with {own.workers} processes: {join_words(list(lines))}"
+    most = f"the {NUMERALS.get(len(lines), 'ones')} that served most, with {own.workers} processes: {join_words(list(lines))}"
     if time.monotonic() + seconds > until:
         print(f"No time is left for {most}; to run all with them: --processes 1,{own.workers}", flush=True)
         return []

@@ -62,7 +62,7 @@ def run_command(arguments: list[str]) -> int:
     check_kind(options, advises=own is not None and own.wanted is not None)
     if options.find_rate is not None:
         return highest.run(paths, options, watch)
-    if options.side_by_side or options.against is not None or beside.asks_for_environment(options):
+    if is_beside(options):
         return beside.run(paths, options, watch)
     if options.serve:
         return by_hand.serve(on_ports_of_their_own([read(path) for path in paths]), new_directory("serve"), options.host)
@@ -99,22 +99,35 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     )
     limits = f"time limit of side by side (default {MINUTES:g}), of --until-decided ({MINUTES_UNTIL_DECIDED:g}) or of --find-rate (none)"
     parser.add_argument("--minutes", type=positive, metavar="M", help=limits)
-    parser.add_argument(
-        "--within", type=share, default=SAME, metavar="SHARE", help=f"what counts as the same (default {SAME:.0%})".replace("%", "%%")
-    )
+    parser.add_argument("--within", type=share, metavar="SHARE", help=f"what counts as the same (default {SAME:.0%})".replace("%", "%%"))
     parser.add_argument("--new", metavar="NAME", help="write scenarios/NAME.py, a scenario of your own, and run nothing")
     parser.add_argument("--like", metavar="NAME", help=f"with --new: the scenario to start from (default {TEMPLATE})")
     add_run_options(parser)
     options = parse_run_arguments(parser, arguments)
+    judges = options.until_decided or is_beside(options)
+    if options.within is not None and not judges:
+        raise UsageError("--within is what counts as the same: it goes with --side-by-side, --against, --requirements or --until-decided")
+    if options.minutes is not None and not judges and options.find_rate is None and options.resume is None:
+        raise UsageError("--minutes is the time limit of side by side, --until-decided, --find-rate or --resume: pass one of them")
+    options.within = options.within or SAME
     if options.minutes is None and options.resume is None and options.find_rate is None:
         options.minutes = MINUTES_UNTIL_DECIDED if options.until_decided else MINUTES
     return options
 
 
+def is_beside(options: argparse.Namespace) -> bool:
+    """Two at a time, asked in turn."""
+    return options.side_by_side or options.against is not None or beside.asks_for_environment(options)
+
+
 def check_kind(options: argparse.Namespace, advises: bool) -> None:
     if options.find_rate is not None and goes_with_more(options, "find_rate", "names", "concurrency", "seconds", "keep_alive", "no_pin"):
         raise UsageError("--find-rate sends loads of its own: combine it with -c, -t, -k, --minutes and --no-pin only")
-    beside_too = options.side_by_side or options.against is not None or beside.asks_for_environment(options)
+    beside_too = is_beside(options)
+    if beside_too and options.serve:
+        raise UsageError("--serve only serves: don't pass --side-by-side, --against or --requirements")
+    if beside_too and (options.rounds != 1 or options.baseline is not None):
+        raise UsageError("side by side has restarts in place of --rounds, and compares with the first scenario, not with a --baseline")
     if options.markdown is not None and not beside_too:
         raise UsageError("--markdown writes what side by side shows: pass --side-by-side, --against or --requirements too")
     if options.until_decided and (beside_too or options.serve):

@@ -1,4 +1,4 @@
-"""How does a uvicorn worker behind nginx answer 300 requests at once that count a million rows?
+"""How does a uvicorn worker behind nginx answer many requests at once that count a million rows?
 
 Each request has a thread and a connection of its own. Compare with nginx_uwsgi_count,
 and with nginx_gunicorn_uvicorn_count_remote for a slow database.

@@ -1,4 +1,4 @@
-"""What does a database that answers a second later do to a uvicorn worker behind nginx and 300 requests at once?
+"""What does a database that answers a second later do to a uvicorn worker behind nginx and many requests at once?
 
 Only the table differs from nginx_gunicorn_uvicorn_count: here it is a database
 view that waits. Compare with nginx_uwsgi_count_remote.

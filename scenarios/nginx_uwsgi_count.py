@@ -1,4 +1,4 @@
-"""How does uWSGI behind nginx answer 300 requests at once that count a million rows?
+"""How does uWSGI behind nginx answer many requests at once that count a million rows?
 
 One process, one thread: the requests wait for each other. Compare with
 nginx_gunicorn_uvicorn_count, and with nginx_uwsgi_count_remote for a slow database.

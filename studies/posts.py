@@ -46,9 +46,9 @@ QUESTIONS = (
         path="/io_create/",
         latency_ms=200,
         about="With 200 ms, 500 threads against one sync worker",
-        more="500 threads create {ratio} as many as the sync worker.",
-        less="500 threads create fewer: the sync worker creates {inverse} as many.",
-        same="500 threads create as many as the sync worker, within 5%.",
+        more="With 200 ms, 500 threads create {ratio} as many posts as one sync worker.",
+        less="With 200 ms, one sync worker creates {inverse} as many posts as 500 threads.",
+        same="With 200 ms, 500 threads create as many posts as one sync worker, within 5%.",
     ),
     Question(
         UNLIMITED,

@@ -22,9 +22,9 @@ QUESTIONS = (
         "gunicorn_sync_wait",
         path="/wait/",
         about="The same wait, async against one sync worker",
-        more="One sync worker serves {other_rate}.",
-        less="One sync worker serves more: {other_rate}.",
-        same="One sync worker serves the same.",
+        more="Of a view that waits 100 ms, one sync worker serves {other_rate} requests a second.",
+        less="Of a view that waits 100 ms, one sync worker serves more than async: {other_rate} requests a second.",
+        same="Of a view that waits 100 ms, one sync worker serves as many requests a second as async.",
     ),
     Question(
         "uvicorn_asgi_wait",

@@ -107,7 +107,7 @@ def test_what_a_router_computes_is_in_no_workers_way():
         ([alone(), waiting(fault="it ended")], "it failed: it ended"),
         (
             [alone(noise=Noise(True, disturbed="others used 20%")), waiting()],
-            "one request at a time bears nothing: it was disturbed: others",
+            "one request at a time cannot be used: it was disturbed: others",
         ),
         ([alone(), make_load(5, 1, 125, 1.0)], "too short to tell: only"),
         ([alone(), waiting(cost=None)], "the server's CPU time is not known"),

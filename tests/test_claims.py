@@ -268,7 +268,7 @@ def test_zeros_stay_zeros():
 def test_too_short_to_tell_is_no_claim():
     found = ratio(run("one", "/", 3), run("other", "/", 100))
     assert not found.is_known
-    assert "one is too short to tell: only" in found.said
+    assert "the load of one was too short to tell: only" in found.said
     failing = ratio(run("one", "/", 100, failed=50), run("other", "/", 100))
     assert (failing.is_known, failing.said) == (False, "one failed 33% of its requests")
 

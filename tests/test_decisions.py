@@ -163,6 +163,9 @@ def test_the_last_line_says_what_is_left_over():
     assert report.lines([clear, clear], 20)[-1].startswith("All 2 pairs are decided within 5%.")
     assert report.lines([clear, noisy], 20)[-1].startswith("1 of 2 pairs are not decided within 5% in 20 minutes.")
     assert "are to be compared" in report.lines([], 20)[0]
+    failed = decide_two([1.0, 1.3, 0.9], [1.0, 1.2, 1.1], asked_in_turn(*spread(1.0, 5, failed=20)))
+    assert report.lines([clear, failed], 20)[-1].startswith("1 of 2 pairs are not decided within 5% in 20 minutes.")
+    assert "within 2.5%" in report.lines([decide_two([2.0, 2.02, 2.01], [1.0, 1.01, 1.0], within=0.025)], 20)[-1]
 
 
 def test_first_rounds_leave_half_of_the_time():

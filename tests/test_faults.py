@@ -400,6 +400,17 @@ def test_a_name_is_itself_before_it_is_a_pattern(tmp_path, monkeypatch):
     assert [path.stem for path in choice.choose_scenarios(["g[1-9]"])] == ["g1"]
 
 
+def test_a_readers_folder_hides_no_name_of_ours(tmp_path, monkeypatch):
+    paths = [ROOT / "scenarios" / name for name in ("mysite/sync.py", "mysite/uvicorn_asgi.py", "uvicorn_asgi.py", "uvicorn_wait.py")]
+    monkeypatch.setattr(choice, "files", lambda: paths)
+    own, same, ours, other = paths
+    assert choice.choose_scenarios(["uvicorn_asgi"]) == [ours]
+    assert choice.choose_scenarios(["uvicorn_*"]) == [ours, other]
+    assert choice.choose_scenarios(["mysite/*"]) == [own, same]
+    assert choice.choose_scenarios(["sync"]) == [own]
+    assert choice.choose_one("--like", "scenarios/uvicorn_asgi.py") == ours
+
+
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory):
     """A link to a scenario, one with a byte order mark, one with a NUL, one beyond all depth; run once, with a stdout that ends early."""

@@ -220,13 +220,23 @@ class Queue:
         return make_sent(make_requests(rows, due=due_times), load, taken, stopped="cut off" if rows[-1][5] != "ok" else "")
 
 
-def search(per_second, variation, target, monkeypatch):
-    queue = Queue(per_second, variation)
+def prober_of(queue, target, monkeypatch):
     monkeypatch.setattr(find_rate, "Sender", queue.sender)
     monkeypatch.setattr(find_rate.asyncio, "sleep", queue.sleep)
     load = Load("/", requests=None, concurrency=1000, seconds=PROBE_SECONDS, rate=START_RATE)
-    prober = find_rate.Prober(load, Namespace(url="http://made.up/"), parse_latency(target), silent)
-    return asyncio.run(prober.find()), queue
+    return find_rate.Prober(load, Namespace(url="http://made.up/"), parse_latency(target), silent)
+
+
+def search(per_second, variation, target, monkeypatch):
+    queue = Queue(per_second, variation)
+    return asyncio.run(prober_of(queue, target, monkeypatch).find()), queue
+
+
+@pytest.mark.parametrize(("rate", "verdict"), [(103, "broken"), (97, "held")])
+def test_an_even_server_may_answer_a_fiftieth_less_and_no_more(rate, verdict, monkeypatch):
+    prober = prober_of(Queue(100, 0), "p99<=10s", monkeypatch)
+    prober._fastest = 10.0
+    assert asyncio.run(prober.probe(rate)) == verdict
 
 
 @pytest.mark.parametrize("variation", [0, 0.3, 1])

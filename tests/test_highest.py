@@ -140,7 +140,7 @@ def test_what_was_found_is_shown_when_a_person_ends_it(tree):
         assert program.finish() == 130
         assert program.left_over() == []
     assert "Traceback" not in program.stderr
-    assert "slow: stopped: no rate held until then, not confirmed" in program.stdout
+    assert "slow: stopped: no rate held so far" in program.stdout
     assert "No rate holds: late." in program.stdout
     assert "Not confirmed, because the search was ended or ran out of time: slow." in program.stdout
 
@@ -148,7 +148,7 @@ def test_what_was_found_is_shown_when_a_person_ends_it(tree):
 def test_each_has_its_share_of_the_time(tree):
     program = run(tree, *find_rate("slow"), "--minutes", "0.1")
     assert program.process.returncode == 1
-    assert "slow: undecided when time or runs ran out: no rate held, not confirmed" in program.stdout
+    assert "slow: undecided when time or runs ran out: no rate held so far" in program.stdout
 
 
 @pytest.mark.parametrize("more", [["--rounds", "2"], ["-n", "5"], ["--full"], ["--side-by-side"], ["--find-rate", "fast"]])

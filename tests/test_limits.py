@@ -78,6 +78,9 @@ def foreign(share: float) -> Noise:
         # all share all cores
         (make_load(ok=20, in_flight=50, cpu=1.5, busiest=0.8, beside={"postgres": 0.3}, pinned=SHARED), "server CPU"),
         (make_load(ok=20, in_flight=50, cpu=0.4, busiest=0.2, beside={"postgres": 1.4}, pinned=SHARED), "database"),
+        # a load generator that is not at its limit names nothing
+        (make_load(ok=20, cpu=0.3, client_cpu=0.55, beside={"nginx": 0.33}), "nginx"),
+        (make_load(ok=2, in_flight=50, client_cpu=0.88), "server concurrency"),
         # few ticks tell nothing
         (make_load(ok=20, in_flight=50, cost=replace(make_cost(0.9), cpu_known=False)), "unknown"),
     ],
@@ -88,6 +91,10 @@ def test_the_rule(load, by):
 
 def test_it_says_by_how_much():
     assert make_load(ok=2).bottleneck.because == "about 2.0 of 50 requests were worked on at a time, its CPU 10% busy"
+
+
+def test_what_ended_is_the_reason():
+    assert make_load(ok=20, fault="nginx ended with exit code 1\n    its log").bottleneck.because == "nginx ended with exit code 1"
 
 
 def test_what_was_nearest_to_full_stands_in_the_place_of_unknown():

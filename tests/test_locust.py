@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import os
 import socket
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from typing import ClassVar
 import psutil
 import pytest
 
+from common import elsewhere
+from common.cli import Failed
 from common.client.options import parse_line
 from common.client.sent import Sent
 from common.results import files
@@ -178,6 +181,11 @@ def test_a_target_is_warmed_up_and_waited_for(tree):
     records = max((tree / "results").iterdir())
     assert files.read(records / "two-0.json", Sent).outcomes["cut off"] == 40
     assert max(Metrics(files.read(records / "two-1.json", Sent)).latencies) < 1000
+
+
+def test_a_load_generator_that_is_killed_is_said():
+    with pytest.raises(Failed, match="the load generator was ended by signal 9, and left no record"):
+        elsewhere.run_generator([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], os.environ)
 
 
 def test_a_target_where_nobody_listens_fails(tree):

@@ -118,6 +118,15 @@ def test_what_works_for_us_is_not_foreign(foreign):
     assert "chromium" not in noise.foreign_programs(before, [foreign.pid])
 
 
+def test_cores_that_the_system_numbers_otherwise_are_not_known():
+    """In a container that is given cores 4 and 5 and shows them as 0 and 1."""
+    meter = MachineMeter([4096])
+    began = time.time()
+    time.sleep(0.3)
+    meter.look()
+    assert not meter.noise(began, time.time(), 0.0, 0.0, make_client()).available
+
+
 def test_a_system_that_says_nothing_is_said(monkeypatch):
     def tells_nothing(*_):
         raise OSError

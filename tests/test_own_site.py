@@ -54,7 +54,7 @@ def test_processes_that_gain_nothing_are_not_advised():
     answer = said(sync=(50, 19.8), threads=(49, 20), processes=(51, 20))
     assert "2 processes gain nothing beside the best single one." in answer
     assert "Give it" not in answer
-    assert "2 processes serve less: 0.60 times what the best single one does." in said(sync=(50, 19.8), processes=(30, 33))
+    assert "2 processes serve only 0.60 times what the best single one does." in said(sync=(50, 19.8), processes=(30, 33))
 
 
 def test_what_processes_gain_is_told_beside_any_server():

@@ -203,10 +203,12 @@ def test_what_the_reader_changed_is_kept_until_it_is_renewed(tree, site):
     path.write_text(written.replace("--threads 3", "--threads 5"))
     program = suite(tree, "--project", site, "--path", "/who/", "--threads", "3", "--list")
     assert "gunicorn_gthread_3.py" in program.stderr
-    assert "run as you left them; --renew writes them anew" in program.stderr
+    assert "run as you left them, whatever else is asked for; --renew writes them anew" in program.stderr
     assert "--threads 5" in path.read_text()
     assert suite(tree, "--project", site, "--path", "/who/", "--threads", "3", "--renew", "--list").stderr == ""
     assert path.read_text() == written
+    assert suite(tree, "--project", site, "--path", "/other/", "--threads", "3", "--list").stderr == ""
+    assert " /other/" in path.read_text()  # nobody had changed it
 
 
 def test_the_files_are_as_the_formatter_would_have_them(tree, site):
@@ -470,6 +472,7 @@ def load_lines(*words: str) -> list[str]:
             ["-n 9 -c 9 '-HA: b' '-HHost: shop.test' '-HCookie: sessionid=1' /"],
         ),
         ("-n 9 -c 3 -d a=b", ["-s 30 -m POST -n 9 -c 3 -da=b -T application/x-www-form-urlencoded /"]),
+        ("-n 9 -c 3 -d ''", ["-s 30 -m POST -n 9 -c 3 -d '' -T application/x-www-form-urlencoded /"]),
     ],
 )
 def test_the_load_is_written_as_a_person_would(words, lines):

@@ -3,6 +3,8 @@
 import json
 import random
 import re
+from argparse import Namespace
+from dataclasses import replace
 
 import pytest
 
@@ -14,9 +16,12 @@ from common.results import files
 from common.results.pairs import Pair, Restart, cpu_per_request, cpu_ratio, judge_pair
 from common.results.sequential import LOOKS
 from common.running.in_turn import ANSWERS_LONG, SHORTEST_SLICE, slice_seconds
+from common.running.side_by_side import NotInTurn, check_database, possible_pairs
+from common.running.sizing import RunOptions
 from common.serving.ports import free_port
+from common.serving.scenario import read
 from tests.made_up import make_run
-from tests.processes import changed, check_record, copy_tree, one_line, run
+from tests.processes import ROOT, changed, check_record, copy_tree, one_line, run
 
 ENVIRONMENT = make_run("any").environment
 
@@ -86,6 +91,16 @@ def test_where_sharing_a_core_changes_the_ratio_it_is_refused():
     pair = make_pair(*spread(1.5, 8, long_ratio=2.4))
     assert judge_pair(pair).kind == "unfair"
     assert "sharing a core changes the ratio by more than 5% (long slices 2.40x" in report.text(pair)
+    assert markdown.text([pair], is_change=True).startswith("**0 of 1 shown to cost over 5% more CPU per request; 1 not compared.**")
+
+
+def test_two_that_allow_postgresql_different_connections_cannot_share_it():
+    one, other = (read(ROOT / "scenarios" / f"{name}.py") for name in ("gunicorn_sync_posts", "gunicorn_uvicorn_posts_unlimited"))
+    [both, *_] = possible_pairs(one, other, RunOptions())
+    with pytest.raises(NotInTurn, match="different MAX_CONNECTIONS"):
+        check_database(both, Namespace(is_theirs=False))
+    check_database(both, Namespace(is_theirs=True))
+    check_database(replace(both, other=one), Namespace(is_theirs=False))
 
 
 def test_what_fails_is_not_compared():

@@ -41,7 +41,9 @@ class ClosedLoop:
 
     def progress(self, elapsed: float) -> str:
         load = self._load
-        return f"of {load.requests:,}" if load.requests is not None else f"in {elapsed:.0f} of {load.seconds:.0f} s"
+        if load.requests is not None:
+            return f"of {load.requests:,} requests done, {elapsed:.1f} s"
+        return f"requests done, {elapsed:.0f} of {load.seconds:.0f} s"
 
     def _ended(self, user: User) -> None:
         for _ in self._left:

@@ -51,7 +51,7 @@ class OpenLoop:
         return max(schedule.length(self._load.schedule), last_end)
 
     def progress(self, elapsed: float) -> str:
-        return f"of {self._total:,}"
+        return f"of {self._total:,} requests done, {elapsed:.1f} s"
 
     def _ended(self, user: User) -> None:
         self.due.append(user.due)

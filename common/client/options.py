@@ -15,8 +15,6 @@ from common.client.schedule import Stages
 
 DEFAULT_CAP = 1000  # in flight at once in an open loop
 START_RATE, PROBE_SECONDS = 10.0, 5.0  # of the first run in a search for a rate
-IDLE = 2.0  # the server is idle again if a request alone takes at most this many times what it took at first
-SETTLE_SECONDS = 30.0
 FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110's token
 MOST = 1e15  # for any number: what is computed from it stays finite

@@ -2,7 +2,8 @@
 
 import math
 import random
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 
 LEAST_RATE = 1e-6  # a second: one in 11 days
 MOST_RATE = 200_000.0  # more than a client can start; unsent requests have rows in the record too
@@ -49,18 +50,28 @@ def count(stages: Stages) -> int:
 
 
 def due_times(stages: Stages, poisson: bool = False) -> Iterator[float]:
-    """Seconds after the start, each computed afresh so that errors do not add up.
+    """Seconds after the start."""
+    return iter(random_times(stages)) if poisson else even_times(stages)
 
-    Of a Poisson process of known number, the moments are independent and evenly likely: the same ones every time.
-    """
-    begin, chance = 0.0, random.Random(1)
+
+def even_times(stages: Stages) -> Iterator[float]:
+    """Each computed afresh, so that errors do not add up."""
+    begin = 0.0
     for seconds, rate in stages:
-        number = due_in(seconds, rate)
-        if poisson:
-            yield from sorted(begin + chance.random() * seconds for _ in range(number))
-        else:
-            yield from (begin + place / rate for place in range(number))
+        yield from (begin + place / rate for place in range(due_in(seconds, rate)))
         begin += seconds
+
+
+def random_times(stages: Stages) -> Sequence[float]:
+    """Of a Poisson process of known number the moments are independent and evenly likely: the same ones every time.
+
+    They are made before the load begins: sorting them meanwhile would keep requests waiting.
+    """
+    begin, chance, times = 0.0, random.Random(1), array("d")
+    for seconds, rate in stages:
+        times.extend(sorted(begin + chance.random() * seconds for _ in range(due_in(seconds, rate))))
+        begin += seconds
+    return times
 
 
 def until(stages: Stages, seconds: float) -> Stages:

@@ -116,7 +116,7 @@ class Sender:
         ledger = self._ledger
         elapsed = perf_counter() - self._zero
         failed = f", {ledger.failures:,} failed" if ledger.failures else ""
-        self._tell(f"{len(ledger):,} {self._pace.progress(elapsed)} requests done{failed}, {elapsed:.1f} s{self._lately(elapsed)}")
+        self._tell(f"{len(ledger):,} {self._pace.progress(elapsed)}{failed}{self._lately(elapsed)}")
 
     def _lately(self, elapsed: float) -> str:
         """Since the last report: requests per second, and the p95 of the last answers."""

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from common.client.percentiles import beyond
-from common.results.advice import MB_OF_A_CORE, TEN, Advice, Forecast, Shape
+from common.results.advice import MB_OF_A_CORE, TEN, Advice, Forecast, Shape, value_of
 from common.results.demand import Demand
 from common.results.record import Measured
 from common.results.targets import Target
@@ -50,6 +50,9 @@ def say_ten(advice: Advice) -> str:
 
 def why_nothing(advice: Advice) -> str:
     nearest = advice.rows[0]
+    target, times = advice.wanted.target, [value_of(advice.wanted.target, row.shape.demand.alone_ms) for row in advice.rows]
+    if min(times) > target.limit_ms:
+        return f"a request alone takes more: {write_number(min(times))} ms at least"
     if math.isinf(nearest.ms):
         return "each needs more than any number of such machines that was tried"
     alone = f"a request alone takes {write_number(float(nearest.shape.demand.alone_ms.mean()))} ms on average"

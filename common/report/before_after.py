@@ -4,23 +4,23 @@ from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 
-from common.results.before_after import BETTER, SLOWDOWN_MATTERS, FEW_RUNS, MORE_IS_BETTER, WORSE, Change
+from common.results.before_after import BETTER, FEW_RUNS, MORE_IS_BETTER, SLOWDOWN_MATTERS, WORSE, Change
 from common.results.intervals import FEWEST_RUNS
 from common.results.rows import DISTURBED, Row
-from common.results.words import join_words, write_estimate
+from common.results.words import join_words, write_estimate, write_tolerance
 
 
 def sum_up(changes: Sequence[Change], tolerance: float) -> str:
     """The answer, before the table."""
     worse, better = ([change for change in changes if word in change.verdicts.values()] for word in (WORSE, BETTER))
     if worse:
-        return f"Worse: {len(worse)} of {len(changes)} (by more than {tolerance:.0%}, failing more, or missing)."
+        return f"Worse: {len(worse)} of {len(changes)} (by more than {write_tolerance(tolerance)}, failing more, or missing)."
     if better:
-        return f"Nothing is shown to be worse by more than {tolerance:.0%}; {len(better)} of {len(changes)} are better."
+        return f"Nothing is shown to be worse by more than {write_tolerance(tolerance)}; {len(better)} of {len(changes)} are better."
     if all(FEW_RUNS in change.verdicts.values() for change in changes):
         names = ", ".join(change.name for change in changes)
         return f"Too few runs to compare {names}: each side needs {FEWEST_RUNS}. Use --rounds 10 for both."
-    return f"Nothing is shown to be worse or better by more than {tolerance:.0%}."
+    return f"Nothing is shown to be worse or better by more than {write_tolerance(tolerance)}."
 
 
 def advise(changes: Sequence[Change], rows: Sequence[Row]) -> str:

@@ -5,6 +5,7 @@ from itertools import groupby
 
 from common.report.pair import first_line, say, say_ratio, write_minutes
 from common.results.decisions import Decision
+from common.results.words import write_tolerance
 
 
 def lines(decisions: Sequence[Decision], minutes: float) -> list[str]:
@@ -14,8 +15,8 @@ def lines(decisions: Sequence[Decision], minutes: float) -> list[str]:
     found = []
     for title, of_load in groupby(decisions, key=lambda each: each.comparison.title):
         found += [title, *(f"  {say_decision(each)}" for each in of_load)]
-    left = [each for each in decisions if each.kind == "undecided"]
-    within = f"within {decisions[0].within:.0%}"
+    left = [each for each in decisions if each.kind not in ("more", "less", "same")]
+    within = f"within {write_tolerance(decisions[0].within)}"
     sure = "All intervals hold together 95 times in 100."
     if left:
         return [*found, f"{len(left)} of {len(decisions)} pairs are not decided {within} in {write_minutes(minutes * 60)}. {sure}"]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from common.report import pair as report
 from common.results.pairs import Pair, costs_more, different_versions, judge_pair, was_compared
-from common.results.words import describe_environment, write_estimate, write_number
+from common.results.words import describe_environment, write_estimate, write_number, write_tolerance
 
 HEAD = ("asked in turn", "load", "CPU ms per request", "ratio", "restarts")
 
@@ -25,7 +25,7 @@ def text(pairs: Sequence[Pair], is_change: bool) -> str:
 def sum_up(pairs: Sequence[Pair]) -> str:
     more, lost = sum(map(costs_more, pairs)), sum(not was_compared(pair) for pair in pairs)
     undecided = sum(was_compared(pair) and judge_pair(pair).kind == "undecided" for pair in pairs)
-    parts = [f"{more} of {len(pairs)} shown to cost over {pairs[0].within:.0%} more CPU per request"]
+    parts = [f"{more} of {len(pairs)} shown to cost over {write_tolerance(pairs[0].within)} more CPU per request"]
     parts += [f"{number} {what}" for number, what in ((undecided, "not decided"), (lost, "not compared")) if number]
     return "; ".join(parts) + "."
 

@@ -9,7 +9,7 @@ from common.results.intervals import Estimate, can_hide
 from common.results.pairs import FAIR, MOST_FAILED, Kind, Pair, SideBySide, different_versions, judge_pair
 from common.results.questions import inverse
 from common.results.sequential import restarts_needed
-from common.results.words import describe_pinning, write_estimate, write_number, write_share
+from common.results.words import describe_pinning, write_estimate, write_number, write_share, write_tolerance
 
 MANY_TIMES = 2.0  # larger ratios are said as such, not in percent
 
@@ -68,7 +68,7 @@ def say_ratio(names: Sequence[str], kind: Kind, cpu: Estimate | None, within: fl
         return f"Not decided: too few runs of {one} and {other} for an interval."
     if kind == "same":
         most = percent((can_hide(cpu) or 1.0) - 1)
-        return f"{one} and {other} cost the same CPU per request within {within:.0%}: at most {most} either way."
+        return f"{one} and {other} cost the same CPU per request within {write_tolerance(within)}: at most {most} either way."
     if kind == "undecided":
         bounds = " and ".join(f"{percent(abs(bound - 1))} {'more' if bound >= 1 else 'less'}" for bound in (cpu.low, cpu.high))
         needs = say_what_is_missing(cpu, within, seconds_of_each)

@@ -52,14 +52,14 @@ def answer(search: Search) -> str:
     if search.ended == "client-bound":
         return f"client-bound: at least {rate:,g} requests per second hold {target}" if rate else "client-bound: no rate could be shown"
     if search.ended == "undecided":
-        return f"undecided when time or runs ran out: {seen_to_hold(search)}, not confirmed"
+        return f"undecided when time or runs ran out: {seen_to_hold(search)}"
     if search.ended == "stopped":
-        return f"stopped: {seen_to_hold(search)} until then, not confirmed"
+        return f"stopped: {seen_to_hold(search)}"
     return search.said or f"no rate that was tried holds {target}"
 
 
 def seen_to_hold(search: Search) -> str:
-    return f"{rate_held(search):,g} requests per second held {search.target}" if rate_held(search) else "no rate held"
+    return f"{rate_held(search):,g} requests per second held {search.target}, not confirmed" if rate_held(search) else "no rate held so far"
 
 
 def describe_next(search: Search) -> str:

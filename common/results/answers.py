@@ -28,7 +28,6 @@ ENOUGH_ROUNDS = 10
 class Answer:
     said: str
     sure: str = ""
-    limited: str = ""
     winner: str = ""  # '' if none is shown
     advice: str = ""  # what to do to learn more
     sentences: Sequence[str] = ()  # the sentences one by one, if they cover several loads or questions
@@ -41,7 +40,6 @@ def answer_load(comparison: LoadComparison) -> Answer:
     return Answer(
         f"{said} {unranked}".strip(),
         tell_sureness(comparison) if comparison.rows else "",
-        tell_bottlenecks(comparison) if comparison.rows else "",
         winner,
         "" if winner else advise(comparison),
     )
@@ -89,7 +87,7 @@ def tell_behind(comparison: LoadComparison, behind: Sequence[Row]) -> str:
 
 def explain_no_ranks(comparison: LoadComparison) -> str:
     if comparison.rows:
-        return f"Nothing can be said: {tell_unranked(comparison)}"
+        return f"Nothing can be said. {tell_unranked(comparison)}"
     if comparison.client_bound:
         return "Nothing is ranked: the load generator was the limit of every run that did not fail."
     return "Nothing is ranked: no run went well enough to be counted."
@@ -98,7 +96,7 @@ def explain_no_ranks(comparison: LoadComparison) -> str:
 def tell_unranked(comparison: LoadComparison) -> str:
     """Why each scenario without a rank has none."""
     failing = [f"{row.scenario} {write_standing(row)}." for row in comparison.failing]
-    short = [f"{row.scenario} is {write_standing(row)}." for row in comparison.too_short]
+    short = [f"The load of {row.scenario} was {write_standing(row)}." for row in comparison.too_short]
     return " ".join([*failing, *short])
 
 
@@ -173,21 +171,6 @@ def tell_samples(comparisons: Sequence[LoadComparison]) -> str:
     return f"{CONFIDENCE:.0%} intervals over {each} runs each."
 
 
-def tell_bottlenecks(comparison: LoadComparison) -> str:
-    """What limited the best, and what the others."""
-    scenarios: dict[str, list[str]] = {}
-    for row in comparison.ranked:
-        scenarios.setdefault(row.bottleneck, []).append(row.scenario)
-    unknown = [f"{row.scenario} (nearest: {row.limited_by})" for row in comparison.ranked if row.bottleneck == UNKNOWN]
-    scenarios.pop(UNKNOWN, None)
-    if len(scenarios) == 1 and len(comparison.ranked) > 1 and not unknown:
-        return f"Limited by {next(iter(scenarios))}, all of them."
-    known = "; ".join(f"{bottleneck}: {join_words(names)}" for bottleneck, names in scenarios.items())
-    sentences = [f"Limited by {known}."] if known else []
-    sentences += [f"Nothing was at its limit in {join_words(unknown)}."] if unknown else []
-    return " ".join(sentences)
-
-
 def tell_remedy(comparison: LoadComparison) -> str:
     """What to do about the bottleneck that limits most scenarios, or about each in a tie; '' if there are none."""
     bottlenecks = Counter(row.bottleneck for row in comparison.rows) or Counter(CLIENT for _ in comparison.client_bound)
@@ -210,7 +193,7 @@ def answer_study(comparisons: Sequence[LoadComparison], written: Sequence[str] =
     loads = brief([comparison.parts for comparison in compared])
     said = written or [f"{load}: {answer_load(comparison).said}" for load, comparison in zip(loads, compared, strict=True)]
     shown = compared or comparisons
-    return Answer(" ".join(said), tell_sureness_of_all(shown), tell_bottlenecks_of_all(shown), sentences=said)
+    return Answer(" ".join(said), tell_sureness_of_all(shown), sentences=said)
 
 
 def tell_sureness_of_all(comparisons: Sequence[LoadComparison]) -> str:
@@ -226,15 +209,6 @@ def tell_sureness_of_all(comparisons: Sequence[LoadComparison]) -> str:
         return f"{samples} A/A shows a difference between identical runs under {join_words(differing)}: doubt those loads."
     calm = "No A/A control shows a difference." if any(map(has_intervals, comparisons)) else tell_chance(comparisons)
     return f"{samples} {calm}".strip()
-
-
-def tell_bottlenecks_of_all(comparisons: Sequence[LoadComparison]) -> str:
-    counted = Counter(row.bottleneck for comparison in comparisons for row in comparison.ranked)
-    total, unknown = counted.total(), counted.pop(UNKNOWN, 0)
-    known = [f"{bottleneck} ({number} of {total} times)" for bottleneck, number in counted.most_common()]
-    sentences = [f"Limited by {join_words(known)}."] if known else []
-    sentences += [f"What limited {unknown} of {total} is not known."] if unknown else []
-    return " ".join(sentences)
 
 
 def name_load(comparison: LoadComparison) -> str:

@@ -11,7 +11,7 @@ from common.results.intervals import FEWEST_RUNS, AtMost, Estimate, Over, Value,
 from common.results.record import FAILED, ScenarioRun
 from common.results.rows import DISTURBED, Row
 from common.results.samples import METRICS, Sample, known_values, share_that_failed
-from common.results.words import TOO_SHORT, write_no_difference
+from common.results.words import TOO_SHORT, write_no_difference, write_tolerance
 
 MORE_IS_BETTER = {"req/s": True, "p99 ms": False, "CPU ms/req": False}
 WORSE, BETTER = "worse", "better"
@@ -175,7 +175,7 @@ def judge(ratio: Estimate | None, more_is_better: bool, tolerance: float) -> str
         return "cut off: not decided"
     if no_difference_shown(ratio):
         return write_no_difference(ratio, tolerance)
-    return f"differs, but not shown to exceed {tolerance:.0%}"
+    return f"differs, but not shown to exceed {write_tolerance(tolerance)}"
 
 
 def slowdown(before: Sequence[Counted], after: Sequence[Counted]) -> float | None:

@@ -56,15 +56,17 @@ def find_bottleneck(
     if client_was_the_limit(client):
         return Bottleneck(CLIENT, doubts_of_client(client, metrics.latency(50))[0])
     if fault or metrics.failed > MANY_FAILED * max(metrics.complete, 1):
-        return Bottleneck(ERRORS, f"{metrics.failed:,} of {metrics.complete:,} requests failed")
+        return Bottleneck(ERRORS, fault.partition("\n")[0] or f"{metrics.failed:,} of {metrics.complete:,} requests failed")
     if metrics.sent.load.is_open and metrics.of_ideal is not None and metrics.of_ideal >= KEPT_UP:
         return Bottleneck(OFFERED, f"{metrics.of_ideal:.1%} of what was due was answered in time: no more was asked for")
     busy, beside = server_share(metrics, pinned), shares_beside(metrics, pinned, cpu_seconds_beside)
     if busy is not None and busy >= BUSY:
         return Bottleneck(SERVER_CPU, f"{busy:.0%} of what it may use")
-    if sum(beside.values()) >= BUSY:
+    services = {name: share for name, share in beside.items() if name != CLIENT}
+    if services and sum(beside.values()) >= BUSY:
         whose = "the cores that all share" if pinned and pinned.shared else "the cores beside the server's"
-        return Bottleneck(max(beside, key=lambda name: beside[name]), f"{whose} were {sum(beside.values()):.0%} busy, mostly with this")
+        most = max(services, key=lambda name: services[name])
+        return Bottleneck(most, f"{whose} were {sum(beside.values()):.0%} busy, {services[most]:.0%} with this")
     return (
         waiting_or_concurrency(metrics, busy)
         or in_turn(metrics)

@@ -105,7 +105,7 @@ class Found:
         if failed > MANY_FAILED:
             return f"{self.place.scenario} failed {failed:.0%} of its requests"
         too_short = why_too_short(self.samples)
-        return f"{self.place.scenario} is too short to tell: {too_short}" if too_short else ""
+        return f"the load of {self.place.scenario} was too short to tell: {too_short}" if too_short else ""
 
 
 def any_load(load: Measured) -> bool:

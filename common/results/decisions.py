@@ -102,7 +102,7 @@ def why_no_cost(name: str, samples: Sequence[Sample]) -> str:
     if not values:
         return f"the CPU of {name} is not known"
     return (
-        f"the CPU of {name} is known only as an upper bound, as requests were cut off"
+        f"the CPU of {name} is known only as an upper bound, as requests failed or were cut off"
         if any(isinstance(one, AtMost) for one in values)
         else ""
     )

@@ -98,15 +98,15 @@ def find_demand(server: Server, loads: Sequence[Measured]) -> Demand | str:
     for kind, of_it, missing in (("one request at a time", alone, "-c 1"), ("many at a time", busy, "-c 50")):
         if not of_it:
             return f"it has no load of {kind} ({missing})"
-        reasons = [why_it_bears_nothing(load) for load in of_it]
+        reasons = [why_unusable(load) for load in of_it]
         if all(reasons):
-            return f"its load of {kind} bears nothing: {reasons[0]}"
-    alone, busy = ([load for load in of_it if not why_it_bears_nothing(load)] for of_it in (alone, busy))
+            return f"its load of {kind} cannot be used: {reasons[0]}"
+    alone, busy = ([load for load in of_it if not why_unusable(load)] for of_it in (alone, busy))
     most = max(load.metrics.in_flight for load in busy)
     return from_loads(server, alone, [load for load in busy if load.metrics.in_flight == most])
 
 
-def why_it_bears_nothing(load: Measured) -> str:
+def why_unusable(load: Measured) -> str:
     metrics = load.metrics
     if load.invalid:
         return f"{load.invalid}: {load.fault}" if load.fault else load.invalid

@@ -13,7 +13,14 @@ from common.results.intervals import Over, Value
 from common.results.rate import Rate, measure_rate, window
 
 WITHOUT_ANSWER = 0.01  # of what was answered: beyond this, a cost per answer is only an upper bound
+IDLE = 2.0  # a server is idle again if a request alone takes at most this many times what it took at first
+SETTLE_SECONDS = 30.0  # the longest that is waited for that
 LATE_MS = 2.0  # a request started later than this is late: twice the grain of the event loop's timers
+
+
+def is_idle(alone_ms: float, at_first_ms: float) -> bool:
+    """By the response time of a request alone, now and at first."""
+    return alone_ms <= max(IDLE * at_first_ms, at_first_ms + LATE_MS)
 
 
 class Metrics:

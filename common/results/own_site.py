@@ -10,10 +10,14 @@ from common.results.rows import Row
 from common.results.words import join_words, write_number
 
 COMPUTES = 0.8  # of the time that a page takes is CPU
-GAINED = {MORE: "serve{s} {ratio} what one request at a time does", LESS: "serve{s} less: {ratio} of it", LEVEL: "gain{s} nothing"}
+GAINED = {
+    MORE: "serve{s} {ratio} what one request at a time does",
+    LESS: "serve{s} only {ratio} what one request at a time does",
+    LEVEL: "gain{s} nothing",
+}
 PROCESSES_GAINED = {
     MORE: "serve {ratio} what the best single one does",
-    LESS: "serve less: {ratio} what the best single one does",
+    LESS: "serve only {ratio} what the best single one does",
     LEVEL: "gain nothing beside the best single one",
 }
 
@@ -27,8 +31,12 @@ class Shape:
 
 
 def answer_site(comparisons: Sequence[LoadComparison], shapes: Mapping[str, Shape]) -> list[str]:
-    """Load by load: what a page costs, what each kind of server and more processes gain, which serves most."""
-    return [" ".join(answer_page(comparison, shapes)) for comparison in comparisons if comparison.ranked]
+    """Load by load: what a page costs, what each kind of server and more processes gain, which serves most.
+
+    Asked one request at a time, no server can gain anything: those loads are for advice.
+    """
+    several = [comparison for comparison in comparisons if comparison.load.sent.load.concurrency > 1]
+    return [" ".join(answer_page(comparison, shapes)) for comparison in several if comparison.ranked]
 
 
 def answer_page(comparison: LoadComparison, shapes: Mapping[str, Shape]) -> Iterator[str]:

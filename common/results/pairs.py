@@ -107,8 +107,8 @@ def was_compared(pair: Pair) -> bool:
 
 def costs_more(pair: Pair) -> bool:
     """The first needs more CPU than the second: the whole interval lies beyond what counts as the same."""
-    cpu = judge_pair(pair).cpu
-    return cpu is not None and cpu.low is not None and cpu.low > 1 + pair.within
+    found = judge_pair(pair)
+    return found.kind == "more" and found.cpu is not None and found.cpu.low is not None and found.cpu.low > 1 + pair.within
 
 
 def kind_of(ratio: Estimate | None, within: float = SAME) -> Kind:

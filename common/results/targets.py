@@ -97,7 +97,10 @@ def judge_load(target: Target, metrics: Metrics) -> tuple[str, str]:
         return (
             (decided, f"<= {number:,.4g}")
             if target.keeps(number) == target.at_most
-            else (UNDECIDED, f"<= {number:,.4g}: {half}, or failed")
+            else (
+                UNDECIDED,
+                f"<= {number:,.4g}: {metrics.cut_off + metrics.failed:,} of {metrics.started:,} requests failed or were cut off",
+            )
         )
     kept = target.keeps(number)
     if unfinished and kept and target.at_most and target.metric != "req/s":

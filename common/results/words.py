@@ -158,7 +158,7 @@ def write_no_difference(ratio: Estimate | None, within: float = SAME) -> str:
     if ratio is None or hidden is None:
         return NO_DIFFERENCE
     if is_the_same(ratio, within):
-        return f"the same within {within:.0%}"
+        return f"the same within {write_tolerance(within)}"
     return f"{NO_DIFFERENCE}: {write_factor(hidden)} either way"
 
 
@@ -249,6 +249,11 @@ def write_bottlenecks(row: Row) -> str:
 def write_remedy(bottleneck: str) -> str:
     """What to do about a bottleneck; all services share one sentence."""
     return REMEDIES.get(bottleneck, "ask less of it, or give it more cores; more server processes do not help")
+
+
+def write_tolerance(share: float) -> str:
+    """As a person would write what they allow: 5%, 2.5%."""
+    return f"{share * 100:.3g}%"
 
 
 def join_words(words: Sequence[str]) -> str:

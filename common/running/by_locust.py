@@ -51,6 +51,6 @@ def locust_command(load: Load, url: str, directory: Path, web: bool) -> list[str
     words += ["--run-time", f"{load.seconds or BURST_SECONDS:g}s"]
     words += ["--expect", load.expect] if load.expect else []
     words += ["--expect-status", str(load.expect_status)] if load.expect_status else []
-    words += ["--form", load.form] if load.form else []
+    words += ["--form", load.form] if load.form is not None else []
     words += ["--csv", str(directory / "locust"), "--html", str(directory / "locust.html")]
     return [*words, "--web-host", HOST] if web else [*words, "--headless", "--only-summary"]

@@ -22,13 +22,13 @@ from typing import Literal
 
 from common.client import percentiles, schedule
 from common.client.load import Load
-from common.client.options import IDLE, PROBE_SECONDS, SETTLE_SECONDS, START_RATE
+from common.client.options import PROBE_SECONDS, START_RATE
 from common.client.progress import Tell, silent
 from common.client.request import Request
 from common.client.sender import Sender
 from common.client.sent import CANCELLED, Sent
 from common.results.bottleneck import client_was_the_limit, doubts_of_client
-from common.results.metrics import LATE_MS, Metrics
+from common.results.metrics import LATE_MS, SETTLE_SECONDS, Metrics, is_idle
 from common.results.rate import FEWEST, error_of
 from common.results.record import Probe, Search
 from common.results.targets import Target
@@ -61,7 +61,7 @@ class Bisection:
     async def find(self) -> tuple[Ended, float | None]:
         """Find the highest rate that holds, and say how the search ended."""
         low, high, above = 0.0, math.inf, "broken"
-        rate = self.start
+        rate = max(LEAST_RATE, self.start)
         while len(self.tried) < MOST_PROBES and time.monotonic() < self.deadline:
             if high <= low * NEAR:
                 if await self._confirmed(low):
@@ -123,7 +123,7 @@ def judge(target: Target, sent: Sent) -> tuple[Verdict, str]:
 
 def allowed_shortfall(metrics: Metrics) -> float:
     """The share of a probe's second half that may be missing: it depends on how unevenly answers come."""
-    end = schedule.length(metrics.sent.load.schedule)
+    end = schedule.length(metrics.sent.load.schedule) * 1000  # ms, as the ends are
     ends = metrics.ends[(metrics.ends > end / 2) & (metrics.ends <= end)] - end / 2
     if len(ends) < FEWEST:
         return MOST_SHORTFALL
@@ -223,8 +223,7 @@ class Prober:
     async def _settle(self) -> None:
         """Wait until the server has finished what the probe left behind, so that the next probe finds it idle."""
         until = time.monotonic() + SETTLE_SECONDS
-        idle_ms = max(IDLE * self._fastest, self._fastest + LATE_MS)
-        while await self.time_alone() > idle_ms and time.monotonic() < until:
+        while not is_idle(await self.time_alone(), self._fastest) and time.monotonic() < until:
             await asyncio.sleep(0.1)
 
     async def _send(self, load: Load, tell: Tell) -> Sent:

@@ -42,6 +42,7 @@ GENERATOR_SECONDS = 60.0  # to start, and to save a million requests
 LONGEST_SEARCH = 2 * MOST_SECONDS  # the last probe may have begun just before its deadline
 CALIBRATIONS, CALIBRATION_STEPS = 5, 100_000
 LONGEST_WAIT = 65.0  # for ports: a minute of TIME_WAIT and a bit
+STARTING_SECONDS = 3.0  # of a load generator, which then keeps what it has if it is told to stop
 SAVING_SECONDS = 5.0  # to write the record of a search that a person ends
 MOST_OPENED = 10_000  # connections a second, by the load generator
 
@@ -66,11 +67,7 @@ def measure(
     server_cores = site.pinned.server if site.pinned else []
     waited_for_quiet = patience.wait(outside=list(site.outside.values()), tell=tell)
     calibration_ms = time_fixed_work(server_cores)
-    try:
-        meter = CostMeter(site.server.pid, {process.name: process.pid for process in site.beside} | site.outside, site.server.guard)
-    except psutil.Error:
-        site.check()
-        raise Failed(f"{scenario.name} ended before the load was sent{site.server.log_tail()}") from None
+    meter = begin_accounting(site)
     machine = MachineMeter(server_cores, list(site.outside.values()))
     sessions = Sessions(lambda: meter.processes_of(process.name for process in site.beside))
     sent = send_load(site, load, directory, tell, load.describe(), [meter.look, machine.look, sessions.look])
@@ -107,6 +104,15 @@ def measure(
     )
 
 
+def begin_accounting(site: Site) -> CostMeter:
+    """Of the server and of all that stands beside it."""
+    try:
+        return CostMeter(site.server.pid, {process.name: process.pid for process in site.beside} | site.outside, site.server.guard)
+    except psutil.Error:
+        site.check()
+        raise Failed(f"{site.scenario.name} ended before the load was sent{site.server.log_tail()}") from None
+
+
 def time_fixed_work(server_cores: list[int]) -> float | None:
     """How fast the server's core is now: the shortest of a few tries, in CPU time, so that sharing the core does not count."""
     with cores.only_on(server_cores[:1]):
@@ -122,6 +128,8 @@ def time_fixed_work(server_cores: list[int]) -> float | None:
 
 def published_for(scenario: Scenario, planned: PlannedLoad) -> dict[str, float | None]:
     """The published metrics of this load; lists follow LATENCIES_MS."""
+    if planned.latency_ms not in scenario.published_latencies_ms:
+        return {}
     at = scenario.published_latencies_ms.index(planned.latency_ms)
     for row in scenario.published:
         if row.get("path") == planned.load.target:
@@ -163,6 +171,7 @@ def search_rate(site: Site, load: Load, target: str, directory: Path, tell: Tell
     label = f"searching the highest rate that holds {target}"
     with folders.temporary() as folder:
         path = folder / "load.json"
+        until = max(until, time.monotonic() + STARTING_SECONDS)  # before, it could save nothing
         try:
             run_generator(
                 site, load, path, directory, tell, label, LONGEST_SEARCH, [meter.look], ["--find-rate", target], until, SAVING_SECONDS

@@ -116,7 +116,7 @@ class MachineMeter:
 
     def noise(self, start: float, end: float, own_here: float, own_there: float, client: ClientCost) -> Noise:
         """The noise between two clock times, given our own CPU seconds on the server's cores and elsewhere."""
-        if not self._samples["here"] or end <= start:
+        if not self._samples["here"] or not self._cores["here"] or end <= start:  # a container may number its cores otherwise
             return Noise(available=False)
         programs = shares(foreign_programs(self._clocks, self._outside), time.monotonic() - self._began)
         grown = {series: grown_between(start, end, samples) for series, samples in self._samples.items()}

@@ -14,9 +14,8 @@ from common.results import files
 from common.results.record import Search
 from common.results.targets import Target
 from common.running.machine import describe_machine
-from common.running.measure import search_rate, warm_up
+from common.running.measure import begin_accounting, search_rate, warm_up
 from common.running.sizing import START_SECONDS, RunOptions
-from common.serving.cost import CostMeter
 from common.serving.postgres import Server
 from common.serving.scenario import Scenario
 from common.serving.site import serving
@@ -32,7 +31,7 @@ def search_scenario(
     until = time.monotonic() + seconds
     with serving(scenario, load, directory, database, latency_ms=scenario.latencies_ms[0], pin=options.pin, tell=tell) as site:
         warm_up(site, load, directory, tell)
-        meter = CostMeter(site.server.pid, guard=site.server.guard)
+        meter = begin_accounting(site)
         search = search_rate(site, load, target.text, directory, tell, meter, until)
         meter.end()
         site.check()

@@ -69,8 +69,8 @@ class Procedure:
     lasts: tuple[float, float] = (RESTART_SECONDS, LONGEST_SECONDS)  # of a restart's load, and what slow answers may stretch it to
 
 
-class TooSlow(Failed):
-    """Answers take so long that both cannot be asked in turn."""
+class NotInTurn(Failed):
+    """The two cannot be asked in turn under this load."""
 
 
 def plan_pairs(one: Scenario, other: Scenario, options: RunOptions) -> list[PlannedPair]:
@@ -105,8 +105,8 @@ def run_to_next_look(both: PlannedPair, pair: Pair, procedure: Procedure, until:
         while len(pair.restarts) < look and is_time(pair, until):
             pair.restarts.append(restart(both, pair, procedure))
             save(pair, procedure.directory)
-    except TooSlow as slow:
-        pair.refused = str(slow)
+    except NotInTurn as refusal:
+        pair.refused = str(refusal)
     except Problem as problem:
         pair.fault = str(problem)
     save(pair, procedure.directory)
@@ -142,6 +142,7 @@ def begin_pair(both: PlannedPair, within: float = SAME, together: int = 1) -> Pa
 
 def restart(both: PlannedPair, pair: Pair, procedure: Procedure) -> Restart:
     """Start both on the same cores, then ask them in turn."""
+    check_database(both, procedure.database)
     number, began = len(pair.restarts) + 1, time.monotonic()
     first = random.Random(f"{procedure.seed} {pair.names} {pair.identity} {pair.latency_ms} {number}").randrange(2)
     procedure.tell(f"{' beside '.join(pair.names)}: starting both · restart {number}")
@@ -156,8 +157,15 @@ def restart(both: PlannedPair, pair: Pair, procedure: Procedure) -> Restart:
         found = ask_in_turn([sites[0], sites[1]], both.planned.load, procedure.lasts, first, procedure.directory)
     if not found.slices:
         answer = found.slice_seconds / ANSWERS_LONG
-        raise TooSlow(f"answers take {answer:.1f} s under this load, too long to ask both in turn: use more --minutes, or --rounds")
+        raise NotInTurn(f"answers take {answer:.1f} s under this load, too long to ask both in turn: use more --minutes, or --rounds")
     return replace(found, seconds=time.monotonic() - began)
+
+
+def check_database(both: PlannedPair, database: Server) -> None:
+    """They share one PostgreSQL, and ours would be restarted for the second."""
+    allowed = {scenario.max_connections for scenario in both.scenarios if scenario.tables is not None}
+    if len(allowed) > 1 and not database.is_theirs:
+        raise NotInTurn("they share one PostgreSQL and allow it different MAX_CONNECTIONS: use --rounds")
 
 
 def ask_in_turn(sites: Sequence[Site], load: Load, lasts: tuple[float, float], first: int, directory: Path) -> Restart:

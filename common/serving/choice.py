@@ -2,7 +2,7 @@
 
 import difflib
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count as count_up
 from pathlib import Path
@@ -17,14 +17,20 @@ def choose_scenarios(names: Sequence[str]) -> list[Path]:
     chosen: list[Path] = []
     for name in names or ["*"]:
         wanted = name_meant(name)
-        matches = [path for path in paths if wanted in (path.stem, scenario_name(path))]
-        matches = matches or [path for path in paths if any(fnmatch.fnmatchcase(one, wanted) for one in (path.stem, scenario_name(path)))]
+        matches = next(filter(None, matching(wanted, paths)), [])
         if not matches:
             close = difflib.get_close_matches(wanted, [scenario_name(path) for path in paths], n=3, cutoff=0.4)
             hint = f"did you mean {', '.join(close)}?" if close else "--list shows them all"
             raise ScenarioError(f"there is no scenario {name!r}; {hint}")
         chosen += [path for path in matches if path not in chosen]
     return chosen
+
+
+def matching(wanted: str, paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """By the whole name, then by that of the file in any folder: one of a reader's own folder may have a name of ours."""
+    for same in (str.__eq__, fnmatch.fnmatchcase):
+        yield [path for path in paths if same(scenario_name(path), wanted)]
+        yield [path for path in paths if same(path.stem, wanted)]
 
 
 def choose_one(option: str, name: str) -> Path:

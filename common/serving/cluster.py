@@ -103,4 +103,4 @@ def unprivileged_user() -> str:
         except KeyError:
             continue
         return name
-    raise Failed("PostgreSQL refuses to run as root, and there is no user 'postgres' or 'nobody': be a different user, or set PGHOST")
+    raise Failed("PostgreSQL refuses to run as root, and there is no user 'postgres' or 'nobody': run this as another user, or set PGHOST")

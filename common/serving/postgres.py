@@ -42,6 +42,7 @@ class Server(ABC):
     """What both kinds share: each site gets a fresh copy of its tables, which are made once, as a template."""
 
     name: str  # in messages
+    is_theirs = False  # the user's own, which we neither start nor end
     process: Process | None = None  # None: not ours
     version = ""
 
@@ -219,6 +220,8 @@ class Private(Server):
 
 class UsersOwn(Server):
     """The user's own server, named by PGHOST: we only add databases of ours, and drop them again, also those of runs that were killed."""
+
+    is_theirs = True
 
     def __init__(self, tell: Tell) -> None:
         super().__init__(tell)

@@ -24,6 +24,10 @@ SUITE = {  # words, and what is said
     "tiny --seed 1" + "0" * 30: "argument --seed",
     "tiny --minutes 0": "argument --minutes",
     "tiny --minutes nan": "argument --minutes",
+    "tiny --minutes 5": "--minutes is the time limit of side by side",
+    "tiny --within 5%": "--within is what counts as the same",
+    "tiny --side-by-side --rounds 3": "side by side has restarts in place of --rounds",
+    "tiny --side-by-side --serve": "--serve only serves",
     "tiny --within 0": "argument --within",
     "tiny --within 2": "argument --within",
     "tiny --within x%": "argument --within",
@@ -82,6 +86,7 @@ COMPARE = {
     "{here} {here} --tolerance -5%": "argument --tolerance",
     "{here} {here} --tolerance 100%": "argument --tolerance",
     "{here} {here} --tolerance nan": "argument --tolerance",
+    "{here} {here} --tolerance 5": "write 5% or 0.05",
     "--nonsense": "required: DIR",
 }
 PAGE = {
@@ -103,6 +108,8 @@ SCENARIO = {
     "--target ftp://x": "not a URL",
     "--target http://no-such-host.invalid": "no address for host",
     "--target ''": "",
+    "--target http://127.0.0.1:1 --find-rate 'p99<=1s'": "--find-rate and --target are different things to do",
+    "--serve --locust-web": "--serve and --locust are different things to do",
     "--locust-web=5": "ignored explicit argument",
 }
 NAMES = ("a b", "ü", "名", "[x]", "-x", "'", '"', "$(touch x)", "`x`", ";", "#", "%s", "{port}", "x" * 200, "&", "~", "1", "None")

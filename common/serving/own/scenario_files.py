@@ -2,6 +2,7 @@
 
 import ast
 import fnmatch
+import hashlib
 import json
 import re
 import textwrap
@@ -20,6 +21,7 @@ from common.serving.shape import GREENLETS, ShapeError, shape_of, with_shape
 
 WIDTH = 140
 WSGI, ASGI = "wsgi", "asgi"
+WRITTEN = ".written.json"
 NUMBERED = re.compile(r"_\d+_(threads|greenlets|workers)\b")
 
 
@@ -106,12 +108,28 @@ def folder_of(project: Project) -> Path:
 
 
 def write(path: Path, source: str, renew: bool) -> bool:
-    """False if the reader changed it, which is not lost."""
-    if path.exists() and not renew:
-        return path.read_text(encoding="utf-8") == source
+    """False if the reader changed it, which is not lost; what nobody changed since we wrote it is written as it shall be now."""
+    notes = path.with_name(WRITTEN)
+    written = read_notes(notes)
+    if path.exists() and not renew and (there := path.read_text(encoding="utf-8")) != source and digest(there) != written.get(path.name):
+        return False
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(source, encoding="utf-8")
+    notes.write_text(json.dumps({**written, path.name: digest(source)}, indent=1), encoding="utf-8")
     return True
+
+
+def read_notes(path: Path) -> dict[str, str]:
+    """What we wrote last: a digest of each file. Without it, every file counts as the reader's own."""
+    try:
+        notes = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return notes if isinstance(notes, dict) else {}
+
+
+def digest(source: str) -> str:
+    return hashlib.sha256(source.encode()).hexdigest()
 
 
 def source_of(row: Row, study: str, project: Project, facts: Facts, loads: Sequence[str], model: Scenario, more: Mapping[str, Any]) -> str:

@@ -63,7 +63,9 @@ def refuse(facts: Facts, asked: Sequence[Load], settings: str, other_settings: s
             f"DEBUG is on in {settings}, which slows every page and keeps every query; name settings{other}, or use --debug-anyway"
         )
     if not facts.host_is_allowed:
-        allowed = facts.allowed_hosts[0].removeprefix(".") if facts.allowed_hosts else "a host of its own, once it has one"
+        if not facts.allowed_hosts:
+            raise UsageError(f"ALLOWED_HOSTS of {settings} is empty, so each answer would be a 400: add a host to it, such as '127.0.0.1'")
+        allowed = facts.allowed_hosts[0].removeprefix(".")
         raise UsageError(
             f"ALLOWED_HOSTS of {settings} lacks the Host that is sent, so each answer would be a 400; use --host-header {allowed}"
         )
