@@ -19,7 +19,7 @@ from common.advise import server_of
 from common.client.options import DEFAULT_CAP
 from common.client.progress import silent
 from common.report.live import Watch
-from common.results.advice import Forecast, Shape, Wanted, advise
+from common.results.advice import Candidate, Forecast, Wanted, advise
 from common.results.circumstances import Noise
 from common.results.demand import Demand, find_demand
 from common.results.record import Measured, ScenarioRun
@@ -188,7 +188,7 @@ def worth_trying(rows: Sequence[Forecast], advised: Forecast) -> list[tuple[str,
     return [("advised", advised), *(("less", row) for row in reversed(less[-2:])), *(("more", row) for row in more[:1])]
 
 
-def launch_of(shape: Shape, launch: str) -> str:
+def launch_of(shape: Candidate, launch: str) -> str:
     return with_shape(launch, shape.processes, shape.at_a_time if shape.demand.server.numbered else None)
 
 

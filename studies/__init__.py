@@ -7,7 +7,7 @@ from typing import Any
 
 from common.results.claims import Judgement, Runs
 from common.results.comparison import compare_loads
-from common.results.own_site import Shape, answer_site
+from common.results.own_site import Served, answer_site
 from common.results.questions import answer_questions
 from common.results.record import ScenarioRun
 from common.serving.shape import shape_of
@@ -31,7 +31,7 @@ def judge_study(study: str, runs: Iterable[ScenarioRun]) -> Judgement:
 
 def answer_project(runs: Sequence[ScenarioRun]) -> Sequence[str]:
     """Empty for what is not a project of the reader's own."""
-    shapes = {run.scenario: Shape((found := shape_of(run.launch)).kind, found.processes) for run in runs if run.project}
+    shapes = {run.scenario: Served((found := shape_of(run.launch)).kind, found.processes) for run in runs if run.project}
     return answer_site(compare_loads(runs), shapes) if len(shapes) == len({run.scenario for run in runs}) else ()
 
 

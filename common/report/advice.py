@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from common.client.percentiles import beyond
-from common.results.advice import MB_OF_A_CORE, TEN, Advice, Forecast, Shape, value_of
+from common.results.advice import MB_OF_A_CORE, TEN, Advice, Candidate, Forecast, value_of
 from common.results.demand import Demand
 from common.results.record import Measured
 from common.results.targets import Target
@@ -59,7 +59,7 @@ def why_nothing(advice: Advice) -> str:
     return f"the nearest is {nearest.shape.demand.scenario} with {write_number(nearest.ms)} ms; {alone}"
 
 
-def describe(shape: Shape) -> str:
+def describe(shape: Candidate) -> str:
     kind = shape.demand.server.kind
     if shape.is_pooled:
         return count(shape.processes, "sync worker")

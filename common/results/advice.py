@@ -35,7 +35,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Shape:
+class Candidate:
     """A measured server with numbers of its own."""
 
     demand: Demand
@@ -57,7 +57,7 @@ class Shape:
 class Forecast:
     """What the model says of a shape on one machine."""
 
-    shape: Shape
+    shape: Candidate
     rate: float
     ms: float  # the target's percentile; infinite if the rate is more than it can serve
     kept: bool  # with a tenth to spare
@@ -84,12 +84,12 @@ def advise(demands: Sequence[Demand], wanted: Wanted) -> Advice:
     machines, best = share_out(demands, wanted)
     advised = min(best, key=lambda forecast: forecast.cost, default=None)
     if advised is None:
-        nearest = [forecast_at(Shape(demand, demand.server.processes, demand.server.at_a_time), wanted) for demand in demands]
+        nearest = [forecast_at(Candidate(demand, demand.server.processes, demand.server.at_a_time), wanted) for demand in demands]
         return Advice(wanted, None, 1, None, sorted(nearest, key=lambda forecast: forecast.ms)[:MOST_ROWS])
     of_each = replace(wanted, rate=wanted.rate / machines)
     best = list({name_family(forecast): forecast for forecast in sorted(best, key=lambda forecast: -forecast.cost)}.values())
     shapes = dict.fromkeys((shape.processes, shape.at_a_time) for shape in neighbours(advised.shape, wanted.cores))
-    near = [forecast_at(Shape(advised.shape.demand, *numbers), of_each) for numbers in shapes]
+    near = [forecast_at(Candidate(advised.shape.demand, *numbers), of_each) for numbers in shapes]
     others = sorted((forecast for forecast in best if forecast is not advised), key=lambda forecast: forecast.cost)
     rows = sorted([advised, *near, *others][:MOST_ROWS], key=lambda forecast: forecast.cost)
     many, of_them = share_out([advised.shape.demand], replace(wanted, rate=wanted.rate * TEN))
@@ -119,25 +119,26 @@ def cheapest(demand: Demand, wanted: Wanted) -> Forecast | None:
     return min((forecast for forecast in found if forecast is not None), key=lambda forecast: forecast.cost, default=None)
 
 
-def families(demand: Demand, wanted: Wanted) -> Iterator[Iterable[Sequence[Shape]]]:
+def families(demand: Demand, wanted: Wanted) -> Iterator[Iterable[Sequence[Candidate]]]:
     """Ways to grow: each a list, for one number of processes after the other, of shapes with more and more at a time."""
     server, enough = demand.server, wanted.rate * (demand.cpu_ms + demand.wait_ms) / 1000
     if server.kind == "sync":
         counts = [1] if server.one_process else [number for number in NUMBERS if number >= min(enough, NUMBERS[-1])]
-        yield [[Shape(demand, count, 1)] for count in counts]
+        yield [[Candidate(demand, count, 1)] for count in counts]
         if not server.numbered:
             return
     processes = [1] if server.one_process else range(1, wanted.cores + 1)
     if not (server.numbered or demand.with_database):
-        yield [[Shape(demand, count, server.at_a_time)] for count in processes]
+        yield [[Candidate(demand, count, server.at_a_time)] for count in processes]
         return
     numbers = [number for number in NUMBERS if number > 1 or server.kind != "sync"]
     yield [
-        [Shape(demand, count, number) for number in numbers if number * count >= min(enough, count * NUMBERS[-1])] for count in processes
+        [Candidate(demand, count, number) for number in numbers if number * count >= min(enough, count * NUMBERS[-1])]
+        for count in processes
     ]
 
 
-def first_kept(family: Iterable[Sequence[Shape]], wanted: Wanted) -> Forecast | None:
+def first_kept(family: Iterable[Sequence[Candidate]], wanted: Wanted) -> Forecast | None:
     for shapes in family:
         for shape in shapes:
             ms, inside = with_spare(shape, wanted)
@@ -149,7 +150,7 @@ def first_kept(family: Iterable[Sequence[Shape]], wanted: Wanted) -> Forecast | 
     return None
 
 
-def with_room(shape: Shape, wanted: Wanted) -> Shape:
+def with_room(shape: Candidate, wanted: Wanted) -> Candidate:
     if shape.at_a_time is None or shape.is_pooled:
         return shape
     more = min((number for number in NUMBERS if number >= ROOM * shape.at_a_time), default=shape.at_a_time)
@@ -157,7 +158,7 @@ def with_room(shape: Shape, wanted: Wanted) -> Shape:
     return roomy if with_spare(roomy, wanted)[0] <= wanted.target.limit_ms else shape
 
 
-def forecast_at(shape: Shape, wanted: Wanted) -> Forecast:
+def forecast_at(shape: Candidate, wanted: Wanted) -> Forecast:
     demand = shape.demand
     ms, inside = simulate_shape(shape, wanted, wanted.rate)
     kept = with_spare(shape, wanted)[0] <= wanted.target.limit_ms
@@ -175,12 +176,12 @@ def forecast_at(shape: Shape, wanted: Wanted) -> Forecast:
     )
 
 
-def with_spare(shape: Shape, wanted: Wanted) -> tuple[float, int]:
+def with_spare(shape: Candidate, wanted: Wanted) -> tuple[float, int]:
     return simulate_shape(shape, wanted, wanted.rate * SPARE)
 
 
 @lru_cache(maxsize=1000)
-def simulate_shape(shape: Shape, wanted: Wanted, rate: float) -> tuple[float, int]:
+def simulate_shape(shape: Candidate, wanted: Wanted, rate: float) -> tuple[float, int]:
     """The target's percentile in ms, and the most requests at once in a process."""
     demand, at_a_time = shape.demand, shape.at_a_time
     _, most = bounds(shape.processes, at_a_time or math.inf, demand.worker_ms / 1000, demand.apart_ms / 1000, wanted.cores)
@@ -197,7 +198,7 @@ def value_of(target: Target, times_ms: np.typing.NDArray[np.float64]) -> float:
     return float(percentiles.percentile(np.sort(times_ms), target.percent))
 
 
-def neighbours(shape: Shape, cores: int) -> Iterator[Shape]:
+def neighbours(shape: Candidate, cores: int) -> Iterator[Candidate]:
     """One step less and one more, of each number that can be changed."""
     server = shape.demand.server
     if not server.one_process:

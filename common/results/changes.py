@@ -16,7 +16,7 @@ BOTH_WAITED = "both only waited: compare their CPU"
 
 
 @dataclass(frozen=True)
-class Change:
+class OneChange:
     """Under one load: the ratios of a scenario's metrics to those of the one that it differs from."""
 
     scenario: str
@@ -34,7 +34,7 @@ class Change:
         return factor(ratio) if ratio else 0.0
 
 
-def changes_of_study(study: str, runs: Iterable[ScenarioRun]) -> list[Change]:
+def changes_of_study(study: str, runs: Iterable[ScenarioRun]) -> list[OneChange]:
     """All changes of a study, the largest first."""
     runs = [run for run in runs if run.study == study]
     differs_from = {run.scenario: run.differs_from for run in runs}
@@ -50,12 +50,12 @@ def changes_of_study(study: str, runs: Iterable[ScenarioRun]) -> list[Change]:
     return sorted(changes, key=lambda change: -change.factor)
 
 
-def compare_change(comparison: LoadComparison, load: str, scenario: str, base: str, what: str, of: int) -> Change:
+def compare_change(comparison: LoadComparison, load: str, scenario: str, base: str, what: str, of: int) -> OneChange:
     """One change, as one of `of` ratios in a table."""
     both = [comparison.row(name) for name in (scenario, base)]
     ratios = {name: comparison.ratio(scenario, base, name, of) for name in RATIOS}
     marks = "".join(dict.fromkeys(mark for row in both for mark in row.marks))
-    return Change(scenario, base, what, load, ratios, judge_change(comparison, both, ratios["req/s"]), marks)
+    return OneChange(scenario, base, what, load, ratios, judge_change(comparison, both, ratios["req/s"]), marks)
 
 
 def judge_change(comparison: LoadComparison, both: Sequence[Row], ratio: Estimate | None) -> str:

@@ -23,14 +23,14 @@ PROCESSES_GAINED = {
 
 
 @dataclass(frozen=True)
-class Shape:
+class Served:
     """Of a row's server."""
 
     kind: str  # how a process works on several requests
     processes: int
 
 
-def answer_site(comparisons: Sequence[LoadComparison], shapes: Mapping[str, Shape]) -> list[str]:
+def answer_site(comparisons: Sequence[LoadComparison], shapes: Mapping[str, Served]) -> list[str]:
     """Load by load: what a page costs, what each kind of server and more processes gain, which serves most.
 
     Asked one request at a time, no server can gain anything: those loads are for advice.
@@ -39,13 +39,13 @@ def answer_site(comparisons: Sequence[LoadComparison], shapes: Mapping[str, Shap
     return [" ".join(answer_page(comparison, shapes)) for comparison in several if comparison.ranked]
 
 
-def answer_page(comparison: LoadComparison, shapes: Mapping[str, Shape]) -> Iterator[str]:
+def answer_page(comparison: LoadComparison, shapes: Mapping[str, Served]) -> Iterator[str]:
     yield from describe_page(comparison, shapes)
     yield from filter(None, [gain_of_processes(comparison, shapes)[1]])
     yield answer_load(comparison).said
 
 
-def describe_page(comparison: LoadComparison, shapes: Mapping[str, Shape]) -> Iterator[str]:
+def describe_page(comparison: LoadComparison, shapes: Mapping[str, Served]) -> Iterator[str]:
     """Beside a worker that serves one request at a time: all that a page takes there is CPU or waiting."""
     one = {row.scenario: row for row in comparison.ranked if shapes[row.scenario].processes == 1}
     alone = next((row for row in one.values() if shapes[row.scenario].kind == "sync"), None)
@@ -69,7 +69,7 @@ def describe_page(comparison: LoadComparison, shapes: Mapping[str, Shape]) -> It
         yield "Give it as many processes as you have cores."
 
 
-def gains(comparison: LoadComparison, alone: Row, others: Sequence[Row], shapes: Mapping[str, Shape]) -> Iterator[tuple[str, str, str]]:
+def gains(comparison: LoadComparison, alone: Row, others: Sequence[Row], shapes: Mapping[str, Served]) -> Iterator[tuple[str, str, str]]:
     """Of each kind, by its best row: does it serve more than one request at a time, and how much?"""
     for kind, name in (("threads", "threads"), ("greenlets", "greenlets"), ("loop", "async")):
         best = next((row for row in others if shapes[row.scenario].kind == kind), None)  # they are ranked
@@ -87,7 +87,7 @@ def tell_gains(sides: Sequence[tuple[str, str, str]]) -> Iterator[str]:
         yield f"{join_words(level).capitalize()} {GAINED[LEVEL].format(s='s' * (level == ['async']))}."
 
 
-def gain_of_processes(comparison: LoadComparison, shapes: Mapping[str, Shape]) -> tuple[str, str]:
+def gain_of_processes(comparison: LoadComparison, shapes: Mapping[str, Served]) -> tuple[str, str]:
     """The best with several processes beside the best with one, and the sentence that says so; both empty if that is not known."""
     one = next((row for row in comparison.ranked if shapes[row.scenario].processes == 1), None)
     more = next((row for row in comparison.ranked if shapes[row.scenario].processes > 1), None)

@@ -52,28 +52,28 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class GateVerdict:
     """Whether a target was kept, and the evidence."""
 
     verdict: str
     evidence: str
 
 
-def judge_target(target: Target, loads: Sequence[Measured], why_none: str) -> Judgement:
+def judge_target(target: Target, loads: Sequence[Measured], why_none: str) -> GateVerdict:
     """Judge by the median of the runs, or by most runs' verdict if one has only a bound; undecided counts as not kept."""
     judged = [(judge_load(target, load.metrics), target.measure(load.metrics)) for load in loads]
     known = [value for (verdict, _), value in judged if verdict != UNDECIDED and value is not None]
     if not known:
         reasons = Counter(reason for (_, reason), _ in judged)
-        return Judgement(UNDECIDED, reasons.most_common(1)[0][0] if reasons else why_none)
+        return GateVerdict(UNDECIDED, reasons.most_common(1)[0][0] if reasons else why_none)
     runs = f"{len(known)} run{'s' * (len(known) > 1)}"
     if len(known) == len(judged) and all(isinstance(value, (int, float)) for value in known):
         middle = statistics.median(map(number_of, known))
-        return Judgement(KEPT if target.keeps(middle) else BROKEN, f"{middle:,.4g} ({runs})")
+        return GateVerdict(KEPT if target.keeps(middle) else BROKEN, f"{middle:,.4g} ({runs})")
     verdicts = Counter(verdict for (verdict, _), _ in judged)
     most = next((verdict for verdict in (KEPT, BROKEN) if verdicts[verdict] > len(judged) / 2), UNDECIDED)
     said = Counter(reason for (verdict, reason), _ in judged if verdict == most).most_common(1)
-    return Judgement(most, f"{said[0][0] if said else 'the runs disagree'} ({len(judged)} run{'s' * (len(judged) > 1)})")
+    return GateVerdict(most, f"{said[0][0] if said else 'the runs disagree'} ({len(judged)} run{'s' * (len(judged) > 1)})")
 
 
 def judge_load(target: Target, metrics: Metrics) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from common.client.sent import Column, Sent
 
 
 @dataclass(frozen=True)
-class Slice:
+class Span:
     second: int  # it covers the time from this second to the next slice's
     users: int  # arrived by its end
     sent: int
@@ -23,8 +23,8 @@ class Slice:
     due: int = 0  # in an open loop
 
 
-def slice_load(sent: Sent, width: int = 1) -> list[Slice]:
-    """Slice the whole load; requests count as sent when they start, and as ok or failed when they end."""
+def slice_load(sent: Sent, width: int = 1) -> list[Span]:
+    """Span the whole load; requests count as sent when they start, and as ok or failed when they end."""
     requests = sent.requests
     failed = ~np.isin(requests.outcome, [NUMBER[name] for name in NOT_FAILURES])
     # a load that is cut off ends a moment after its time: that moment belongs to the last slice
@@ -39,7 +39,7 @@ def slice_load(sent: Sent, width: int = 1) -> list[Slice]:
         here = ended_in == number
         latencies = np.sort(requests.latency_ms[here & requests.ok])
         slices.append(
-            Slice(
+            Span(
                 second=number * width,
                 users=users_at(sent.load, min((number + 1) * width, sent.seconds)),
                 sent=int((requests.started & (started_in == number)).sum()),

@@ -62,7 +62,7 @@ def fill_page(
         date=first.started_at[:10],
         rounds=rounds,
         mode=runs[0].mode if runs else "",
-        machine=describe_machine(first.environment),
+        machine=say_machine(first.environment),
         left_out=[part for study in studies for part in fill_left_out(study, [run for run in runs if run.study == study])],
         studies=[fill_study(study, [run for run in runs if run.study == study], judged.get(study, Judgement())) for study in studies],
         environments=each_once(describe_environment(each.environment) for each in records),
@@ -90,7 +90,7 @@ def fill_left_out(study: str, runs: Sequence[ScenarioRun]) -> list[LeftOut]:
     return [LeftOut(join_words(names), said, reason, anchor_of(study)) for (said, reason), names in scenarios.items()]
 
 
-def describe_machine(environment: Environment) -> str:
+def say_machine(environment: Environment) -> str:
     django = environment.packages.get("django", "?")
     return f"{environment.processor or environment.machine}, {environment.cores} cores, {environment.python}, Django {django}"
 

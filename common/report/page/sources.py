@@ -9,7 +9,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
 from pygments.lexers import DiffLexer, PythonLexer
 
-from common.results.changes import Change, diff_sources
+from common.results.changes import OneChange, diff_sources
 from common.results.pairs import Pair
 from common.results.record import ScenarioRun
 
@@ -43,7 +43,7 @@ def fill_sources_of_pairs(pairs: Iterable[Pair]) -> list[Source]:
     return [Source(name, "", launch, highlighted(source, PythonLexer())) for name, (launch, source) in each.items()]
 
 
-def fill_diffs(changes: Iterable[Change], sources: Mapping[str, str]) -> list[Diff]:
+def fill_diffs(changes: Iterable[OneChange], sources: Mapping[str, str]) -> list[Diff]:
     pairs = sorted({(change.scenario, change.base, change.what) for change in changes})
     return [
         Diff(scenario, base, what, highlighted(diff_sources(sources[base], sources[scenario]), DiffLexer()))

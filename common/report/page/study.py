@@ -11,7 +11,7 @@ from common.report.page.sources import Diff, fill_diffs
 from common.report.page.style import assign_looks
 from common.report.page.table import TableRow, write_marked
 from common.results.answers import Answer, answer_study
-from common.results.changes import RATIOS, Change, changes_of_study
+from common.results.changes import RATIOS, OneChange, changes_of_study
 from common.results.claims import NOT_REPRODUCED, REPRODUCED, Claim, Judgement, tell_verdicts
 from common.results.comparison import compare_loads
 from common.results.published import PublishedMetric, compare_published
@@ -41,7 +41,7 @@ class StudySection:
     key: Sequence[TableRow]  # of the overview
     loads: Sequence[LoadSection]
     ratios: Sequence[str]  # the metrics shown for one change at a time
-    changes: Sequence[tuple[Change, str, Sequence[Cell]]]  # with the scenario's name and its marks
+    changes: Sequence[tuple[OneChange, str, Sequence[Cell]]]  # with the scenario's name and its marks
     diffs: Sequence[Diff]
     published: Sequence[tuple[PublishedMetric, str, str]]  # with the published and the measured value as text
     claims: Sequence[tuple[Claim, str]]  # with the class of its verdict
@@ -88,7 +88,7 @@ def fill_study(name: str, runs: Sequence[ScenarioRun], judged: Judgement) -> Stu
     )
 
 
-def say_farthest(changes: Sequence[Change]) -> str:
+def say_farthest(changes: Sequence[OneChange]) -> str:
     """The change with the largest effect on requests per second."""
     for change in changes:
         if not change.verdict and (ratio := change.ratios["req/s"]):

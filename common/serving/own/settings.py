@@ -26,7 +26,7 @@ class Database:
 
 
 @dataclass(frozen=True)
-class Answer:
+class PageAnswer:
     """To one GET in a process of its own, where an exception can be seen."""
 
     path: str
@@ -52,7 +52,7 @@ class Facts:
     cache: str  # the default cache's back end
     sync_middleware: list[str]  # that cannot run under an event loop
     without_manifest: str  # the storage of static files that makes pages fail; '' if none does
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[PageAnswer] = field(default_factory=list)
 
 
 def refuse(facts: Facts, asked: Sequence[Load], settings: str, other_settings: str, debug_anyway: bool) -> None:
@@ -80,7 +80,7 @@ def refuse(facts: Facts, asked: Sequence[Load], settings: str, other_settings: s
         refuse_answer(facts, load, answer)
 
 
-def refuse_answer(facts: Facts, load: Load, answer: Answer) -> None:
+def refuse_answer(facts: Facts, load: Load, answer: PageAnswer) -> None:
     wanted = range(200, 300) if load.expect_status is None else (load.expect_status,)
     if answer.exception:
         raise Failed(f"GET {answer.path} ends in {answer.exception}")
@@ -137,7 +137,7 @@ def explain_database(database: Database, loads: Sequence[Load], kinds: set[str])
         yield f"{database.driver} stops all greenlets of a process while it waits for the database, unless psycogreen patches it"
 
 
-def explain_view(answer: Answer, kinds: set[str]) -> Iterator[str]:
+def explain_view(answer: PageAnswer, kinds: set[str]) -> Iterator[str]:
     view, is_async = answer.view, answer.view.startswith("async ")
     if not view:
         return
