@@ -57,7 +57,7 @@ class Finding:
     low: float = math.nan
     high: float = math.nan
     middle: float = math.nan
-    by: str = ""  # which load, 'published' or 'default'
+    by: str = ""  # which load: 'published', 'full-length' or 'default'
 
     @property
     def is_known(self) -> bool:
@@ -189,7 +189,8 @@ def known_values(of: Of, found: Found) -> list[float]:
 
 
 def finding_of(estimate: Estimate, evidence: str, margin: float, found: Found, unit: str = "") -> Finding:
-    by = "published" if is_published(found.samples[0].load) else "default"
+    decisive = found.samples[0]
+    by = "published" if is_published(decisive.load) else "full-length" if decisive.run.mode == "full" else "default"
     if estimate.low is not None and estimate.high is not None:
         bounds = f" [{write_exactly(estimate.low)}, {write_exactly(estimate.high)}]"
         said = f"{evidence}: {write_exactly(estimate.middle)}{unit}{bounds}" if unit else f"{evidence}{bounds}"
