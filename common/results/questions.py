@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from common.results.comparison import LoadComparison
 from common.results.intervals import Estimate, can_hide, is_the_same
 from common.results.rows import Row
-from common.results.words import write_factor, write_number, write_standing
+from common.results.words import say_standing, write_factor, write_number
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Question:
         return ""
 
     def _say(self, comparison: LoadComparison, one: Row, other: Row) -> str:
-        unranked = [f"{row.scenario} {write_standing(row)}" for row in (one, other) if not row.is_ranked]
+        unranked = [say_standing(row) for row in (one, other) if not row.is_ranked]
         ratio = comparison.ratio(self.one, self.other, self.metric)
         if unranked:
             return f"{self.about}: {'; '.join(unranked)}."

@@ -84,6 +84,11 @@ def write_standing(row: Row) -> str:
     return f"failed {row.failed_share:.0%} of its requests" if row.is_failing else ""
 
 
+def say_standing(row: Row) -> str:
+    """The same as a clause."""
+    return f"the load of {row.scenario} was {write_standing(row)}" if row.too_short else f"{row.scenario} {write_standing(row)}"
+
+
 def write_name(row: Row) -> str:
     """The scenario's name with the marks for its doubtful metrics."""
     return " ".join([row.scenario, *row.marks])
