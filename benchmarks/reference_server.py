@@ -11,7 +11,7 @@ Keeps connections open as HTTP/1.1 and 1.0 say, and answers
     /stall/300   at once, but at the 300th request it does nothing at all for 1 s
     /busy/5      when it has used 5 ms of CPU time (/fork/50: when a process of its own that it forks has used 50 ms and ended)
     /fail/7      at once, every 7th with status 500 (/reset/7: every 7th is broken off)
-    /applied     the delays in ms that it really applied, as JSON, and begins a new list and new counts
+    /applied     the delays (of /fork, the CPU times) in ms that it really applied, as JSON, and begins a new list and new counts
 """
 
 import asyncio
@@ -96,7 +96,7 @@ class Reference(asyncio.Protocol):
             burn(int(number) / 1000)
             self.reply(answer)
         elif kind == b"fork":
-            burn_in_a_child(int(number) / 1000)
+            behaviour.applied.append(burn_in_a_child(int(number) / 1000))
             self.reply(answer)
         elif kind == b"stall":
             if behaviour.seen[path] == int(number):
@@ -127,12 +127,14 @@ def burn(seconds: float) -> None:
         pass
 
 
-def burn_in_a_child(seconds: float) -> None:
+def burn_in_a_child(seconds: float) -> float:
+    """Return the CPU time in ms that it used in all: beginning and ending cost a few more."""
     child = os.fork()
     if child == 0:
         burn(seconds)
         os._exit(0)
-    os.waitpid(child, 0)
+    _, _, used = os.wait4(child, 0)
+    return round((used.ru_utime + used.ru_stime) * 1000, 3)
 
 
 async def serve(port: int) -> None:
