@@ -56,7 +56,7 @@ SERVER = (
     "gunicorn {app} --bind {host}:{port} --worker-class gevent --workers 1 --worker-connections 100 "
     "--backlog {backlog} --no-control-socket --log-level warning"
 )
-LOAD = ["-n 360 -c 50 -t 16 -s 60 --expect 'Country: ' /"]
+LOAD = ["-n 300 -c 50 -t 14 -s 60 --expect 'Country: ' /"]
 LOAD_FULL = ["--users 100 --spawn-rate 10 -t 30 -k -s 60 --expect 'Country: ' /"]
 LEAST_SECONDS = 0.6  # the slowest of the three calls
 

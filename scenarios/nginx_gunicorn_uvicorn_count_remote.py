@@ -45,7 +45,7 @@ SERVER = (
     "gunicorn {app} --bind unix:{socket} --worker-class uvicorn_worker.UvicornWorker --workers 1 "
     "--backlog {backlog} --no-control-socket --log-level warning"
 )
-LOAD = ["-c 10 -t 10 -s 400 --expect 999951 /polls/"]
+LOAD = ["-c 10 -t 8 -s 400 --expect 999951 /polls/"]
 LOAD_FULL = ["-n 300 -c 300 -s 400 --expect 999951 /polls/"]
 LEAST_SECONDS = 1.0  # what the database waits
 NGINX = "proxy_pass http://unix:{socket};"

@@ -41,7 +41,7 @@ STUDY = "count"
 PORTS = {"port": 8032}
 # --die-on-term: else SIGTERM reloads it; --need-app: no site, no start
 SERVER = "uwsgi --socket {socket} --module {app} --master --die-on-term --need-app --disable-logging --processes 1 --listen {backlog}"
-LOAD = ["-c 10 -t 10 -s 400 --expect 999951 /polls/"]
+LOAD = ["-c 10 -t 8 -s 400 --expect 999951 /polls/"]
 LOAD_FULL = ["-n 300 -c 300 -s 400 --expect 999951 /polls/"]
 LEAST_SECONDS = 1.0  # what the database waits
 NGINX = "uwsgi_pass unix:{socket};"

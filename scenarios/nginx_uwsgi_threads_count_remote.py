@@ -48,7 +48,7 @@ SERVER = (
     "uwsgi --socket {socket} --module {app} --master --die-on-term --need-app --disable-logging --processes 1 --threads 300 "
     "--listen {backlog}"
 )
-LOAD = ["-c 10 -t 10 -s 400 --expect 999951 /polls/"]
+LOAD = ["-c 10 -t 8 -s 400 --expect 999951 /polls/"]
 LOAD_FULL = ["-n 300 -c 300 -s 400 --expect 999951 /polls/"]
 LEAST_SECONDS = 1.0  # what the database waits
 NGINX = "uwsgi_pass unix:{socket};"

@@ -53,7 +53,7 @@ NEEDS = ["slow_api"]
 PORTS = {"port": 8040}
 # --lifespan off: Django does not support it
 SERVER = "uvicorn {app} --host {host} --port {port} --backlog {backlog} --lifespan off --no-access-log --log-level warning"
-LOAD = ["-n 360 -c 50 -t 16 -s 60 --expect 'Country: ' /"]
+LOAD = ["-n 300 -c 50 -t 14 -s 60 --expect 'Country: ' /"]
 LOAD_FULL = ["--users 100 --spawn-rate 10 -t 30 -k -s 60 --expect 'Country: ' /"]
 LEAST_SECONDS = 0.6  # the slowest of the three calls
 

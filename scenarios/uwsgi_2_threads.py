@@ -54,7 +54,7 @@ SERVER = (
     "uwsgi --http {host}:{port} --http-keepalive=75 --module {app} --master --die-on-term --need-app --disable-logging "
     "--processes 1 --threads 2 --listen {backlog} --stats {host}:{stats}"
 )
-LOAD = ["-n 360 -c 50 -t 16 -s 60 --expect 'Country: ' /"]
+LOAD = ["-n 300 -c 50 -t 14 -s 60 --expect 'Country: ' /"]
 LOAD_FULL = ["--users 100 --spawn-rate 10 -t 30 -k -s 60 --expect 'Country: ' /"]
 LEAST_SECONDS = 0.6  # the slowest of the three calls
 
