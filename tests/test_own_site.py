@@ -31,7 +31,9 @@ def said(project: str = "/code/shop", disturbed: str = "", **rates: tuple[float,
 
 def test_a_site_that_computes_needs_processes():
     answer = said(sync=(50, 19.8), threads=(49, 20), greenlets=(50, 20), **{"async": (30, 33)}, processes=(98, 20))
-    assert answer.startswith("/shop/ computes: 20.0 ms a page, of which 99% is CPU. Async serves only 0.60 times what one request at a time does.")
+    assert answer.startswith(
+        "/shop/ computes: 20.0 ms a page, of which 99% is CPU. Async serves only 0.60 times what one request at a time does."
+    )
     assert "Threads and greenlets gain nothing. Give it as many processes as you have cores." in answer
     assert "2 processes serve 1.96 times what the best single one does." in answer
     assert "shop/processes serves most" in answer
