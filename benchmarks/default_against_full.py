@@ -3,8 +3,8 @@
     python -m benchmarks.default_against_full results/RUN results/FULL_RUN
 
 Loads are matched by scenario, path and added latency: the full run's are longer; if they differ otherwise, the table says so.
-A ratio that is off by more than 1.5 times, or points the other way, is flagged, and the exit code is 1. Rates that are
-too short to tell in either run are shown and not judged.
+A ratio that points the other way is flagged, and one of the same load that is off by more than 1.5 times: the exit code is 1. Of another
+load it is said how far they are apart. Rates that are too short to tell in either run are shown and not judged.
 """
 
 import statistics
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from common.results import files
 from common.results.record import ScenarioRun
-from common.results.samples import Sample
+from common.results.samples import Sample, why_too_short
 from studies import baselines_of
 
 MOST_FACTOR = 1.5
@@ -37,7 +37,7 @@ class Ratio:
 def find_ratios(runs: Iterable[ScenarioRun]) -> dict[Key, Ratio]:
     """Each load of each scenario except the baselines."""
     loads: dict[tuple[str, str, int], dict[str, list[Sample]]] = {}
-    for run in runs:
+    for run in (run for run in runs if not run.control):
         for load in run.loads:
             loads.setdefault((run.study, load.identity, load.latency_ms), {}).setdefault(run.scenario, []).append(Sample(run, load))
     ratios: dict[Key, Ratio] = {}
@@ -45,16 +45,14 @@ def find_ratios(runs: Iterable[ScenarioRun]) -> dict[Key, Ratio]:
         baseline = next((name for name in baselines_of(study) or sorted(scenarios) if name in scenarios), None)
         for name, samples in scenarios.items():
             if baseline is not None and name != baseline:
-                path = samples[0].load.sent.load.target
+                path = samples[0].load.sent.path
                 ratios.setdefault((study, name, path, latency_ms), ratio_of(samples, scenarios[baseline]))
     return ratios
 
 
 def ratio_of(samples: list[Sample], baseline: list[Sample]) -> Ratio:
-    rates = [[sample.load.metrics.rate for sample in side] for side in (samples, baseline)]
-    reasons = [rate.too_short for side in rates for rate in side if rate.too_short]
-    own, its = (statistics.median(rate.per_second for rate in side) for side in rates)
-    return Ratio(samples[0].load.line, own / its if its else 0.0, reasons[0] if reasons else "")
+    own, its = (statistics.median(sample.load.metrics.rate.per_second for sample in side) for side in (samples, baseline))
+    return Ratio(samples[0].load.line, own / its if its else 0.0, why_too_short(samples) or why_too_short(baseline))
 
 
 def judge(default: Ratio, full: Ratio) -> str:
@@ -63,11 +61,15 @@ def judge(default: Ratio, full: Ratio) -> str:
         return ""
     if not default.value or not full.value:
         return "one of them answered nothing" if default.value != full.value else ""
-    if max(default.value / full.value, full.value / default.value) > MOST_FACTOR:
-        return f"OFF by more than {MOST_FACTOR:g} times"
     if min(default.value, full.value) < 1 / EQUAL and max(default.value, full.value) > EQUAL:
         return "OFF: it points the other way"
+    if apart(default, full) > MOST_FACTOR and default.line == full.line:
+        return f"OFF by more than {MOST_FACTOR:g} times"
     return ""
+
+
+def apart(default: Ratio, full: Ratio) -> float:
+    return max(default.value / full.value, full.value / default.value) if default.value and full.value else 1.0
 
 
 def describe(default: Ratio, full: Ratio) -> str:
@@ -77,6 +79,8 @@ def describe(default: Ratio, full: Ratio) -> str:
     ]
     if default.line != full.line:
         said.append(f"other load: {short(default.line)} | {short(full.line)}")
+        if not any(said[:-1]) and apart(default, full) > MOST_FACTOR:
+            said.append(f"{apart(default, full):.1f} times apart, the same way")
     return "; ".join(filter(None, said))
 
 

@@ -62,7 +62,7 @@ LOAD = [
     "-c 12 -t 10 -k -s 200 --expect '\"count\": 1000000' /io_read/",
     "-c 150 -t 8 -k -s 200 --expect 'Post abcdefghij' -d 'title=Post abcdefghij&content=Content "
     "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv' /io_create/",
-    "-c 1 -t 6 -k -s 200 --expect 333333283333335000000 /cpu/",
+    "-c 1 -t 8 -k -s 200 --expect 333333283333335000000 /cpu/",
 ]
 LOAD_FULL = [
     "--users 500 --spawn-rate 5 -t 180 -k -s 200 --expect '\"count\": 1000000' /io_read/",

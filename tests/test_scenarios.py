@@ -224,7 +224,7 @@ def in_small(name: str, source: str) -> str:
     """A thousand posts, small loads, and of the added latencies those that matter here."""
     source = source.replace("1000000) AS n", "1000) AS n").replace('count\\": 1000000', 'count\\": 1000')
     if "/cpu/" in source:  # a second of CPU each
-        for declared, small in (("-c 1 -t 6", "-c 1 -t 5"), ("-c 12 -t 10", "-c 3 -t 2"), ("-c 150 -t 8", "-c 3 -t 2")):
+        for declared, small in (("-c 1 -t 8", "-c 1 -t 5"), ("-c 12 -t 10", "-c 3 -t 2"), ("-c 150 -t 8", "-c 3 -t 2")):
             assert any(declared in path.read_text() for path in FILES.values()), declared
             source = source.replace(declared, small)
     source = re.sub(r"-n 4000 -c 10?0 -t 5|-n 800 -c 8 -t 8", f"-n {REQUESTS} -c {REQUESTS}", source)
