@@ -23,11 +23,13 @@ from common.results.words import (
     OF_IDEAL,
     RUNS,
     TO_BASELINE,
+    TOO_SHORT,
     cell_of_ratio,
     describe_pinning,
     explain_marks,
     explain_zeros,
     join_words,
+    say_standing,
     write_cells,
     write_control,
     write_estimate,
@@ -65,7 +67,7 @@ def draw_comparison(comparison: LoadComparison, width: int, with_study: bool = T
         head = [Text(comparison.load_in_words, style="bold")]
     answer = answer_load(comparison)
     table = draw_rows(comparison, width) if comparison.rows else None
-    doubts = [] if comparison.ranked else [answer.said]
+    doubts = [say_standing(row) for row in comparison.too_short] if comparison.ranked else [answer.said]
     doubts += [*client_bound(comparison), *doubt_ratios(comparison), *explain_zeros(comparison.rows), *explain_marks(comparison.rows)]
     if not comparison.one_round:  # else the answers say how far apart two equal runs were
         doubts += [f"A/A: {control.scenario} twice: {write_control(control)}" for control in comparison.controls]
@@ -99,15 +101,16 @@ def draw_rows(comparison: LoadComparison, width: int) -> Table:
     }
     taken = {head: 2 + max(map(len, [head, *column])) for head, column in texts.items()}
     for head in GOES_FIRST:
-        if max(map(len, rows)) + sum(taken.values()) + LEAST_ROOM > width and head in taken:
+        if 2 + max(map(len, rows)) + sum(taken.values()) + LEAST_ROOM > width and head in taken:
             del taken[head]
     table = new_table()
     table.add_column("scenario", overflow="fold", width=max(len("scenario"), min(max(map(len, rows)), width // 2)))
     for head in taken:
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column(LIMITED_BY)
-    for number, (name, cells) in enumerate(rows.items()):
-        table.add_row(name, *(texts[head][number] for head in taken), cells[LIMITED_BY].text)
+    limits = [TOO_SHORT if row.too_short else rows[write_name(row)][LIMITED_BY].text for row in comparison.rows]  # why stands below
+    for number, name in enumerate(rows):
+        table.add_row(name, *(texts[head][number] for head in taken), limits[number])
     return table
 
 
