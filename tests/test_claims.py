@@ -48,7 +48,7 @@ def run(name, path, ok=100, seconds=1.0, latency_ms=0, times_ms=None, failed=0, 
         counted_in_log={name.replace("_", " "): count for name, count in more.items()},
         **about,
     )
-    return make_run(name, load)
+    return make_run(name, load, mode="default")
 
 
 def change_load(run: ScenarioRun, **changed) -> ScenarioRun:
@@ -308,6 +308,8 @@ def test_a_claim_says_which_load_decides_it_and_never_mixes_them():
     default = [run("one", "/", 200), run("other", "/", 100)]
     published = [run(name, "/", 100, users=9, published={"successes": 9}) for name in ("one", "other")]
     assert at_least(ratio(*default), 1).evidence.endswith("(by the default load)")
+    full = [replace(one, mode="full") for one in default]
+    assert at_least(ratio(*full), 1).evidence.endswith("(by the full-length load)")
     both = ratio(*default, *published)
     assert (both.by, both.middle) == ("published", pytest.approx(1))
     mixed = ratio(default[0], published[0], default[1])

@@ -20,6 +20,7 @@ from common.client.options import PROBE_SECONDS, START_RATE
 from common.client.progress import silent
 from common.report import rate
 from common.results import files
+from common.results.metrics import IDLE
 from common.results.record import Search
 from common.results.targets import parse_latency
 from common.running import find_rate
@@ -255,7 +256,7 @@ def test_the_next_probe_begins_on_an_idle_server(monkeypatch):
     """The target allows a wait of two seconds; what a probe left behind is worked off all the same."""
     found, queue = search(10, 0, "p99<=2s", monkeypatch)
     begun = [each.sent.requests.latency_ms[each.sent.requests.due == 0] for each in found.probes]
-    assert max(begun) <= 100 * find_rate.IDLE
+    assert max(begun) <= 100 * IDLE
     assert max(queue.alone_waited_ms) > 500  # there was something to wait for
 
 

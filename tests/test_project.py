@@ -207,8 +207,8 @@ def test_what_the_reader_changed_is_kept_until_it_is_renewed(tree, site):
     assert "--threads 5" in path.read_text()
     assert suite(tree, "--project", site, "--path", "/who/", "--threads", "3", "--renew", "--list").stderr == ""
     assert path.read_text() == written
-    assert suite(tree, "--project", site, "--path", "/other/", "--threads", "3", "--list").stderr == ""
-    assert " /other/" in path.read_text()  # nobody had changed it
+    assert suite(tree, "--project", site, "--path", "/who/", "-c", "7", "--threads", "3", "--list").stderr == ""
+    assert "-c 7" in path.read_text()  # nobody had changed it
 
 
 def test_the_files_are_as_the_formatter_would_have_them(tree, site):
