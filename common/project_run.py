@@ -41,9 +41,7 @@ def go_on(
     """Return the run with what it has grown by; what is asked one at a time is kept apart."""
     open_run = run_further(choose_further(own, open_run, until), open_run, locked)
     decide_top(open_run, until, tell_fault)
-    turns = plan_alone(own, open_run)
-    expect(turns, open_run)
-    open_run.run(turns, runs=alone)
+    run_as_well(plan_alone(own, open_run), open_run, alone)
     return open_run
 
 
@@ -93,13 +91,13 @@ def run_further(scenarios: Sequence[Scenario], open_run: OpenRun, locked: ExitSt
     files.write(open_run.directory / PLAN, plan)
     locked.enter_context(only_writer(open_run.directory / PLAN))  # the one that was locked has just been replaced
     turns = [turn for turn in plan_turns(scenarios, plan.rounds, plan.seed, open_run.baselines) if not turn.control]
-    expect(turns, open_run)
-    open_run.run(turns)
+    run_as_well(turns, open_run, open_run.runs)
     return replace(open_run, plan=plan, scenarios=[*open_run.scenarios, *scenarios])
 
 
-def expect(turns: Sequence[Turn], open_run: OpenRun) -> None:
+def run_as_well(turns: Sequence[Turn], open_run: OpenRun, runs: list[ScenarioRun]) -> None:
     open_run.watch.expect(sum(planned_seconds(turn.scenario, open_run.options) for turn in turns))
+    open_run.run(turns, runs=runs)
 
 
 def decide_top(open_run: OpenRun, until: float, tell_fault: Callable[[str], None]) -> None:

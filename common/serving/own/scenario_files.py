@@ -109,9 +109,12 @@ def folder_of(project: Project) -> Path:
 
 def write(path: Path, source: str, renew: bool) -> bool:
     """False if the reader changed it, which is not lost; what nobody changed since we wrote it is written as it shall be now."""
+    there = path.read_text(encoding="utf-8") if path.exists() else None
+    if there == source:
+        return True
     notes = path.with_name(WRITTEN)
     written = read_notes(notes)
-    if path.exists() and not renew and (there := path.read_text(encoding="utf-8")) != source and digest(there) != written.get(path.name):
+    if there is not None and not renew and digest(there) != written.get(path.name):
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(source, encoding="utf-8")
