@@ -183,6 +183,19 @@ def test_a_target_is_warmed_up_and_waited_for(tree):
     assert max(Metrics(files.read(records / "two-1.json", Sent)).latencies) < 1000
 
 
+def test_a_target_is_left_with_a_record_if_somebody_stops_us(tree, served):
+    """Not only a terminal's Ctrl-C, which the load generator hears too."""
+    before = set((tree / "results").rglob("*.json"))
+    with Program(tree, "scenarios/tiny.py", "--target", served, "-c", "2", "-t", "60", "-n", "1000000", "-k") as program:
+        program.wait_for("common.loadgen", "-t 60")
+        time.sleep(2)  # some of it is sent
+        program.process.terminate()
+        assert program.finish() == 130
+        assert program.left_over() == []
+    [record] = set((tree / "results").rglob("*.json")) - before
+    assert files.read(record, Sent).outcomes["ok"] > 0
+
+
 def test_a_load_generator_that_is_killed_is_said():
     with pytest.raises(Failed, match="the load generator was ended by signal 9, and left no record"):
         elsewhere.run_generator([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], os.environ)
