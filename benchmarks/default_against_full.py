@@ -3,8 +3,8 @@
     python -m benchmarks.default_against_full results/RUN results/FULL_RUN
 
 Loads are matched by scenario, path and added latency: the full run's are longer; if they differ otherwise, the table says so.
-A ratio that is off by more than 1.5 times, or points the other way, is flagged, and the exit code is 1. Rates that are
-too short to tell in either run are shown and not judged.
+A ratio that is off by more than 1.5 times, or points the other way, is flagged, and the exit code is 1, as it is if nothing
+could be judged. Rates that are too short to tell in either run, or of a scenario that fails, are shown and not judged.
 """
 
 import statistics
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.results import files
+from common.results.bottleneck import MANY_FAILED
 from common.results.record import ScenarioRun
-from common.results.samples import Sample, why_too_short
+from common.results.samples import Sample, share_that_failed, why_too_short
 from studies import baselines_of
 
 MOST_FACTOR = 1.5
@@ -31,7 +32,7 @@ class Ratio:
 
     line: str
     value: float
-    too_short: str = ""  # why there is no verdict
+    why_not: str = ""  # why there is no verdict
 
 
 def find_ratios(runs: Iterable[ScenarioRun]) -> dict[Key, Ratio]:
@@ -52,12 +53,18 @@ def find_ratios(runs: Iterable[ScenarioRun]) -> dict[Key, Ratio]:
 
 def ratio_of(samples: list[Sample], baseline: list[Sample]) -> Ratio:
     own, its = (statistics.median(sample.load.metrics.rate.per_second for sample in side) for side in (samples, baseline))
-    return Ratio(samples[0].load.line, own / its if its else 0.0, why_too_short(samples) or why_too_short(baseline))
+    return Ratio(samples[0].load.line, own / its if its else 0.0, why_not(samples) or why_not(baseline))
+
+
+def why_not(samples: list[Sample]) -> str:
+    """Why tables give it no ratio; '' if they do."""
+    too_short, failed = why_too_short(samples), share_that_failed(samples)
+    return f"too short to tell: {too_short}" if too_short else f"failed {failed:.0%} of its requests" if failed > MANY_FAILED else ""
 
 
 def judge(default: Ratio, full: Ratio) -> str:
     """What is wrong with it; '' if nothing is."""
-    if default.too_short or full.too_short:
+    if default.why_not or full.why_not:
         return ""
     if not default.value or not full.value:
         return "one of them answered nothing" if default.value != full.value else ""
@@ -70,9 +77,7 @@ def judge(default: Ratio, full: Ratio) -> str:
 
 def describe(default: Ratio, full: Ratio) -> str:
     said = [judge(default, full)]
-    said += [
-        f"too short to tell in the {name} run: {one.too_short}" for name, one in (("default", default), ("full", full)) if one.too_short
-    ]
+    said += [f"not judged, in the {name} run {one.why_not}" for name, one in (("default", default), ("full", full)) if one.why_not]
     if default.line != full.line:
         said.append(f"other load: {short(default.line)} | {short(full.line)}")
     return "; ".join(filter(None, said))
@@ -84,19 +89,17 @@ def short(line: str) -> str:
 
 
 def show(default: dict[Key, Ratio], full: dict[Key, Ratio]) -> bool:
-    """Print a row for each load that both runs have; True if none is off."""
+    """Print a row for each load that both runs have; True if some can be judged and none is off."""
     print(ROW.format("study", "scenario", "path", "ms", "default", "full", "factor", ""))
-    good = True
-    for key in [key for key in default if key in full]:
-        one, other = default[key], full[key]
-        good = good and not judge(one, other)
+    both = {key: (default[key], full[key]) for key in default if key in full}
+    for key, (one, other) in both.items():
         factor = f"{one.value / other.value:.2f}" if other.value else "-"
         print(ROW.format(*key, f"{one.value:.2f}x", f"{other.value:.2f}x", factor, describe(one, other)))
     for name, these, those in (("default", default, full), ("full", full, default)):
         missing = [f"{scenario} {path} {ms} ms" for _, scenario, path, ms in these if (_, scenario, path, ms) not in those]
         if missing:
             print(f"only in the {name} run: {', '.join(missing)}")
-    return good
+    return any(not (one.why_not or other.why_not) for one, other in both.values()) and not any(judge(*pair) for pair in both.values())
 
 
 def main(arguments: list[str]) -> int:

@@ -58,6 +58,7 @@ LOAD = [
     "-n 10 -c 10 -k --expect slept /async/non-blocking/",
     "-n 10 -c 10 -k --expect slept /sync/blocking/",
 ]
+LEAST_SECONDS = {"/async/non-blocking/": 2.0, "/sync/blocking/": 2.0}
 WARM_UP = 1
 COUNT_IN_LOG = {"threads that resumed": r"resuming .* thread: (\d+)"}
 

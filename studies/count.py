@@ -31,7 +31,7 @@ QUESTIONS = (
         f"{SYNC}_remote",
         path=PATH,
         about="A count that waits a second for the database",
-        more="With a second's wait for the database, async serves {ratio} what one sync worker serves.",
+        more="With a second's wait for the database and {in_flight} requests at a time, async serves {ratio} what one sync worker serves.",
         less="With a second's wait for the database, one sync worker serves {inverse} what async serves.",
         same="With a second's wait for the database, async and one sync worker serve the same, within 5%.",
     ),

@@ -136,7 +136,7 @@ def test_one_round_tells_only_what_is_far_apart():
     near, far = answer(rounds(a=[100], b=[110])), answer(rounds(a=[100], b=[150]))
     assert near.said == "No winner is shown: b and a are too close for so few runs to tell apart."
     assert far.said == "b serves most: 1.50x what a does (150 against 100 requests per second)."
-    assert far.sure == "One run each: no interval can be given."
+    assert far.sure == "Single runs."
 
 
 def test_one_round_tells_no_more_than_two_equal_runs_differ_by():
@@ -144,7 +144,7 @@ def test_one_round_tells_no_more_than_two_equal_runs_differ_by():
     near, far = answer([*rounds(a=[100], b=[150]), *again]), answer([*rounds(a=[100], b=[170]), *again])
     assert near.said.startswith("No winner is shown: b and a are too close")
     assert far.winner == "b"
-    assert far.sure == "One run each: no interval can be given. Two equal runs (A/A) were 1.60x apart."
+    assert far.sure == "Single runs. Two equal ones (A/A, /) were 1.60x apart."
 
 
 def test_what_answers_nothing_has_no_ratio():
@@ -201,7 +201,7 @@ def test_a_busy_machine_is_said_with_what_to_do():
     assert found.advice == "To learn more: close chromium, or use --rounds 10."
     far = answer([one_second(name, rate, noise=busy) for name, rate in (("a", 100), ("b", 400))])
     assert far.winner == "b"  # a busy machine still gets an answer
-    assert "2 of the runs were disturbed" in far.sure
+    assert "Single runs, 2 of them disturbed." in far.sure
 
 
 def of_loads(**rates: list[int]) -> list[ScenarioRun]:
@@ -228,7 +228,7 @@ def test_what_a_study_has_written_is_its_answer():
     comparisons = compare_loads(of_loads(a=[100, 100], b=[300, 100]))
     found = answer_study(comparisons, ["Threads serve three times as much.", "Under the other load nothing is decided."])
     assert found.said == "Threads serve three times as much. Under the other load nothing is decided."
-    assert found.sure == "One run each: no interval can be given."
+    assert found.sure == "Single runs."
 
 
 def test_many_loads_of_several_rounds_have_limits():

@@ -31,7 +31,7 @@ def save(directory, line, rates, latency_ms=0):
         ({"base": 10, "other": 29}, 0, ""),
         ({"base": 10, "other": 31}, 1, "OFF by more than 1.5 times"),
         ({"base": 10, "other": 13}, 1, "OFF by more than 1.5 times"),
-        ({"base": 10, "other": 0.2}, 0, "too short to tell in the full run: only "),
+        ({"base": 10, "other": 0.2}, 1, "not judged, in the full run too short to tell: only "),
     ],
 )
 def test_a_ratio_that_is_off_is_flagged(full, code, said, tmp_path, capsys):

@@ -24,7 +24,7 @@ def make_load(
     **more,
 ) -> Measured:
     """One second of a load: so many answers, so much CPU."""
-    starts = [place / 1000 for place in range(ok)]
+    starts = [place / (ok + 1) for place in range(ok)]
     rows = [(start, start, start, start + 0.02, start + 0.02, "ok", 200, 2, 100) for start in starts]  # none takes less than 20 ms
     rows += [(0, 0, 0, 0, 0.001, "non-2xx", 500, 2, 100)] * failed
     return make_measured(
@@ -64,13 +64,14 @@ def foreign(share: float) -> Noise:
         (make_load(ok=20, cpu=0.3, beside={"postgres": 0.1, "slow_api": 0.8}), "slow_api"),
         (make_load(ok=20, cpu=0.3, beside={"postgres": 0.8, "relay": 0.1}, cores=(2, 2)), "server concurrency"),
         (make_load(ok=2, in_flight=50, cpu=0.1), "server concurrency"),
-        (make_load(ok=20, in_flight=50, cpu=0.7), "CPU and waiting in turn"),
+        (make_load(ok=20, in_flight=50, cpu=0.7), "CPU and waits"),
         (make_load(ok=10, in_flight=50, cpu=0.7), "unknown"),
         (make_load(ok=10, in_flight=50, cpu=0.7, noise=foreign(0.14)), "unknown"),
         (make_load(ok=10, in_flight=50, cpu=0.7, noise=foreign(0.16)), "other programs"),
         (make_load(ok=20, cpu=0.9, noise=foreign(0.16)), "server CPU"),  # which is ours
+        (make_load(ok=2, in_flight=50, cpu=0.3, noise=foreign(0.7)), "other programs"),  # its core was theirs, not idle
         # idle, and more than half of what was in flight was worked on: more threads would bring little
-        (make_load(ok=35, in_flight=50, cpu=0.3), "CPU and waiting in turn"),
+        (make_load(ok=35, in_flight=50, cpu=0.3), "CPU and waits"),
         # the least time is not declared: the shortest that was seen, 20 ms, may have waited for others
         (make_load(ok=49, in_flight=1, least=None), "unknown"),
         (make_load(ok=49, in_flight=50, least=None), "server concurrency"),  # even so, few were worked on
@@ -87,6 +88,15 @@ def foreign(share: float) -> Noise:
 )
 def test_the_rule(load, by):
     assert load.bottleneck.by == by
+
+
+def test_a_core_is_as_busy_as_while_the_load_was_steady():
+    """A second of answers, then one of nothing but the last of them: in the first the core was full."""
+    rows = [(start, start, start, start + 0.1, start + 0.1, "ok", 200, 2, 100) for start in (place / 100 for place in range(90))]
+    rows += [(0.99, 0.99, 0.99, 2.0, 2.0, "ok", 200, 2, 100)] * 10
+    sent = make_sent(make_requests(rows), "-n 100 -c 10 /", 2.0)
+    load = make_measured(sent, cost=make_cost(1.0), pinned=Pinned([0], [1]))
+    assert load.bottleneck.by == "server CPU"
 
 
 def test_it_says_by_how_much():

@@ -13,7 +13,6 @@ from common.results import circumstances
 from common.running import noise
 from common.running.noise import MachineMeter, Patience
 from common.serving import accounting, cores
-from tests.made_up import make_client
 from tests.processes import changed, copy_tree, records, run
 
 STAT = """cpu  30 0 30 800 0 40 40 50 0 0
@@ -46,17 +45,16 @@ def test_interrupts_are_nobodys():
 
 
 @pytest.mark.parametrize(
-    ("here", "there", "stolen", "waited", "throttled", "said"),
+    ("here", "there", "stolen", "throttled", "said"),
     [
-        (0.02, 0.09, 0.01, 0.09, 0.0, ""),
-        (0.04, 0.0, 0.0, 0.0, None, "other programs used 4% of the server's cores (chromium 70% of a core)"),
-        (0.0, 0.12, 0.0, None, None, "other programs used 12% of the other cores (chromium 70% of a core)"),
-        (0.0, None, 0.03, None, None, "a hypervisor took 3% of the CPU time"),
-        (0.0, 0.0, 0.0, 0.11, None, "the load generator waited 11% of its time for a core"),
-        (0.0, 0.0, 0.0, 0.0, 1.5, "this container's CPU quota held its programs up for 1.5 s"),
+        (0.02, 0.09, 0.01, 0.0, ""),
+        (0.04, 0.0, 0.0, None, "other programs used 4% of the server's cores (chromium 70% of a core)"),
+        (0.0, 0.12, 0.0, None, "other programs used 12% of the other cores (chromium 70% of a core)"),
+        (0.0, None, 0.03, None, "a hypervisor took 3% of the CPU time"),
+        (0.0, 0.0, 0.0, 1.5, "this container's CPU quota held its programs up for 1.5 s"),
     ],
 )
-def test_the_rule(here, there, stolen, waited, throttled, said):
+def test_the_rule(here, there, stolen, throttled, said):
     told = circumstances.Noise(
         available=True,
         foreign_on_server_cores=here,
@@ -65,12 +63,12 @@ def test_the_rule(here, there, stolen, waited, throttled, said):
         throttled_seconds=throttled,
         foreign_programs={"chromium": 0.7},
     )
-    assert noise.said(told, 10.0, {"here": 1, "there": 1}, waited, LEAST) == said
+    assert noise.said(told, 10.0, {"here": 1, "there": 1}, LEAST) == said
 
 
 def test_what_a_short_load_cannot_tell_is_not_said():
     found = circumstances.Noise(available=True, foreign_on_server_cores=0.2)
-    assert noise.said(found, 0.2, {"here": 1, "there": 1}, 0.0, LEAST) == ""
+    assert noise.said(found, 0.2, {"here": 1, "there": 1}, LEAST) == ""
 
 
 def test_what_may_be_chance_is_not_said():
@@ -78,7 +76,7 @@ def test_what_may_be_chance_is_not_said():
     assert noise.least_told(1.0, 3.0) == pytest.approx(2 * (100 * 2 / 3) ** 0.5 / noise.TICKS)
     assert noise.least_told(3.0, 3.0) == noise.least_told(0.0, 3.0) == noise.LEAST_FOREIGN_SECONDS
     found = circumstances.Noise(available=True, foreign_on_server_cores=0.05)
-    assert noise.said(found, 3.0, {"here": 1, "there": 1}, 0.0, {"here": noise.least_told(1.0, 3.0), "there": 0.0}) == ""
+    assert noise.said(found, 3.0, {"here": 1, "there": 1}, {"here": noise.least_told(1.0, 3.0), "there": 0.0}) == ""
 
 
 def test_what_others_use_on_the_servers_core_is_told_by_name(foreign):
@@ -87,7 +85,7 @@ def test_what_others_use_on_the_servers_core_is_told_by_name(foreign):
     while time.time() < began + 1.5:
         time.sleep(0.1)
         meter.look()
-    found = meter.noise(began, time.time(), 0.0, 0.0, make_client())
+    found = meter.noise(began, time.time(), 0.0, 0.0)
     assert found.foreign_on_server_cores > 0.3  # it shares its core with other programs of this machine, at worst
     assert found.foreign_programs["chromium"] > 0.15
     assert "chromium" in found.disturbed
@@ -107,7 +105,7 @@ def test_what_is_ours_is_not_foreign(tmp_path):
         ours.communicate(b"\n")
     assert "ours" not in found
     meter.look()
-    noisy = meter.noise(began, time.time(), 1000.0, 1000.0, make_client())
+    noisy = meter.noise(began, time.time(), 1000.0, 1000.0)
     assert (noisy.foreign_on_server_cores, noisy.foreign_cpu_share) == (0.0, 0.0)
 
 
@@ -124,7 +122,7 @@ def test_cores_that_the_system_numbers_otherwise_are_not_known():
     began = time.time()
     time.sleep(0.3)
     meter.look()
-    assert not meter.noise(began, time.time(), 0.0, 0.0, make_client()).available
+    assert not meter.noise(began, time.time(), 0.0, 0.0).available
 
 
 def test_a_system_that_says_nothing_is_said(monkeypatch):
@@ -133,7 +131,7 @@ def test_a_system_that_says_nothing_is_said(monkeypatch):
 
     monkeypatch.setattr(noise.Path, "read_text", tells_nothing)
     meter = MachineMeter([])
-    assert meter.noise(0.0, 1.0, 0.0, 0.0, make_client()) == circumstances.Noise(available=False)
+    assert meter.noise(0.0, 1.0, 0.0, 0.0) == circumstances.Noise(available=False)
 
 
 def test_a_busy_machine_is_waited_for_so_long_and_no_longer(foreign, monkeypatch):

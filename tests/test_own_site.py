@@ -32,17 +32,19 @@ def said(project: str = "/code/shop", disturbed: str = "", **rates: tuple[float,
 def test_a_site_that_computes_needs_processes():
     answer = said(sync=(50, 19.8), threads=(49, 20), greenlets=(50, 20), **{"async": (30, 33)}, processes=(98, 20))
     assert answer.startswith(
-        "/shop/ computes: 20.0 ms a page, of which 99% is CPU. Async serves only 0.60 times what one request at a time does."
+        "/shop/ computes: 20.0 ms a page, of which 99% is CPU. Async serves only about 0.60 times what one request at a time does."
     )
     assert "Threads and greenlets gain nothing. Give it as many processes as you have cores." in answer
-    assert "2 processes serve 1.96 times what the best single one does." in answer
+    assert "2 processes serve about 2.0 times what the best single one does." in answer
     assert "shop/processes serves most" in answer
 
 
 def test_a_site_that_waits_needs_something_to_wait_in():
     answer = said(sync=(10, 2), threads=(78, 2.2), **{"async": (120, 5)})
-    assert answer.startswith("/shop/ waits: of 100 ms a page, 2.00 ms is CPU. Threads serve 7.80 times what one request at a time does.")
-    assert "Async serves 12.0 times what one request at a time does." in answer
+    assert answer.startswith(
+        "/shop/ waits: of 100 ms a page, 2.00 ms is CPU. Threads serve about 7.8 times what one request at a time does."
+    )
+    assert "Async serves about 12 times what one request at a time does." in answer
     assert "processes" not in answer
 
 
@@ -56,11 +58,11 @@ def test_processes_that_gain_nothing_are_not_advised():
     answer = said(sync=(50, 19.8), threads=(49, 20), processes=(51, 20))
     assert "2 processes gain nothing beside the best single one." in answer
     assert "Give it" not in answer
-    assert "2 processes serve only 0.60 times what the best single one does." in said(sync=(50, 19.8), processes=(30, 33))
+    assert "2 processes serve only about 0.60 times what the best single one does." in said(sync=(50, 19.8), processes=(30, 33))
 
 
 def test_what_processes_gain_is_told_beside_any_server():
-    assert said(threads=(49, 20), processes=(98, 20)).startswith("2 processes serve 2.00 times what the best single one does.")
+    assert said(threads=(49, 20), processes=(98, 20)).startswith("2 processes serve about 2.0 times what the best single one does.")
     assert "2 processes" not in said(disturbed="other programs used 50% of the cores", threads=(49, 20), processes=(98, 20))
 
 

@@ -5,10 +5,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from common.client.options import parse_line
 from common.results.comparison import compare_loads
 from common.results.questions import Question, answer_questions
 from common.results.ranking import Ranking
-from common.results.record import ScenarioRun
+from common.results.record import Measured, ScenarioRun
 from common.results.samples import METRICS
 from common.serving import scenario
 from studies import module_of
@@ -41,13 +42,25 @@ def said(*runs: list[ScenarioRun], question: Question = QUESTION) -> str:
 
 
 def test_more_is_said_with_the_ratio_and_where_there_are_rounds_its_bounds():
-    assert said(rounds("a", [100]), rounds("b", [200])) == "Threads serve 2.00 times what one worker serves (200 against 100)."
+    assert said(rounds("a", [100]), rounds("b", [200])) == "Threads serve about 2.0 times what one worker serves (200 against 100)."
     text = said(rounds("a", [100, 101, 99]), rounds("b", [200, 202, 198]))
     assert text.startswith("Threads serve 2.00 times (between 1.9")
 
 
+def test_where_the_load_was_the_limit_more_could_be_served():
+    """Of what waits a second, 100 in flight allow 100 a second: who serves 98 could serve more, so the ratio is a least one."""
+    limited = [replace(load, least_seconds=1.0, sent=replace(load.sent, load=parse_line("-c 100 -t 1 /"))) for load in waiting(98, 20)]
+    threads, one = (make_run(name, load) for name, load in zip("ba", limited, strict=True))
+    assert threads.loads[0].bottleneck.by == "waiting"
+    assert said([one], [threads]) == "Threads serve at least 4.9 times what one worker serves (98.0 against 20.0)."
+
+
+def waiting(*rates: int) -> list[Measured]:
+    return [make_measured(make_sent(make_steady(rate, 1.0), "-n 9 /"), cost=None) for rate in rates]
+
+
 def test_less_is_said_the_other_way_round():
-    assert said(rounds("a", [300]), rounds("b", [100])) == "One worker serves 3.00 times what threads serve."
+    assert said(rounds("a", [300]), rounds("b", [100])) == "One worker serves about 3.0 times what threads serve."
 
 
 def test_the_same_is_said_only_where_the_interval_shows_it():
@@ -84,7 +97,7 @@ def with_p99(name: str, ms: list[int]) -> list[ScenarioRun]:
 
 def test_a_question_may_be_of_another_metric():
     question = replace(QUESTION, metric="p99 ms", more="{rate} ms against {other_rate}, {ratio} that.")
-    assert said(with_p99("a", [100]), with_p99("b", [1200]), question=question) == "1,200 ms against 100, 12.0 times that."
+    assert said(with_p99("a", [100]), with_p99("b", [1200]), question=question) == "1,200 ms against 100, about 12 times that."
     near = said(with_p99("a", [100]), with_p99("b", [110]), question=question)
     assert near == "Threads against one worker: b and a had 110 and 100 p99 ms, too close for single runs to decide."
 

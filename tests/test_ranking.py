@@ -42,16 +42,16 @@ def cut_off(name: str, cpu_seconds: float) -> ScenarioRun:
 
 def test_one_ahead_of_all_others_leads():
     assert answer(single("a", 100), single("b", 400), single("c", 200), single("d", 300, least_seconds=None)) == (
-        "b leads with 400: 1.33 times what d serves, of - for 4. a has 100."
+        "b leads with 400: about 1.3 times what d serves, of - for 4. a has 100."
     )
     assert answer(*[single(name, rate, least_seconds=0.008) for name, rate in (("a", 100), ("b", 400), ("c", 200))]).startswith(
-        "b leads with 400: 2.00 times what c serves, of 500 for 4."
+        "b leads with 400: about 2.0 times what c serves, of 500 for 4."
     )
 
 
 def test_the_least_of_anything_else_leads():
     text = answer(with_memory("a", 90), with_memory("b", 30), with_memory("c", 60), ranking=LEAST)
-    assert text == "b needs 30.0; c 2.00 times that. a has 90.0."
+    assert text == "b needs 30.0; c about 2.0 times that. a has 90.0."
 
 
 def test_those_too_near_to_tell_share_the_first_place():
@@ -71,7 +71,7 @@ def test_a_difference_that_is_shown_but_means_nothing_is_no_lead():
 def test_what_fails_never_leads_and_is_named():
     failing = make_run("c", make_measured(make_sent(make_steady(900, 1.0, failed=300), "-n 9 -c 4 /"), cost=None))
     text = answer(single("a", 100), single("b", 200), failing)
-    assert text == "b leads with 200: 2.00 times what a serves, of - for 4. Left out: c (failed 25% of its requests)."
+    assert text == "b leads with 200: about 2.0 times what a serves, of - for 4. Left out: c (failed 25% of its requests)."
 
 
 def test_what_the_load_generator_limited_is_named():
@@ -82,13 +82,13 @@ def test_what_the_load_generator_limited_is_named():
 def test_what_is_only_a_bound_neither_leads_nor_follows():
     costs = [single(name, 100, cost=make_cost(seconds)) for name, seconds in (("a", 0.1), ("b", 0.3))]
     text = answer(*costs, cut_off("c", 0.2), ranking=replace(LEAST, metric="CPU ms/req"))
-    assert text == "a needs 1.00; b 3.00 times that. Left out: c (known only as <= 0.67)."
+    assert text == "a needs 1.00; b about 3.0 times that. Left out: c (known only as <= 0.67)."
 
 
 def test_a_study_leaves_out_what_it_does_not_ask_of_and_says_why():
     ranking = replace(LEAST, but={"b": "it holds one at a time"})
     text = answer(with_memory("a", 90), with_memory("b", 30), with_memory("c", 60), ranking=ranking)
-    assert text == "c needs 60.0; a 1.50 times that. Left out: b (it holds one at a time)."
+    assert text == "c needs 60.0; a about 1.5 times that. Left out: b (it holds one at a time)."
 
 
 def test_too_few_are_not_ranked():

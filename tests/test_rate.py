@@ -136,6 +136,12 @@ def test_what_comes_and_goes_is_no_rate(users):
     assert "only known to within" in measure_rate(send(spans, f"-c {users} -t 7 /", 7)).too_short
 
 
+def test_a_server_that_hangs_half_way_has_no_rate_that_could_go_on():
+    spans = [(place / 100, (place + 10) / 100) for place in range(390)] + [(3.9, 99.0)] * 10
+    assert measure_rate(send(spans, "-c 10 -t 8 /", 8)).too_short == "nothing was answered in its last 4.0 s"
+    assert not measure_rate(send(spans[:390], "-c 10 -t 4 /", 4)).too_short
+
+
 @pytest.mark.parametrize(
     ("spans", "users", "because"),
     [

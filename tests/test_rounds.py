@@ -173,7 +173,7 @@ def test_one_round_goes_by_name_and_sends_the_controls_first_load_again():
 def test_one_round_says_what_two_equal_runs_differ_by():
     runs = [*of_rounds("a", [100]), *of_rounds("b", [200]), *of_rounds("a", [110], control=True)]
     assert [line.split()[0] for line in below_heads(shown(runs).splitlines())] == ["b", "a"]  # it has no row
-    assert "Two equal runs (A/A) were 1.10x apart." in answer_study(compare_loads(runs)).sure
+    assert "Two equal ones (A/A, /) were 1.10x apart." in answer_study(compare_loads(runs)).sure
 
 
 def of_rounds(

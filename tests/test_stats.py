@@ -194,6 +194,14 @@ def test_what_had_just_started_tells_nothing_of_percentiles():
     assert metrics.percentile(99) == metrics.latency(99)
 
 
+def test_what_a_queue_cut_off_is_its_longest():
+    """One at a time in 0.3 s, of 50 in flight: who came second had to wait for 50 others, however late it came."""
+    in_flight_since = [0.0] * 6 + [0.3 * (place + 1) for place in range(44)]
+    metrics = Metrics(cut_off(13.3, [0.3 * (place + 1) for place in range(44)], in_flight_since, concurrency=50))
+    assert metrics.percentile(40) == pytest.approx(0.3 * 38 * 1000)
+    assert isinstance(metrics.percentile(50), Over)
+
+
 @given(st.lists(st.tuples(st.integers(1, 50), st.booleans()), min_size=1, max_size=40), st.integers(1, 100))
 def test_a_percentile_lies_between_what_it_is_at_least_and_at_most(times, percent):
     rows = [(0, 0, 0, took, took, "ok" if is_ok else "cut off", 200, 2, 9) for took, is_ok in times]

@@ -77,15 +77,15 @@ def test_a_disturbed_row_is_marked_and_still_ranked():
     """With one round all count; the programs are named, and what to do."""
     text = shown(of_rounds("a", [100], disturbed="chromium used 70% of a core"), of_rounds("b", [105]))
     assert [line.split()[:2] for line in below_heads(text.splitlines())[:2]] == [["b", "105"], ["a", "~"]]
-    assert "~ disturbed: a 1 of 1 run, counted (chromium used 70% of a core)" in text
+    assert "~ disturbed: a (chromium used 70% of a core)" in text
     assert "close chromium, or use --rounds 10" in text
 
 
 def test_what_disturbed_all_is_not_said_of_each():
     text = shown(*(of_rounds(name, [rate], disturbed="chromium") for name, rate in zip("abcd", (100, 80, 60, 40), strict=True)))
-    assert "~ disturbed: all scenarios 1 of 1 run, counted (chromium)" in text
+    assert "~ disturbed: all scenarios (chromium)" in text
     text = shown(*(of_rounds(name, [100], disturbed="chromium" * (name != "a")) for name in "abcd"))
-    assert "~ disturbed: b, c and d 1 of 1 run, counted (chromium)" in text
+    assert "~ disturbed: b, c and d (chromium)" in text
 
 
 def test_disturbed_runs_are_left_out_of_rates_only_where_three_calm_ones_are():
@@ -121,7 +121,7 @@ def test_a_late_client_is_marked():
     late.loads[0].sent.client = make_client(lag_ms=5)
     text = shown([late], of_rounds("b", [50]))
     assert below_heads(text.splitlines())[0].startswith("a !")
-    assert "! the load generator was kept waiting for a core: the times of a include that" in text
+    assert "! the load generator was kept waiting for a core: rates and times of a include that" in text
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_the_answers_come_last_as_their_study_has_written_them():
         for part in draw_answers(judged, runs):
             console.print(part)
     text = " ".join(console.file.getvalue().split())
-    assert "tests: With threads it is twice as fast. So use them. One run each: no interval can be given." in text
+    assert "tests: With threads it is twice as fast. So use them. Single runs." in text
     assert "Of 1 claims: 1 reproduced." in text
     assert "tests: a serves most: 2.00x what b does" in text
 

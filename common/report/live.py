@@ -108,7 +108,8 @@ def cells_of(sample: Sample) -> list[str]:
     path = urlsplit(sample.load.sent.path).path
     load = f"{path} +{added} ms" if added else path
     times = [write_value(metrics.percentile(percent)).replace("over ", ">") for percent in PERCENTS]  # the columns are narrow
-    return [sample.scenario, load, write_number(metrics.per_second), write_count(metrics.failed), *times]
+    name = f"{sample.scenario} (A/A)" if sample.run.control else sample.scenario
+    return [name, load, write_number(metrics.per_second), write_count(metrics.failed), *times]
 
 
 def in_columns(cells: Sequence[str]) -> str:

@@ -41,6 +41,7 @@ from common.results.words import (
 WITH_INTERVAL = (TO_BASELINE,)  # other columns show only the middle: the page has all intervals
 LEAST_ROOM = 12  # for "limited by", which wraps
 IN_ONE_PARAGRAPH = 5  # sentences; of more, each gets a line
+SLOWER = 1.25  # times: less is nothing to mention
 GOES_FIRST = (OF_IDEAL, "MB", "p50 ms")  # if a line has no room for all
 
 
@@ -71,7 +72,7 @@ def draw_comparison(comparison: LoadComparison, width: int, with_study: bool = T
     doubts += [*client_bound(comparison), *doubt_ratios(comparison), *explain_zeros(comparison.rows), *explain_marks(comparison.rows)]
     if not comparison.one_round:  # else the answers say how far apart two equal runs were
         doubts += [f"A/A: {control.scenario} twice: {write_control(control)}" for control in comparison.controls]
-    doubts += [*left_out(comparison), *([answer.advice] if answer.advice else [])]
+    doubts += [*left_out(comparison), *tell_speed(comparison), *([answer.advice] if answer.advice else [])]
     return Group(*head, *([table] if table else []), *(Text(doubt, style="dim") for doubt in doubts), Text())
 
 
@@ -144,6 +145,18 @@ def client_bound(comparison: LoadComparison) -> list[str]:
         f"{scenario}: client-bound, at least {write_number(least)} req/s"
         for scenario, least in comparison.client_bound
         if scenario not in ranked
+    ]
+
+
+def tell_speed(comparison: LoadComparison) -> list[str]:
+    """A doubt if the machine was slower for one row than for another: in several rounds that hits all alike."""
+    took = {row.scenario: row.samples[0].load.calibration_ms for row in comparison.ranked if comparison.one_round}
+    known = {name: ms for name, ms in took.items() if ms}
+    if not known or max(known.values()) < SLOWER * min(known.values()):
+        return []
+    fast, *_, slow = sorted(known, key=lambda name: known[name])
+    return [
+        f"the server's core took {known[slow] / known[fast]:.1f}x as long for the same work before the load of {slow} as before {fast}'s"
     ]
 
 

@@ -31,6 +31,9 @@ def show_tables(judged: Mapping[str, Judgement], measured: Sequence[ScenarioRun]
         for part in tables.draw_study(study, [run for run in measured if run.study == study], judgement, WIDTH, len(judged) == 1, verbose):
             console.print(part)
     console.print(describe_environment(measured[0].environment), style="dim")
+    waited = sum(load.noise.waited_for_quiet_seconds or 0.0 for run in measured for load in run.loads)
+    if waited >= 1:
+        console.print(f"This run waited {waited:.0f} s in all until other programs were quiet, before its loads.", style="dim")
     if rounds == 1:
         console.print("One round is one sample: no interval can be given. --rounds 10 gives intervals.", style="dim")
     console.print()

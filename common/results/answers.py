@@ -153,8 +153,10 @@ def tell_sureness(comparison: LoadComparison) -> str:
 
 def tell_chance(comparisons: Sequence[LoadComparison]) -> str:
     """How far two identical runs differ: with too few runs for an interval, nothing else is known of chance."""
-    factors = [factor(control.ratio) for comparison in comparisons for control in comparison.controls if control.ratio]
-    return f"Two equal runs (A/A) were {max(factors):.2f}x apart." if factors else ""
+    apart = {
+        name_load(one): max(factors) for one in comparisons if (factors := [factor(each.ratio) for each in one.controls if each.ratio])
+    }
+    return f"Two equal ones (A/A, {join_words(list(apart))}) were {max(apart.values()):.2f}x apart." if apart else ""
 
 
 def tell_samples(comparisons: Sequence[LoadComparison]) -> str:
@@ -163,8 +165,8 @@ def tell_samples(comparisons: Sequence[LoadComparison]) -> str:
     numbers = sorted({len(row.samples) for row in rows})
     if numbers == [1]:
         noisy = sum(map(count_disturbed, comparisons))
-        beside = f", and {noisy} of the runs {'was' if noisy == 1 else 'were'} disturbed" if noisy else ""
-        return f"One run each: no interval can be given{beside}."
+        beside = f", {noisy} of them disturbed" if noisy else ""
+        return f"Single runs{beside}."
     each = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
     if not any(has_intervals(comparison) for comparison in comparisons):
         return f"{each} runs each: too few for an interval."

@@ -7,11 +7,10 @@ The first of these that holds:
   server CPU          a process of the server used 0.85 of a core, or all of them 0.85 of their cores
   database, <service> the cores beside the server's were 0.85 busy, mostly with this
   waiting             at least 0.85 of the ideal, by a declared least time: with more in flight, more would be served
+  other programs      they used more than 0.15 of the server's cores
   server concurrency  the server's CPU was idle for at least half of the time, and at most half of the requests
                       in flight were being worked on (rate times the least time that an answer takes)
-  CPU and waiting in turn
-                      the rate lies between the bounds of both: while all wait the CPU idles, while all compute none waits
-  other programs      they used more than 0.15 of the server's cores
+  CPU and waits       the rate lies between the bounds of both: while all wait the CPU idles, while all compute none waits
   unknown             none of these: the table shows what was nearest to full instead
 """
 
@@ -29,7 +28,7 @@ MANY_FOREIGN = 0.15
 MANY_UNANSWERED = 0.10  # of what was answered: the CPU per answer includes theirs
 IDEAL_MOST = 1.05  # of the ideal: more is impossible, so the declared least time is wrong
 CLIENT, ERRORS, OFFERED, WAITING, SERVER_CPU, DATABASE = "client", "errors", "offered load", "waiting", "server CPU", "database"
-SERVER_CONCURRENCY, IN_TURN, OTHERS, UNKNOWN = "server concurrency", "CPU and waiting in turn", "other programs", "unknown"
+SERVER_CONCURRENCY, IN_TURN, OTHERS, UNKNOWN = "server concurrency", "CPU and waits", "other programs", "unknown"
 
 WARN_SHARE, INVALID_SHARE = 0.70, 0.90  # of a core, used by the client
 WARN_LAG_OF_P50, LATE_LAG_OF_P50 = 0.05, 0.10
@@ -68,17 +67,23 @@ def find_bottleneck(
         most = max(services, key=lambda name: services[name])
         return Bottleneck(most, f"{whose} were {sum(beside.values()):.0%} busy, {services[most]:.0%} with this")
     return (
-        waiting_or_concurrency(metrics, busy)
-        or in_turn(metrics)
+        by_waiting(metrics)
         or by_others(noise)
-        or nearest_to_full(busy, beside, share_of_the_ideal(metrics))
+        or by_concurrency(metrics, busy)
+        or in_turn(metrics)
+        or nearest_to_full(busy, services, share_of_the_ideal(metrics))
     )
 
 
-def waiting_or_concurrency(metrics: Metrics, busy: float | None) -> Bottleneck | None:
-    users, at_work, of_ideal = metrics.in_flight, being_worked_on(metrics), share_of_the_ideal(metrics)
-    if of_ideal is not None and of_ideal >= NEAR:
-        return Bottleneck(WAITING, f"{of_ideal:.0%} of the ideal for {users:.0f} in flight")
+def by_waiting(metrics: Metrics) -> Bottleneck | None:
+    of_ideal = share_of_the_ideal(metrics)
+    if of_ideal is None or of_ideal < NEAR:
+        return None
+    return Bottleneck(WAITING, f"{of_ideal:.0%} of the ideal for {metrics.in_flight:.0f} in flight")
+
+
+def by_concurrency(metrics: Metrics, busy: float | None) -> Bottleneck | None:
+    users, at_work = metrics.in_flight, being_worked_on(metrics)
     if busy is not None and busy <= IDLE and at_work is not None and at_work <= FEW_AT_WORK * users:
         because = f"about {at_work:.1f} of {users:.0f} requests were worked on at a time, its CPU {busy:.0%} busy"
         return Bottleneck(SERVER_CONCURRENCY, because)
@@ -117,10 +122,10 @@ def by_others(noise: Noise | None) -> Bottleneck | None:
     return Bottleneck(OTHERS, because, f"{OTHERS} {noise.foreign_on_server_cores:.0%}")
 
 
-def nearest_to_full(busy: float | None, beside: Mapping[str, float], of_ideal: float | None) -> Bottleneck:
+def nearest_to_full(busy: float | None, services: Mapping[str, float], of_ideal: float | None) -> Bottleneck:
     if busy is None:
         return Bottleneck(UNKNOWN, "the server's CPU is not known")
-    parts = {SERVER_CPU: busy, **beside, **({WAITING: of_ideal} if of_ideal is not None else {})}
+    parts = {SERVER_CPU: busy, **services, **({WAITING: of_ideal} if of_ideal is not None else {})}
     most = max(parts, key=lambda name: parts[name])
     return Bottleneck(UNKNOWN, f"nothing was full; the server's CPU was {busy:.0%} busy", f"{most} {parts[most]:.0%}")
 
@@ -144,7 +149,7 @@ def server_share(metrics: Metrics, pinned: Pinned | None) -> float | None:
     shares = [metrics.cost.busiest_process_cpu_seconds / metrics.seconds]
     if pinned:
         shares.append(metrics.cost.cpu_seconds / metrics.seconds / len(pinned.server))
-    return max(shares)
+    return min(1.0, max(shares) * steadily(metrics))
 
 
 def shares_beside(metrics: Metrics, pinned: Pinned | None, cpu_seconds_beside: Mapping[str, float]) -> dict[str, float]:
@@ -154,7 +159,18 @@ def shares_beside(metrics: Metrics, pinned: Pinned | None, cpu_seconds_beside: M
     used = {**cpu_seconds_beside, CLIENT: metrics.sent.client.cpu_seconds}
     if pinned.shared and metrics.cost and metrics.cost.cpu_known:
         used[SERVER_CPU] = metrics.cost.cpu_seconds
-    return {DATABASE if name == "postgres" else name: seconds / metrics.seconds / len(pinned.others) for name, seconds in used.items()}
+    available = metrics.seconds * len(pinned.others) / steadily(metrics)
+    return {DATABASE if name == "postgres" else name: seconds / available for name, seconds in used.items()}
+
+
+def steadily(metrics: Metrics) -> float:
+    """How many times as much is used a second while a load is steady as in all of it: as many times as more is answered.
+
+    Not where much was cut off: that work was done and never answered.
+    """
+    if not metrics.ok or metrics.rate.too_short or metrics.cut_off > MANY_UNANSWERED * metrics.ok:
+        return 1.0
+    return max(1.0, metrics.per_second / metrics.mean_per_second)
 
 
 def share_of_client(client: ClientCost) -> float:

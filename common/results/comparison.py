@@ -66,6 +66,12 @@ class LoadComparison:
         wanted = self.samples[0].run.baselines
         return next((name for name in wanted if name in self.scenarios), self.scenarios[0])
 
+    @property
+    def place_in_baseline(self) -> int:
+        """The number of this load among those that the baseline sent."""
+        first = next(sample for sample in self.samples if sample.scenario == self.baseline)
+        return next(number for number, load in enumerate(first.run.loads) if load is first.load)
+
     @cached_property
     def rounds(self) -> int:
         return max(Counter((sample.scenario, sample.run.control) for sample in self.samples).values())
@@ -186,13 +192,20 @@ class LoadComparison:
 
 
 def compare_loads(runs: Iterable[ScenarioRun]) -> list[LoadComparison]:
-    """A comparison for each load, in the order they were first sent; without loads that only a control had."""
+    """A comparison for each load, without loads that only a control had.
+
+    Study by study as they were first sent, and within one in the order in which its baseline sends them.
+    """
     samples: dict[tuple[str, str, int, float | None], list[Sample]] = {}
     for run in runs:
         for load in run.loads:
             samples.setdefault((run.study, load.identity, load.latency_ms, load.least_seconds), []).append(Sample(run, load))
     comparisons = [LoadComparison(study, found) for (study, *_), found in samples.items()]
-    return [comparison for comparison in comparisons if comparison.scenarios]
+    studies = list(dict.fromkeys(comparison.study for comparison in comparisons))
+    return sorted(
+        (comparison for comparison in comparisons if comparison.scenarios),
+        key=lambda comparison: (studies.index(comparison.study), comparison.place_in_baseline),
+    )
 
 
 def factor(ratio: Estimate) -> float:

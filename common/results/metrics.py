@@ -15,6 +15,7 @@ from common.results.rate import Rate, measure_rate, window
 WITHOUT_ANSWER = 0.01  # of what was answered: beyond this, a cost per answer is only an upper bound
 IDLE = 2.0  # a server is idle again if a request alone takes at most this many times what it took at first
 SETTLE_SECONDS = 30.0  # the longest that is waited for that
+FEW_WAVES = 2  # of answers, as many as are in flight: of a queue they show the part that was short
 LATE_MS = 2.0  # a request started later than this is late: twice the grain of the event loop's timers
 
 
@@ -92,13 +93,18 @@ class Metrics:
         return float(percentiles.percentile(self.latencies, percent)) if self.ok else None
 
     def percentile(self, percent: float) -> Value | None:
-        """In ms, over answered and cut-off requests: the latter would have taken longer than they had (Kaplan and Meier's estimate)."""
+        """In ms, over answered and cut-off requests: the latter would have taken longer than they had (Kaplan and Meier's estimate).
+
+        With too few answers all that were cut off count as the longest: a queue cuts off those that it keeps waiting.
+        """
         requests = self.sent.requests
         cut = np.isin(requests.outcome, [NUMBER[CUT_OFF], NUMBER[CANCELLED]])
         if not self.ok or not cut.any():
             return Over(float(requests.latency_ms[cut].max())) if cut.any() else self.latency(percent)
         counted = requests.ok | cut
         times, ended = requests.latency_ms[counted], requests.ok[counted]
+        if self.ok < FEW_WAVES * self.sent.load.concurrency:
+            times = np.where(ended, times, times.max())
         order = np.lexsort((~ended, times))  # answers first among equal times
         times, ended = times[order], ended[order]
         still_waiting = np.cumprod(1 - ended / np.arange(len(times), 0, -1))

@@ -58,9 +58,9 @@ def known_metrics(load: Measured) -> dict[str, float | None]:
 
 
 def highest_rate(load: Measured) -> float | None:
-    """The highest rate that Locust would show, a mean of successes over ten whole seconds; None for a shorter load."""
-    ok = [part.ok for part in slice_load(load.sent)]
-    return max((sum(ok[at : at + MOST_OVER]) / MOST_OVER for at in range(len(ok) - MOST_OVER + 1)), default=None)
+    """The highest rate that Locust would show, a mean over ten whole seconds of all that ended; None for a shorter load."""
+    ended = [part.ok + part.failed for part in slice_load(load.sent)]  # Locust counts failures too
+    return max((sum(ended[at : at + MOST_OVER]) / MOST_OVER for at in range(len(ended) - MOST_OVER + 1)), default=None)
 
 
 def ratio_to_published(published: float, measured: float | None, load: Measured) -> str:

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from common.results.bottleneck import WAITING
 from common.results.comparison import LoadComparison
 from common.results.intervals import Estimate, can_hide, is_the_same
 from common.results.rows import Row
-from common.results.words import say_standing, write_factor, write_number
+from common.results.words import say_standing, write_factor, write_number, write_roughly
 
 
 @dataclass(frozen=True)
 class Question:
-    """The sentences may use {ratio}, {inverse}, {rate} and {other_rate}; the last two are values of the metric."""
+    """The sentences may use {ratio}, {inverse}, {rate} and {other_rate}, which are values of the metric, and {in_flight}."""
 
     one: str  # the scenario that the sentences are about
     other: str  # the one that it is compared with
@@ -41,13 +42,20 @@ class Question:
             return f"{self.about}: {'; '.join(unranked)}."
         if ratio is None:
             return f"{self.about}: no ratio, as {self._why_no_ratio(one, other)}."
-        rates = {"rate": self._value(one), "other_rate": self._value(other)}
+        rates = {"rate": self._value(one), "other_rate": self._value(other), "in_flight": f"{comparison.load.sent.load.concurrency:,}"}
         if comparison.differ(ratio, self.one, self.other):
-            sentence = self.more if (ratio.middle if ratio.low is None else ratio.low) > 1 else self.less
-            return sentence.format(ratio=times(ratio), inverse=times(inverse(ratio)), **rates)
+            is_more = (ratio.middle if ratio.low is None else ratio.low) > 1
+            said = times(
+                ratio if is_more else inverse(ratio), at_least=self._load_was_the_limit(*((one, other) if is_more else (other, one)))
+            )
+            return (self.more if is_more else self.less).format(ratio=said, inverse=said, **rates)
         if self.same and is_the_same(ratio):
             return self.same.format(**rates)
         return f"{self.about}: {one.scenario} and {other.scenario} {self._values(one, other)}, {not_decided(ratio)}."
+
+    def _load_was_the_limit(self, more: Row, less: Row) -> bool:
+        """Then the one with more could serve even more if more were asked for at once."""
+        return self.metric == "req/s" and more.bottleneck == WAITING != less.bottleneck
 
     def _why_no_ratio(self, one: Row, other: Row) -> str:
         silent = next((row.scenario for row in (one, other) if not row.per_second), "")
@@ -71,12 +79,13 @@ def answer_questions(questions: Sequence[Asks], comparisons: Sequence[LoadCompar
     return [answer for question in questions if (answer := question.answer(comparisons))]
 
 
-def times(ratio: Estimate) -> str:
-    """'2.1 times', with the bounds if there are any."""
-    middle = f"{write_number(ratio.middle)} times"
+def times(ratio: Estimate, at_least: bool = False) -> str:
+    """'2.14 times (between 2.02 and 2.26)'; without an interval 'about 2.1 times'. At least so much: by the lower bound."""
     if ratio.low is None or ratio.low == ratio.high:
-        return middle
-    return f"{middle} (between {write_number(ratio.low)} and {write_number(ratio.high)})"
+        return f"{'at least' if at_least else 'about'} {write_roughly(ratio.middle)} times"
+    if at_least:
+        return f"at least {write_number(ratio.low)} times"
+    return f"{write_number(ratio.middle)} times (between {write_number(ratio.low)} and {write_number(ratio.high)})"
 
 
 def inverse(ratio: Estimate) -> Estimate:

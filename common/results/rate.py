@@ -1,7 +1,7 @@
 """How many requests per second a server answers while a load is steady, and how sure that is from one run alone.
 
 A load begins with an idle server and ends with work half done; neither belongs to its rate. It is counted
-  for a load that was cut off            until its last answer;
+  for a load that was cut off            until its last answer, unless it was silent for long after that;
   for a load answered completely         until its last request began;
   for a ramp                             from its last user's arrival (or its second half, if that leaves too little) to its end;
   for a burst of fewer than three waves  over all of it: one piece of work, not a rate that could go on.
@@ -25,6 +25,7 @@ FEWEST_EVENLY = 4  # if they come so evenly that even this few give a rate
 BATCHES = 10  # more waves than these share a batch
 WAVES = 3  # fewer are one piece of work: without its last wave there is no second one
 LEAST_PLATEAU = 0.25  # of a ramp
+LONG_SILENT = 1.5  # times the longest silence before: a server that hangs in the middle has no rate that could go on
 SMOOTHED = 1.8  # the variance from middle to middle is two thirds of that from end to end, or less, where answers are independent
 
 
@@ -75,7 +76,7 @@ def measure_rate(sent: Sent) -> Rate:
         if answers >= 2 * wave and between_middles > 0:
             answers, seconds = answers - wave, between_middles
     error = None if span.is_whole_load or len(ends) < 2 else error_of(ends, wave, answers / seconds)
-    return Rate(answers, seconds, error, explain_too_short(len(ends), error))
+    return Rate(answers, seconds, error, explain_too_short(len(ends), error) or explain_silence(sent, ends))
 
 
 def error_of(ends: Column, wave: int, per_second: float) -> float:
@@ -90,6 +91,14 @@ def error_of(ends: Column, wave: int, per_second: float) -> float:
     took, expected, batches = moments[size:] - moments[:-size], size / per_second, (len(moments) - 1) / size
     variance = smoothed * float(((took - expected) ** 2).mean()) * batches / (batches - 1)
     return float((variance / batches) ** 0.5 / expected * quantile(max(1.0, 1.5 * (batches - 1))))
+
+
+def explain_silence(sent: Sent, ends: Column) -> str:
+    if not sent.stopped or sent.load.is_open or sent.load.spawn_rate is not None:
+        return ""
+    silent = sent.seconds - float(ends[-1])
+    longest = float(np.diff(ends, prepend=0.0).max())
+    return f"nothing was answered in its last {silent:.1f} s" if silent > LONG_SILENT * longest else ""
 
 
 def explain_too_short(answers: int, error: float | None) -> str:

@@ -10,6 +10,7 @@ from common.results.metrics import Metrics
 from common.results.record import Measured, ScenarioRun
 
 WORTH_CLOSING = 0.05  # of a core
+UNKNOWN = 0.35  # what the rate of one burst may be off by, which has no error of its own: two equal runs often differ by a third
 
 Metric = Callable[[Metrics], Value | None]
 
@@ -91,4 +92,6 @@ def ratio_of(metric: Metric, samples: Sequence[Sample], others: Sequence[Sample]
 
 def error_of(samples: Iterable[Sample]) -> float:
     """The factor by which a single run's rate may be off: the largest of them."""
-    return max((1 + (sample.load.metrics.rate.error or 0.0) for sample in samples), default=1.0)
+    rates = [sample.load.metrics.rate for sample in samples]
+    errors = [(UNKNOWN if rate.answers else 0.0) if rate.error is None else rate.error for rate in rates]
+    return max((1 + error for error in errors), default=1.0)

@@ -1,5 +1,6 @@
 """How metrics are written, both in the terminal and on the page: column heads, few digits, the interval beside the middle."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,16 +102,22 @@ def explain_marks(rows: Sequence[Row]) -> list[str]:
         fates: dict[str, list[str]] = {}
         for row in rows:
             if row.disturbed:
-                fate = "counted" if row.disturbed[0] in row.samples else "not in its rates and times"
-                runs = f"{len(row.disturbed)} of {len(row.valid)} run{'s' * (len(row.valid) > 1)}"
-                fates.setdefault(f"{runs}, {fate}", []).append(row.scenario)
-        each = [f"{name_some(names, rows)} {fate}" for fate, names in fates.items()]
-        what = Counter(sample.disturbed for row in rows for sample in row.disturbed).most_common(1)[0][0]
-        lines.append(f"{DISTURBED} disturbed: {'; '.join(each)} ({what})")
+                fates.setdefault(write_fate(row), []).append(row.scenario)
+        each = [f"{name_some(names, rows)}{fate}" for fate, names in fates.items()]
+        lines.append(f"{DISTURBED} disturbed: {'; '.join(each)}")
     late = [row.scenario for row in rows if row.is_late]
     if late:
-        lines.append(f"{LATE} the load generator was kept waiting for a core: the times of {name_some(late, rows)} include that")
+        lines.append(f"{LATE} the load generator was kept waiting for a core: rates and times of {name_some(late, rows)} include that")
     return lines
+
+
+def write_fate(row: Row) -> str:
+    """How many of its runs were disturbed, whether those count, and by what most were."""
+    what = Counter(sample.disturbed for sample in row.disturbed).most_common(1)[0][0]
+    if len(row.valid) == 1:
+        return f" ({what})"
+    fate = "counted" if row.disturbed[0] in row.samples else "not in its rates and times"
+    return f" {len(row.disturbed)} of {len(row.valid)} runs, {fate} ({what})"
 
 
 def name_some(names: Sequence[str], rows: Sequence[Row]) -> str:
@@ -180,6 +187,12 @@ def write_number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def write_roughly(value: float) -> str:
+    """Two digits: what a single run can tell."""
+    digits = 1 - math.floor(math.log10(value)) if value > 0 else 0
+    return f"{round(value, digits):,.{max(0, digits)}f}"
 
 
 def write_exactly(value: float | None) -> str:

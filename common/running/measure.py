@@ -97,7 +97,7 @@ def measure(
         fault=fault_of(site, sent),
         cost=meter.cost_between(*counted),
         cpu_seconds_beside=meter.cpu_beside(*counted),
-        noise=replace(machine.noise(started, ended, *on_cores, sent.client), waited_for_quiet_seconds=round(waited_for_quiet, 1)),
+        noise=replace(machine.noise(started, ended, *on_cores), waited_for_quiet_seconds=round(waited_for_quiet, 1)),
         waited_for_ports_seconds=round(waited_for_ports, 1),
         counted_in_log=count_in_log(scenario, log_sizes) if logs_are_ours else {},
         calibration_ms=calibration_ms,

@@ -13,8 +13,6 @@ import psutil
 
 from common.cli import UsageError
 from common.client.progress import Tell
-from common.client.sent import ClientCost
-from common.results.bottleneck import LATE_SHARE
 from common.results.circumstances import Noise
 from common.serving import accounting
 from common.serving.accounting import TICKS
@@ -114,7 +112,7 @@ class MachineMeter:
         if throttled is not None:
             self._samples["throttled"].append((now, throttled))
 
-    def noise(self, start: float, end: float, own_here: float, own_there: float, client: ClientCost) -> Noise:
+    def noise(self, start: float, end: float, own_here: float, own_there: float) -> Noise:
         """The noise between two clock times, given our own CPU seconds on the server's cores and elsewhere."""
         if not self._samples["here"] or not self._cores["here"] or end <= start:  # a container may number its cores otherwise
             return Noise(available=False)
@@ -140,7 +138,7 @@ class MachineMeter:
             time_wait=time_wait(),
         )
         least = {side: least_told(grown[side], seconds * cores[side]) for side in cores}
-        noise.disturbed = said(noise, seconds, cores, client.waited_share, least)
+        noise.disturbed = said(noise, seconds, cores, least)
         return noise
 
 
@@ -164,7 +162,7 @@ def least_told(busy: float, available: float) -> float:
     return max(LEAST_FOREIGN_SECONDS, DEVIATIONS * math.sqrt(busy * idle / TICKS))
 
 
-def said(noise: Noise, seconds: float, cores: Mapping[str, int], client_waited: float | None, least: Mapping[str, float]) -> str:
+def said(noise: Noise, seconds: float, cores: Mapping[str, int], least: Mapping[str, float]) -> str:
     """What disturbed the load, in one sentence; '' if everything was within its bound."""
     reasons = []
     here, there = noise.foreign_on_server_cores or 0.0, noise.foreign_on_other_cores or 0.0
@@ -176,8 +174,6 @@ def said(noise: Noise, seconds: float, cores: Mapping[str, int], client_waited: 
         reasons[-1] += f" ({named(noise.foreign_programs)})"
     if noise.stolen_cpu_share is not None and noise.stolen_cpu_share > STOLEN:
         reasons.append(f"a hypervisor took {noise.stolen_cpu_share:.0%} of the CPU time")
-    if client_waited is not None and client_waited > LATE_SHARE:
-        reasons.append(f"the load generator waited {client_waited:.0%} of its time for a core")
     if noise.throttled_seconds:
         reasons.append(f"this container's CPU quota held its programs up for {noise.throttled_seconds:.1f} s")
     return "; ".join(reasons)
