@@ -22,7 +22,7 @@ from common.running.side_by_side import PlannedPair, Procedure, begin_pair, leng
 from common.running.sizing import RunOptions
 from common.serving import postgres
 from common.serving.checkouts import checkout, project_in, repository_of
-from common.serving.environments import interpreter_with
+from common.serving.environments import interpreter_with, read_requirements
 from common.serving.places import ROOT, short_path
 from common.serving.process import REQUIREMENTS
 from common.serving.scenario import Scenario, read
@@ -33,9 +33,9 @@ BEFORE, NEW = "before-", "new-"  # put before the name of the scenario in anothe
 def run(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int:
     """Measure each pair in its share of the time; 1 if one could not be compared or a change costs more than --within allows."""
     run_options, scenarios = run_options_from(options), [read(path) for path in paths]
-    is_change = options.against is not None or asks_for_environment(options)
     if options.markdown is not None and not options.markdown.parent.is_dir():
         raise UsageError(f"--markdown {options.markdown}: there is no folder {options.markdown.parent}")
+    asked = say_change(options)
     with ExitStack() as stack:
         interpreter = make_environment(scenarios, options, watch) if asks_for_environment(options) else ""
         if options.against is not None:
@@ -46,15 +46,22 @@ def run(paths: Sequence[Path], options: argparse.Namespace, watch: Watch) -> int
             planned_pairs = plan_new(scenarios, interpreter, run_options) if interpreter else plan_beside(scenarios, run_options)
         directory = new_directory("side-by-side")
         try:
-            pairs = list(run_pairs(planned_pairs, options, run_options, directory, watch))
+            pairs = list(run_pairs(planned_pairs, options, run_options, directory, watch, asked))
         finally:
             print()
             announce_page(directory)
             print(f"Records: {short_path(directory)}/")
             if options.markdown is not None:
-                options.markdown.write_text(markdown.text(files.read_pairs(directory), is_change), encoding="utf-8")
-    worse = is_change and any(map(costs_more, pairs))
-    return 1 if worse or not all(map(was_compared, pairs)) else 0
+                options.markdown.write_text(markdown.text(files.read_pairs(directory)), encoding="utf-8")
+    return 1 if any(pair.is_change and costs_more(pair) for pair in pairs) or not all(map(was_compared, pairs)) else 0
+
+
+def say_change(options: argparse.Namespace) -> str:
+    """What is changed, by the options that say so, with the text of a requirements file; '' if two scenarios are compared."""
+    given = {"--against": options.against, "--requirements": options.requirements, "--python": options.python}
+    said = " ".join(f"{name} {value}" for name, value in given.items() if value is not None)
+    packages = read_requirements(options.requirements) if options.requirements is not None else ""
+    return f"{said}\n{packages}".strip()
 
 
 def asks_for_environment(options: argparse.Namespace) -> bool:
@@ -73,23 +80,26 @@ def make_environment(scenarios: Sequence[Scenario], options: argparse.Namespace,
 
 
 def run_pairs(
-    planned_pairs: Sequence[PlannedPair], options: argparse.Namespace, run_options: RunOptions, directory: Path, watch: Watch
+    planned_pairs: Sequence[PlannedPair], options: argparse.Namespace, run_options: RunOptions, directory: Path, watch: Watch, asked: str
 ) -> Iterator[Pair]:
-    seconds = options.minutes * 60 / len(planned_pairs)
+    """Each has its share of the time that is left."""
     seed = random.randrange(2**32) if options.seed is None else options.seed
     tell = watch.tell if watch.is_seen else silent
-    watch.expect(seconds * len(planned_pairs))
+    until = time.monotonic() + options.minutes * 60
+    watch.expect(options.minutes * 60)
     with postgres.server(tell) as database:
-        procedure = Procedure(run_options, directory, database, seed, tell, lengths_within(seconds))
-        for both in planned_pairs:
-            pair = begin_pair(both, options.within)
+        for number, both in enumerate(planned_pairs):
+            began = time.monotonic()
+            seconds = max(0.0, until - began) / (len(planned_pairs) - number)
+            procedure = Procedure(run_options, directory, database, seed, tell, lengths_within(seconds))
+            pair = begin_pair(both, options.within, len(planned_pairs), bool(asked), seed, asked)
             try:
-                run_pair(both, pair, procedure, time.monotonic() + seconds)
+                run_pair(both, pair, procedure, began + seconds)
             finally:
                 watch.tell("")
                 if pair.restarts or pair.refused or pair.fault:
                     print(f"\n{report.text(pair)}", flush=True)
-            watch.expect(-seconds)
+            watch.expect(began - time.monotonic())
             for why in filter(None, (pair.refused, pair.fault)):
                 complain(f"run_all.sh: {' beside '.join(pair.names)}: {why}")
             yield pair
@@ -113,8 +123,15 @@ def plan_against(scenarios: Sequence[Scenario], others: Mapping[Path, Path], int
     planned_pairs = []
     for ours in scenarios:
         repository = repository_of(ours)
-        theirs = other_project(ours, repository, others[repository]) if ours.project else other_file(ours, others[repository])
-        planned_pairs += plan_pairs(ours, replace(theirs, label=BEFORE, interpreter=interpreter), options)
+        try:
+            theirs = other_project(ours, repository, others[repository]) if ours.project else other_file(ours, others[repository])
+            planned_pairs += plan_pairs(ours, replace(theirs, label=BEFORE, interpreter=interpreter), options)
+        except UsageError as problem:
+            if len(scenarios) == 1:
+                raise
+            complain(f"run_all.sh: {ours.name} is not compared: {problem}")
+    if not planned_pairs:
+        raise UsageError("--against: no scenario can be compared with itself there")
     if not interpreter and ROOT in others and asks_for_others(others[ROOT]):
         complain("run_all.sh: the requirements.txt there differs; both are served with ours, unless you name theirs: --requirements FILE")
     return planned_pairs

@@ -134,8 +134,8 @@ def check_kind(options: argparse.Namespace, advises: bool) -> None:
         raise UsageError("--until-decided chooses side by side itself: don't pass --side-by-side, --against, --requirements or --serve")
     if advises and (options.find_rate is not None or beside_too or options.serve):
         raise UsageError("--target asks for advice after a run: don't pass --find-rate, --side-by-side, --against or --serve")
-    if options.side_by_side and len(options.names) > 1 and beside.asks_for_environment(options):
-        raise UsageError("--requirements compares each scenario with itself in the present environment: don't pass --side-by-side")
+    if options.side_by_side and (options.against is not None or beside.asks_for_environment(options)):
+        raise UsageError("--against and --requirements compare each scenario with itself, side by side: don't pass --side-by-side")
 
 
 def only_resume(options: argparse.Namespace) -> Path:

@@ -1,6 +1,6 @@
 """Two servers asked in turn, in short slices of a closed loop, so that whatever the machine does hits both alike.
 
-A slice ends when its last answer is in: while one server works, the other has nothing to do.
+A slice ends when its last answer is in and the server has put its work away: while one server works, the other has nothing to do.
 """
 
 import asyncio
@@ -17,13 +17,17 @@ from common.client.wire import HAVE_EPOLL, Wires
 
 Clocks = Callable[[], Sequence[float]]  # CPU seconds that each side's server has used so far
 
+LOOKS_AFTER = 0.001  # seconds between looks at a server's clock after its last answer
+STILL_WORKS = 0.1  # of that time: a server that uses more is logging, closing, cleaning up
+MOST_LOOKS = 10  # a server may have work that never ends
+
 
 @dataclass
 class Slice:
     """One side was asked while the other had nothing to do."""
 
     side: int  # which of the two was asked: 0 or 1
-    seconds: float  # from its first request to its last answer
+    seconds: float  # from its first request until its server had put its work away
     answers: int  # correct ones
     failed: int  # all other requests that ended
     response_seconds: float  # of its correct answers, in total
@@ -91,7 +95,8 @@ class Turns:
         rows, failures = len(ledger), ledger.failures
         before, began = self._clocks(), perf_counter()
         await self._sides[side].work(seconds)
-        after, ended = self._clocks(), perf_counter()
+        after = await self._clocks_at_rest(side)
+        ended = perf_counter()
         failed = ledger.failures - failures
         self.slices.append(
             Slice(
@@ -106,6 +111,23 @@ class Turns:
             )
         )
         return self.slices[-1]
+
+    async def _clocks_at_rest(self, side: int) -> Sequence[float]:
+        """The clocks after what follows the last answer, which would else count as the server's rest."""
+        now = self._clocks()
+        for _ in range(MOST_LOOKS):
+            await asyncio.sleep(LOOKS_AFTER)
+            before, now = now, self._clocks()
+            if now[side] - before[side] <= STILL_WORKS * LOOKS_AFTER:
+                break
+        return now
+
+    def add_unseen(self, seconds: Sequence[float]) -> None:
+        """Of each side: what processes had used before they were found. It belongs to the last slice that asked it."""
+        for side, unseen in enumerate(seconds):
+            last = next((one for one in reversed(self.slices) if one.side == side), None)
+            if last is not None:
+                last.cpu_seconds += unseen
 
     def close(self) -> None:
         for side in self._sides:

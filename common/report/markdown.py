@@ -4,17 +4,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from common.report import pair as report
-from common.results.pairs import Pair, costs_more, different_versions, judge_pair, was_compared
-from common.results.words import describe_environment, write_estimate, write_number, write_tolerance
+from common.results.pairs import Pair, costs_more, different_versions, is_over, judge_pair, was_compared
+from common.results.words import describe_environment, write_number, write_tolerance
 
 HEAD = ("asked in turn", "load", "CPU ms per request", "ratio", "restarts")
 
 
-def text(pairs: Sequence[Pair], is_change: bool) -> str:
-    """`is_change`: each pair is one scenario, after a change and before it."""
+def text(pairs: Sequence[Pair]) -> str:
     if not pairs:
         return "Nothing was measured.\n"
-    lines = [f"**{sum_up(pairs)}**", ""] if is_change else []
+    lines = [f"**{sum_up(pairs)}**", ""] if pairs[0].is_change else []
     lines += [f"- {escape(line)}" for pair in pairs for line in verdict(pair)]
     lines += ["", row(HEAD), row("---" for _ in HEAD), *(row(map(escape, cells(pair))) for pair in pairs), ""]
     versions = dict.fromkeys(version for pair in pairs for version in different_versions(pair))
@@ -24,7 +23,7 @@ def text(pairs: Sequence[Pair], is_change: bool) -> str:
 
 def sum_up(pairs: Sequence[Pair]) -> str:
     more, lost = sum(map(costs_more, pairs)), sum(not was_compared(pair) for pair in pairs)
-    undecided = sum(was_compared(pair) and judge_pair(pair).kind == "undecided" for pair in pairs)
+    undecided = sum(was_compared(pair) and not is_over(pair) for pair in pairs)
     parts = [f"{more} of {len(pairs)} shown to cost over {write_tolerance(pairs[0].within)} more CPU per request"]
     parts += [f"{number} {what}" for number, what in ((undecided, "not decided"), (lost, "not compared")) if number]
     return "; ".join(parts) + "."
@@ -41,7 +40,7 @@ def cells(pair: Pair) -> Iterator[str]:
     yield " beside ".join(pair.names)
     yield report.load_of(pair)
     yield " beside ".join(map(write_number, found.cpu_ms)) if found.cpu_ms else "-"
-    yield write_estimate(found.cpu, "x")
+    yield report.write_ratio(found.cpu) if report.is_comparable(found) else "-"
     yield str(len(pair.restarts))
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from common.client.load import Load
 from common.client.options import parse_line
-from common.results.intervals import Estimate, can_hide
-from common.results.pairs import FAIR, MOST_FAILED, Kind, Pair, SideBySide, different_versions, judge_pair
+from common.results.intervals import Estimate, can_hide, no_difference_shown
+from common.results.pairs import FAIR, MOST_FAILED, Kind, Pair, SideBySide, different_versions, judge_pair, leaves_open
 from common.results.questions import inverse
 from common.results.sequential import restarts_needed
-from common.results.words import describe_pinning, write_estimate, write_number, write_share, write_tolerance
+from common.results.words import describe_pinning, join_words, write_estimate, write_factor, write_number, write_tolerance
 
 MANY_TIMES = 2.0  # larger ratios are said as such, not in percent
 
@@ -27,22 +27,51 @@ def title(pair: Pair) -> str:
 def load_of(pair: Pair) -> str:
     load: Load = parse_line(pair.identity)
     added = f" · {pair.latency_ms} ms added" if pair.latency_ms else ""
-    return f"{load.parts[0]}, {load.concurrency:,} at a time{added}"
+    return f"{load.parts[0]}, {load.concurrency:,} at a time, {'keep-alive' if load.keep_alive else 'close'}{added}"
 
 
 def figures(pair: Pair, found: SideBySide) -> list[str]:
     slices = [one for restart in pair.restarts for one in restart.slices]
     seconds = sum(one.seconds for one in slices)
     lines = [f"  {len(pair.restarts)} restarts, {len(slices):,} slices, {seconds:.0f} s of load; {describe_pinning(pair.pinned)}"]
-    if found.cpu and found.cpu_ms:
+    if found.cpu and found.cpu_ms and is_comparable(found):
         each = ", ".join(f"{name} {write_number(ms)}" for name, ms in zip(pair.names, found.cpu_ms, strict=True))
-        lines.append(f"  CPU per request    {write_estimate(found.cpu, 'x')}   (ms: {each})")
-        lines.append(f"  capacity of a core {write_estimate(inverse(found.cpu), 'x')}")
-    if found.response:
-        lines.append(f"  response time      {write_estimate(found.response, 'x')}")
+        lines.append(f"  CPU per request    {write_ratio(found.cpu)}   (ms: {each})")
+        lines.append(f"  capacity of a core {write_ratio(inverse(found.cpu))}")
+        lines.append(f"  sharing a core     {say_bias(found.bias)}")
+    if found.response and is_comparable(found):
+        lines.append(f"  response time      {write_ratio(found.response)}")
+    if any(found.failed):
+        lines.append(f"  failed             {say_failed(pair, found)}")
+    if pair.not_counted:
+        lines.append(f"  not counted        the CPU of {join_words(pair.not_counted)}")
     if versions := different_versions(pair):
         lines.append(f"  packages           {', '.join(versions)}")
     return lines
+
+
+def is_comparable(found: SideBySide) -> bool:
+    return found.kind not in ("failed", "unfair")
+
+
+def write_ratio(ratio: Estimate | None) -> str:
+    """To a tenth of a percent: side by side can tell that."""
+    if ratio is None:
+        return "-"
+    bounds = "" if ratio.low is None or ratio.high is None else f" [{ratio.low:.3f}, {ratio.high:.3f}]"
+    return f"{ratio.middle:.3f}x{bounds}"
+
+
+def say_bias(bias: Estimate | None) -> str:
+    """How far the ratio may differ from that of each alone, by the slices in which a server runs as if it were."""
+    if bias is None:
+        return "every slice is a long one, as if each ran alone"
+    hidden = can_hide(bias)
+    return "changes the ratio by an unknown share: too few restarts" if hidden is None else f"changes the ratio by {write_factor(hidden)}"
+
+
+def say_failed(pair: Pair, found: SideBySide) -> str:
+    return " and ".join(f"{name} {share:.1%}" for name, share in zip(pair.names, found.failed, strict=True))
 
 
 def say(pair: Pair, found: SideBySide) -> str:
@@ -50,15 +79,15 @@ def say(pair: Pair, found: SideBySide) -> str:
     if pair.refused:
         return f"Not comparable side by side: {pair.refused}."
     if found.kind == "failed":
-        shares = " and ".join(f"{name} {write_share(share)}" for name, share in zip(pair.names, found.failed, strict=True))
-        return f"Not compared: more than {MOST_FAILED:.0%} of the requests failed ({shares})."
+        return f"Not compared: more than {MOST_FAILED:.0%} of the requests failed ({say_failed(pair, found)})."
     if found.kind == "unfair":
         return (
             f"Not comparable side by side: sharing a core changes the ratio by more than {FAIR:.0%} "
             f"(long slices {write_estimate(found.long_cpu, 'x')}). Use --rounds."
         )
     seconds = [restart.seconds for restart in pair.restarts]
-    return say_ratio(pair.names, found.kind, found.cpu, pair.within, statistics.fmean(seconds) if seconds else 0.0)
+    said = say_ratio(pair.names, found.kind, found.cpu, pair.within, statistics.fmean(seconds) if seconds else 0.0)
+    return f"{said} Whether that is over {write_tolerance(pair.within)} is not decided." if leaves_open(pair) else said
 
 
 def say_ratio(names: Sequence[str], kind: Kind, cpu: Estimate | None, within: float, seconds_of_each: float = 0.0) -> str:
@@ -67,8 +96,10 @@ def say_ratio(names: Sequence[str], kind: Kind, cpu: Estimate | None, within: fl
     if cpu is None or cpu.low is None or cpu.high is None:
         return f"Not decided: too few runs of {one} and {other} for an interval."
     if kind == "same":
-        most = percent((can_hide(cpu) or 1.0) - 1)
-        return f"{one} and {other} cost the same CPU per request within {write_tolerance(within)}: at most {most} either way."
+        most = f"at most {percent((can_hide(cpu) or 1.0) - 1)} either way"
+        if not no_difference_shown(cpu):
+            most = f"{one} costs {say_difference(cpu)}"
+        return f"{one} and {other} cost the same CPU per request within {write_tolerance(within)}: {most}."
     if kind == "undecided":
         bounds = " and ".join(f"{percent(abs(bound - 1))} {'more' if bound >= 1 else 'less'}" for bound in (cpu.low, cpu.high))
         needs = say_what_is_missing(cpu, within, seconds_of_each)
@@ -76,9 +107,14 @@ def say_ratio(names: Sequence[str], kind: Kind, cpu: Estimate | None, within: fl
     if not 1 / MANY_TIMES < cpu.middle < MANY_TIMES:
         between = f"between {write_number(cpu.low)} and {write_number(cpu.high)}"
         return f"{one} costs {write_number(cpu.middle)} times the CPU per request of {other}, {between}."
-    middle, *bounds_off = (abs(value - 1) for value in (cpu.middle, cpu.low, cpu.high))
-    low, high = sorted(bounds_off)
-    return f"{one} costs {percent(middle)} {kind} CPU per request than {other}, between {percent(low)} and {percent(high)}."
+    return f"{one} costs {say_difference(cpu, f' CPU per request than {other}')}."
+
+
+def say_difference(cpu: Estimate, than: str = "") -> str:
+    """'4.1% more, between 2.0% and 6.2%', of an interval that lies on one side of 1."""
+    middle, *bounds = (abs(value - 1) for value in (cpu.middle, cpu.low or 1.0, cpu.high or 1.0))
+    low, high = sorted(bounds)
+    return f"{percent(middle)} {'more' if cpu.middle > 1 else 'less'}{than}, between {percent(low)} and {percent(high)}"
 
 
 def say_what_is_missing(cpu: Estimate, within: float, seconds_of_each: float) -> str:

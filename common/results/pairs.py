@@ -1,12 +1,13 @@
 """Two scenarios side by side: the records of their slices and restarts, and what follows from them.
 
 A restart gives one ratio, of CPU per request over all its slices. Two starts of one program differ more than its slices do,
-so the interval is over the restarts' ratios (Student's t on their logarithms), which includes the slices' spread.
+so the interval is over the restarts' ratios (Student's t on their logarithms), which includes the slices' spread. Its middle is
+their geometric mean.
 """
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from common.client.options import parse_line
@@ -17,7 +18,7 @@ from common.results.sequential import confidence_at
 
 FAIR = 0.05  # how far the ratio may lie from that of long slices
 IDLE_SHARE = 0.5  # of its core: if a server uses more, its response times are a queue's
-MOST_FAILED = 0.05  # of the requests sent
+MOST_FAILED = 0.01  # of the requests sent: beyond that, CPU per answer is only an upper bound
 
 Kind = Literal["more", "less", "same", "undecided", "unfair", "failed"]
 
@@ -52,6 +53,11 @@ class Pair:
     fault: str = ""  # why it ended early; '' if it did not
     refused: str = ""  # why the two cannot be asked in turn; '' if they can
     restarts: list[Restart] = field(default_factory=list)  # in the order they were made
+    is_change: bool = False  # of one scenario after and before: does it cost over `within` more?
+    asked: str = ""  # what the change is, by the options that name it
+    revisions: list[str] = field(default_factory=list)  # of both checkouts, or of the projects that they serve; '' where unknown
+    not_counted: list[str] = field(default_factory=list)  # what stands beside the servers: its CPU is in no figure
+    seed: int = 0  # of the order in which they were started
 
     def __post_init__(self) -> None:
         if not len(self.names) == len(self.launches) == len(self.sources) == 2:
@@ -74,11 +80,7 @@ class SideBySide:
     long_cpu: Estimate | None  # the ratio of CPU per request in long slices
     cpu_ms: tuple[float, float] | None  # per request, for each
     failed: tuple[float, float] = (0.0, 0.0)  # shares
-
-    @property
-    def is_over(self) -> bool:
-        """More restarts would not change it."""
-        return self.kind != "undecided"
+    bias: Estimate | None = None  # the ratio in short slices relative to that in long ones
 
 
 def judge_pair(pair: Pair) -> SideBySide:
@@ -97,7 +99,19 @@ def judge_pair(pair: Pair) -> SideBySide:
     else:
         kind = kind_of(cpu, pair.within)
     known = (each[0], each[1]) if each[0] is not None and each[1] is not None else None
-    return SideBySide(kind, cpu, response, long_cpu, known, failed)
+    return SideBySide(kind, cpu, response, long_cpu, known, failed, bias)
+
+
+def is_over(pair: Pair) -> bool:
+    """More restarts would not change what is said."""
+    return judge_pair(pair).kind != "undecided" and not leaves_open(pair)
+
+
+def leaves_open(pair: Pair) -> bool:
+    """A change costs more, but whether that is more than is allowed is not decided."""
+    found = judge_pair(pair)
+    more = found.cpu if pair.is_change and found.kind == "more" else None
+    return more is not None and more.low is not None and more.high is not None and more.low <= 1 + pair.within < more.high
 
 
 def was_compared(pair: Pair) -> bool:
@@ -114,9 +128,9 @@ def costs_more(pair: Pair) -> bool:
 def kind_of(ratio: Estimate | None, within: float = SAME) -> Kind:
     if ratio is None or ratio.low is None or ratio.high is None:
         return "undecided"
-    if no_difference_shown(ratio):
-        return "same" if is_the_same(ratio, within) else "undecided"
-    return "more" if ratio.low > 1 else "less"
+    if is_the_same(ratio, within):
+        return "same"
+    return "undecided" if no_difference_shown(ratio) else "more" if ratio.low > 1 else "less"
 
 
 def is_beyond(ratio: Estimate | None, within: float) -> bool:
@@ -136,7 +150,10 @@ def different_versions(pair: Pair) -> list[str]:
 
 def estimate_over(pair: Pair, of_restart: Callable[[Restart], float | None], of: int) -> Estimate | None:
     values = [value for restart in pair.restarts if (value := of_restart(restart)) is not None]
-    return estimate(values, confidence_at(len(pair.restarts), of))
+    found = estimate(values, confidence_at(len(pair.restarts), of))
+    if found is None or found.low is None or found.high is None:
+        return found
+    return replace(found, middle=math.sqrt(found.low * found.high))
 
 
 def slices_of(restart: Restart, side: int, is_long: bool = False) -> Iterator[Slice]:
@@ -176,8 +193,10 @@ def response_ratio(restart: Restart) -> float | None:
 
 
 def shows_response_times(pair: Pair) -> bool:
-    """Neither core is full; on a full core, response times are a queue's."""
-    return all(share is not None and share <= IDLE_SHARE for share in (core_share(pair, 0), core_share(pair, 1)))
+    """One request at a time, or neither core is full: else response times are a queue's."""
+    return parse_line(pair.identity).concurrency == 1 or all(
+        share is not None and share <= IDLE_SHARE for share in (core_share(pair, 0), core_share(pair, 1))
+    )
 
 
 def core_share(pair: Pair, side: int) -> float | None:

@@ -18,12 +18,14 @@ from common.client.site_headers import handed_over
 from common.client.turns import Turns
 from common.serving import accounting
 from common.serving.cost import Group
+from common.serving.descriptors import allow_descriptors
 
 SHORTEST_SLICE = 0.02  # seconds: a machine's speed may change within a tenth of one
 ANSWERS_LONG = 3  # a slice lasts at least this many response times
 LONG = 6  # a long slice lasts at least this many slices, but
 OF_ALL = 8  # this fraction of the restart, if that is more
-FEWEST_PAIRS = 3  # of slices, in a restart
+LONG_ENOUGH = 0.3  # seconds: slices that last this long anyway need no longer ones to compare them with
+FEWEST_PAIRS = 2  # of slices, in a restart
 SETTLING = 0.5  # seconds for each side before anything counts: they warm it up
 FIND_EVERY = 0.5  # seconds between looks for a server's processes
 
@@ -35,12 +37,16 @@ class Clocks:
         self._groups = [Group(root) for root in roots]
         self._found = 0.0
 
-    def find(self) -> None:
-        if time.monotonic() >= self._found + FIND_EVERY:
-            everyone = accounting.see_all()
-            for group in self._groups:
-                group.find(everyone)
-            self._found = time.monotonic()
+    def find(self) -> list[float]:
+        """Look for processes now and then; what those that are new have used until now."""
+        if time.monotonic() < self._found + FIND_EVERY:
+            return [0.0 for _ in self._groups]
+        known = self.read()
+        everyone = accounting.see_all()
+        for group in self._groups:
+            group.find(everyone)
+        self._found = time.monotonic()
+        return [max(0.0, now - before) for now, before in zip(self.read(), known, strict=True)]
 
     def read(self) -> list[float]:
         now = time.time()
@@ -50,7 +56,7 @@ class Clocks:
 
 
 async def ask_in_turn(load: Load, urls: Sequence[str], roots: Sequence[int], seconds: float, most: float, first: int) -> dict[str, object]:
-    """Send pairs of slices, alternating which side comes first, until the time is up; one pair in the middle is long.
+    """Send pairs of slices, alternating which side comes first, until the time is up; in the middle a pair of long ones.
 
     No slices at all if answers take so long that a few pairs would exceed `most` seconds.
     """
@@ -62,19 +68,23 @@ async def ask_in_turn(load: Load, urls: Sequence[str], roots: Sequence[int], sec
         length = slice_seconds([one.response_seconds / one.answers for one in settled if one.answers])
         turns.slices.clear()
         seconds = max(seconds, FEWEST_PAIRS * 2 * length)
-        if seconds + 2 * LONG * length > most:
+        long_length = max(LONG * length, seconds / OF_ALL) if length < LONG_ENOUGH else 0.0
+        if seconds + 2 * long_length > most:
             return {"slice_seconds": length, "slices": []}
         until, long_at, pairs = time.monotonic() + seconds, time.monotonic() + seconds / 2, 0
-        while time.monotonic() < until or not pairs:
-            clocks.find()
+        while time.monotonic() < until or pairs < FEWEST_PAIRS:
+            turns.add_unseen(clocks.find())
             order = (first, 1 - first) if pairs % 2 == 0 else (1 - first, first)
             for side in order:
                 await turns.ask(side, length)
             pairs += 1
-            if long_at and time.monotonic() >= long_at:
+            if long_length and time.monotonic() >= long_at:
+                began = time.monotonic()
                 for side in order:
-                    await turns.ask(side, max(LONG * length, seconds / OF_ALL), is_long=True)
-                long_at = 0.0
+                    await turns.ask(side, long_length, is_long=True)
+                until += time.monotonic() - began
+                long_length = 0.0
+        turns.add_unseen(clocks.find())
     finally:
         turns.close()
     return {"slice_seconds": length, "slices": [asdict(one) for one in turns.slices]}
@@ -96,6 +106,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--json", type=Path, required=True, metavar="FILE")
     options = parser.parse_args(arguments)
     load = parse_line(options.load)
+    allow_descriptors(2 * load.concurrency)
     found = uvloop.run(ask_in_turn(load, options.urls, options.roots, options.seconds, options.most, options.first))
     options.json.write_text(json.dumps(found), encoding="utf-8")
     return 0

@@ -78,11 +78,11 @@ def processor() -> str:
     return platform.processor()
 
 
-def revision() -> str:
-    """The commit of this checkout, with a '+' if files were changed since; '' without git."""
+def revision(folder: Path = ROOT) -> str:
+    """The commit of this checkout, or that of another folder, with a '+' if files were changed since; '' without git."""
     try:
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, timeout=5)
-        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=ROOT, capture_output=True, text=True, timeout=5)
+        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=5)
+        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=folder, capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return commit.stdout.strip() + ("+" if changed.stdout.strip() else "") if commit.returncode == 0 else ""

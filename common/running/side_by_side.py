@@ -1,7 +1,7 @@
 """Two scenarios side by side: both are served on the same cores, one client asks them in turn, and both are restarted often.
 
-Each restart draws which of the two is started and asked first. It ends when the pair is decided, which is asked
-at a few looks, or when its time is up.
+Which of the two is started and asked first is drawn for every other restart, and the next one swaps them. It ends when the pair is
+decided, which is asked at a few looks, or when its time is up.
 """
 
 import json
@@ -21,13 +21,14 @@ from common.client.progress import Tell
 from common.client.site_headers import hand_over
 from common.results import files
 from common.results.intervals import SAME
-from common.results.pairs import Pair, Restart, judge_pair
+from common.results.pairs import Pair, Restart, failed_share, is_over
 from common.results.sequential import LOOKS, next_look
 from common.running.in_turn import ANSWERS_LONG
-from common.running.machine import describe_machine
+from common.running.machine import describe_machine, revision
 from common.running.measure import GENERATOR_SECONDS
 from common.running.sizing import PlannedLoad, RunOptions, plan_loads
 from common.serving import cores, folders
+from common.serving.descriptors import check_descriptors
 from common.serving.postgres import Server
 from common.serving.process import Process
 from common.serving.scenario import Scenario
@@ -94,7 +95,7 @@ def lengths_within(seconds: float) -> tuple[float, float]:
 
 def run_pair(both: PlannedPair, pair: Pair, procedure: Procedure, until: float) -> None:
     """Go on until the pair is decided or the time is up."""
-    while not (pair.fault or pair.refused or judge_pair(pair).is_over) and is_time(pair, until):
+    while not (pair.fault or pair.refused or is_over(pair)) and is_time(pair, until):
         run_to_next_look(both, pair, procedure, until)
 
 
@@ -105,6 +106,8 @@ def run_to_next_look(both: PlannedPair, pair: Pair, procedure: Procedure, until:
         while len(pair.restarts) < look and is_time(pair, until):
             pair.restarts.append(restart(both, pair, procedure))
             save(pair, procedure.directory)
+            if any(failed_share(pair, side) == 1 for side in (0, 1)):
+                break  # one answers nothing rightly, so more restarts would show nothing
     except NotInTurn as refusal:
         pair.refused = str(refusal)
     except Problem as problem:
@@ -121,7 +124,7 @@ def save(pair: Pair, directory: Path) -> None:
     files.write(directory / files.name_of_pair(pair), pair)
 
 
-def begin_pair(both: PlannedPair, within: float = SAME, together: int = 1) -> Pair:
+def begin_pair(both: PlannedPair, within: float = SAME, together: int = 1, is_change: bool = False, seed: int = 0, asked: str = "") -> Pair:
     load = both.planned.load
     environment, other = (describe_machine(scenario.server, scenario.python, scenario.interpreter) for scenario in both.scenarios)
     return Pair(
@@ -137,14 +140,25 @@ def begin_pair(both: PlannedPair, within: float = SAME, together: int = 1) -> Pa
         environment=environment,
         other_environment=None if other == environment else other,
         together=together,
+        is_change=is_change,
+        seed=seed,
+        asked=asked,
+        revisions=[revision(scenario.folder) for scenario in both.scenarios],
+        not_counted=list(dict.fromkeys(name for scenario in both.scenarios for name in beside_of(scenario))),
     )
+
+
+def beside_of(scenario: Scenario) -> list[str]:
+    """What stands beside its server."""
+    return [*scenario.needs, *(["PostgreSQL"] if scenario.tables is not None else []), *(["nginx"] if scenario.nginx is not None else [])]
 
 
 def restart(both: PlannedPair, pair: Pair, procedure: Procedure) -> Restart:
     """Start both on the same cores, then ask them in turn."""
     check_database(both, procedure.database)
+    check_descriptors(2 * both.planned.load.concurrency)
     number, began = len(pair.restarts) + 1, time.monotonic()
-    first = random.Random(f"{procedure.seed} {pair.names} {pair.identity} {pair.latency_ms} {number}").randrange(2)
+    first = who_is_first(pair, procedure.seed, number)
     procedure.tell(f"{' beside '.join(pair.names)}: starting both · restart {number}")
     workers = max(scenario.workers for scenario in both.scenarios)
     pair.pinned = cores.share_out(workers) if procedure.options.pin else None
@@ -156,9 +170,19 @@ def restart(both: PlannedPair, pair: Pair, procedure: Procedure) -> Restart:
         procedure.tell(f"{' beside '.join(pair.names)} · restart {number} · {both.planned.load.describe()}")
         found = ask_in_turn([sites[0], sites[1]], both.planned.load, procedure.lasts, first, procedure.directory)
     if not found.slices:
-        answer = found.slice_seconds / ANSWERS_LONG
-        raise NotInTurn(f"answers take {answer:.1f} s under this load, too long to ask both in turn: use more --minutes, or --rounds")
+        raise NotInTurn(say_too_slow(found.slice_seconds / ANSWERS_LONG, procedure.lasts[1]))
     return replace(found, seconds=time.monotonic() - began)
+
+
+def say_too_slow(answer_seconds: float, most: float) -> str:
+    least = f"a restart may last {most:.1f} s, and answers take {answer_seconds:.2g} s under this load"
+    return f"{least}, too long to ask both in turn: use more --minutes, or --rounds"
+
+
+def who_is_first(pair: Pair, seed: int, number: int) -> int:
+    """Drawn for the odd ones; the restart after each swaps the two."""
+    swapped = (number - 1) % 2
+    return random.Random(f"{seed} {pair.names} {pair.identity} {pair.latency_ms} {number - swapped}").randrange(2) ^ swapped
 
 
 def check_database(both: PlannedPair, database: Server) -> None:

@@ -24,10 +24,14 @@ def repository_of(scenario: Scenario) -> Path:
 @contextmanager
 def checkout(where: str, repository: Path = ROOT) -> Iterator[Path]:
     if where and Path(where).is_dir():
+        if git(repository, "rev-parse", "--verify", "--quiet", f"{where}^{{commit}}").returncode == 0:
+            raise UsageError(
+                f"--against {where}: both a folder and a revision: write ./{where} for the folder, heads/{where} for the branch"
+            )
         yield Path(where).resolve()
         return
     with folders.temporary() as folder:
-        tree, index = folder / "before", folder / "index"
+        tree, index = folder.resolve() / "before", folder / "index"
         for words in (["read-tree", where], ["checkout-index", "--all", f"--prefix={tree}/"]):
             done = git(repository, *words, index=index)
             if done.returncode:
