@@ -22,6 +22,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 
 from common.client.percentiles import percentile
@@ -39,6 +40,7 @@ REQUESTS = RATE * SECONDS
 FAILING = 1400
 STALL_RATE, STALL_REQUESTS, STALLED_AT = 100, 1000, 200  # at the 200th request the server stalls for a second
 BUSY_MS, BUSY_REQUESTS = 5, 400
+CLOSE_BUSY_MS = 20  # so much that opening and closing a connection is less than a hundredth
 FORKED_MS, FORKED_REQUESTS = 50, 60
 CPU_NEAR = 0.03
 USERS, WAVE_MS, CUT_SECONDS = 50, 700, 5.2  # a load that is cut off in the middle of a wave
@@ -120,6 +122,7 @@ def closed(mean_ms: float) -> list[object]:
 
 
 OPEN: list[object] = ["--rate", RATE, "-t", SECONDS]
+MODES: tuple[tuple[str, list[str]], ...] = (("keep-alive", ["-k"]), ("close", []))
 
 
 def percentiles(case: str, truth: list[float], sent: Sent, percents: tuple[int, ...] = (50, 90, 99)) -> Iterator[Figure]:
@@ -133,7 +136,7 @@ def percentiles(case: str, truth: list[float], sent: Sent, percents: tuple[int, 
 def delays(lab: Lab, name: str, path: str, mean_ms: float) -> Iterator[Figure]:
     """The truth is what the server applied, by its own clock."""
     for loop, words in (("closed", closed(mean_ms)), ("open", OPEN)):
-        for mode, keep in (("keep-alive", ["-k"]), ("close", [])):
+        for mode, keep in MODES:
             sent = lab.fire(path, *words, *keep)
             yield from percentiles(f"{name}, {loop}, {mode}", lab.applied(), sent)
 
@@ -156,8 +159,10 @@ def short(lab: Lab) -> Iterator[Figure]:
 
 def cut_off(lab: Lab) -> Iterator[Figure]:
     """Requests in flight at the end must not count in the rate, and all answered ones must."""
-    for case, users, delay_ms, seconds in (("cut off in a wave", USERS, WAVE_MS, CUT_SECONDS), ("cut off, short answers", 20, 40, 3)):
-        sent = lab.fire(f"/{delay_ms}", "-c", users, "-t", seconds, "-k")
+    loads = ("cut off in a wave", USERS, WAVE_MS, CUT_SECONDS), ("cut off, short answers", 20, 40, 3)
+    for (name, users, delay_ms, seconds), (mode, keep) in product(loads, MODES):
+        case = f"{name}, {mode}"
+        sent = lab.fire(f"/{delay_ms}", "-c", users, "-t", seconds, *keep)
         time.sleep(delay_ms / 1000)  # delays of cut-off requests are still being applied
         metrics, applied = Metrics(sent), lab.applied()
         true = users * 1000 / statistics.fmean(applied)
@@ -181,7 +186,7 @@ def stall(lab: Lab) -> Iterator[Figure]:
 def failures(lab: Lab) -> Iterator[Figure]:
     for loop, words in (("closed", ["-n", FAILING, "-c", 20]), ("open", ["-n", FAILING, "--rate", RATE])):
         for path, outcomes in ((f"/fail/{EVERY}", ("non-2xx",)), (f"/reset/{EVERY}", ("reset", "disconnected"))):
-            for mode, keep in (("keep-alive", ["-k"]), ("close", [])):
+            for mode, keep in MODES:
                 outcomes_seen = lab.fire(path, *words, *keep).outcomes
                 what, case = " or ".join(outcomes), f"every {EVERY}th fails, {loop}, {mode}"
                 yield Figure(case, what, FAILING // EVERY, sum(outcomes_seen.get(name, 0) for name in outcomes), 0)
@@ -191,14 +196,16 @@ def failures(lab: Lab) -> Iterator[Figure]:
 def cpu(lab: Lab) -> Iterator[Figure]:
     """CPU as a scenario's run measures it: by the kernel's accounting, before and after."""
     loads: tuple[tuple[str, str, float, list[object]], ...] = (
-        ("closed", "busy", BUSY_MS, ["-n", BUSY_REQUESTS, "-c", 4]),
-        ("open", "busy", BUSY_MS, ["--rate", 100, "-n", BUSY_REQUESTS]),
-        ("cut off", "busy", BUSY_MS, ["-c", 4, "-t", BUSY_REQUESTS * BUSY_MS / 1000]),
-        ("in children", "fork", FORKED_MS, ["-n", FORKED_REQUESTS, "-c", 4]),
+        ("closed", "busy", BUSY_MS, ["-n", BUSY_REQUESTS, "-c", 4, "-k"]),
+        ("open", "busy", BUSY_MS, ["--rate", 100, "-n", BUSY_REQUESTS, "-k"]),
+        ("cut off", "busy", BUSY_MS, ["-c", 4, "-t", BUSY_REQUESTS * BUSY_MS / 1000, "-k"]),
+        ("in children", "fork", FORKED_MS, ["-n", FORKED_REQUESTS, "-c", 4, "-k"]),
+        ("close", "busy", CLOSE_BUSY_MS, ["-n", FORKED_REQUESTS, "-c", 4]),
+        ("in children, close", "fork", FORKED_MS, ["-n", FORKED_REQUESTS, "-c", 4]),
     )
     for case, kind, true_ms, words in loads:
         meter = CostMeter(lab.server.pid)
-        sent = lab.fire(f"/{kind}/{true_ms}", *words, "-k", meter=meter)
+        sent = lab.fire(f"/{kind}/{true_ms}", *words, meter=meter)
         cost, applied = end_meter(meter, sent), lab.applied()
         used_ms = cost.cpu_seconds * 1000 / Metrics(sent).ok if cost is not None and cost.cpu_seconds is not None else math.nan
         truth = statistics.fmean(applied) if kind == "fork" else true_ms
