@@ -6,7 +6,8 @@ The first of these that holds:
   offered load        an open loop, and 0.98 of what was due was answered in time: the server could take more
   server CPU          a process of the server used 0.85 of a core, or all of them 0.85 of their cores
   database, <service> the cores beside the server's were 0.85 busy, mostly with this
-  waiting             at least 0.85 of the ideal, by a declared least time: with more in flight, more would be served
+  waiting             at least 0.85 of the ideal, by a declared least time or that of a request alone: with more in
+                      flight, more would be served
   other programs      they used more than 0.15 of the server's cores
   server concurrency  the server's CPU was idle for at least half of the time, and at most half of the requests
                       in flight were being worked on (rate times the least time that an answer takes)
@@ -14,6 +15,7 @@ The first of these that holds:
   unknown             none of these: the table shows what was nearest to full instead
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -71,15 +73,16 @@ def find_bottleneck(
         or by_others(noise)
         or by_concurrency(metrics, busy)
         or in_turn(metrics)
-        or nearest_to_full(busy, services, share_of_the_ideal(metrics))
+        or nearest_to_full(busy, services, metrics.share_of_time)
     )
 
 
 def by_waiting(metrics: Metrics) -> Bottleneck | None:
-    of_ideal = share_of_the_ideal(metrics)
-    if of_ideal is None or of_ideal < NEAR:
+    share = metrics.share_of_time
+    if share is None or share < NEAR:
         return None
-    return Bottleneck(WAITING, f"{of_ideal:.0%} of the ideal for {metrics.in_flight:.0f} in flight")
+    least = "of the ideal" if metrics.least_seconds else "of what answers as fast as one alone would allow"
+    return Bottleneck(WAITING, f"{share:.0%} {least}, for {metrics.in_flight:.0f} in flight")
 
 
 def by_concurrency(metrics: Metrics, busy: float | None) -> Bottleneck | None:
@@ -131,15 +134,16 @@ def nearest_to_full(busy: float | None, services: Mapping[str, float], of_ideal:
 
 
 def share_of_the_ideal(metrics: Metrics) -> float | None:
-    """Only with a declared least time: the shortest answer under load may have waited for others."""
+    """Only with a declared least time."""
     return metrics.of_ideal if metrics.least_seconds and not metrics.sent.load.is_open and metrics.ok else None
 
 
 def being_worked_on(metrics: Metrics) -> float | None:
-    """Little's law: the rate times the least time of an answer, declared or else the shortest seen, which overestimates."""
+    """Little's law: the rate times the least time of an answer, declared or alone, or else the shortest seen, which overestimates."""
     if not metrics.ok:
         return None
-    return metrics.per_second * (metrics.least_seconds or float(metrics.latencies[0]) / 1000)
+    shortest = min(float(metrics.latencies[0]), metrics.alone_ms or math.inf)
+    return metrics.per_second * (metrics.least_seconds or shortest / 1000)
 
 
 def server_share(metrics: Metrics, pinned: Pinned | None) -> float | None:

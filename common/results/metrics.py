@@ -25,11 +25,12 @@ def is_idle(alone_ms: float, at_first_ms: float) -> bool:
 
 
 class Metrics:
-    """The metrics of one load, from what was sent, the least time of an answer if known, and the cost."""
+    """The metrics of one load, from what was sent, the least time of an answer if declared, the cost, and the time of a request alone."""
 
-    def __init__(self, sent: Sent, least_seconds: float | None = None, cost: Cost | None = None) -> None:
+    def __init__(self, sent: Sent, least_seconds: float | None = None, cost: Cost | None = None, alone_ms: float | None = None) -> None:
         self.sent = sent
         self.least_seconds = least_seconds
+        self.alone_ms = alone_ms
         self.cost = cost
         self.seconds = sent.seconds
         self.due = len(sent.requests)  # in an open loop; in a closed one, all that were started
@@ -193,6 +194,15 @@ class Metrics:
         if self.sent.load.is_open:
             return self._kept_up()
         return self.per_second / self.ideal_per_second if self.ideal_per_second else None
+
+    @property
+    def share_of_time(self) -> float | None:
+        """How much of a request's time in flight it would also need alone: near 1, the load is the limit, not the server."""
+        if self.sent.load.is_open or not self.ok or not self.in_flight:
+            return None
+        if self.least_seconds:
+            return self.of_ideal
+        return self.per_second * self.alone_ms / 1000 / self.in_flight if self.alone_ms else None
 
     def _kept_up(self) -> float | None:
         """The share of requests due that was answered as fast as they came, however long each answer took.

@@ -43,7 +43,7 @@ class Measured:
 
     @cached_property
     def metrics(self) -> Metrics:
-        return Metrics(self.sent, self.least_seconds, self.cost)
+        return Metrics(self.sent, self.least_seconds, self.cost, self.warm_up.alone_ms)
 
     @cached_property
     def bottleneck(self) -> Bottleneck:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from common.cli import Failed
 from common.client.load import Load
 from common.client.outcomes import NON_2XX, failures
 from common.client.progress import Tell, silent
+from common.client.request import Request
 from common.client.sent import Sent
 from common.client.site_headers import hand_over
 from common.results import files
@@ -35,6 +37,7 @@ from common.serving.priority import Sessions
 from common.serving.probe import why_in
 from common.serving.process import GRACE_SECONDS, Process
 from common.serving.scenario import Scenario
+from common.serving.single_request import exchange
 from common.serving.site import Site
 
 Look = Callable[[], None]
@@ -54,7 +57,16 @@ def warm_up(site: Site, load: Load, directory: Path, tell: Tell) -> WarmUp:
     if sent.failed:
         said = ": ".join(filter(None, [outcomes_of(sent), why_in(site.server.lines_since(before))]))
         raise Failed(f"{site.scenario.name} does not answer its warm-up correctly: {said}{site.server.log_tail()}")
-    return WarmUp(sent.outcomes, sent.seconds)
+    return WarmUp(sent.outcomes, sent.seconds, time_alone(site, load))
+
+
+def time_alone(site: Site, load: Load) -> float | None:
+    """The time of a single request in ms, with its connection."""
+    began = time.monotonic()
+    with suppress(OSError, HTTPException):
+        exchange(Request(site.url + load.target, load, site.carried), load.timeout)
+        return round((time.monotonic() - began) * 1000, 3)
+    return None
 
 
 def measure(
