@@ -70,6 +70,7 @@ def foreign(share: float) -> Noise:
         (make_load(ok=10, in_flight=50, cpu=0.7, noise=foreign(0.16)), "other programs"),
         (make_load(ok=20, cpu=0.9, noise=foreign(0.16)), "server CPU"),  # which is ours
         (make_load(ok=2, in_flight=50, cpu=0.3, noise=foreign(0.7)), "other programs"),  # its core was theirs, not idle
+        (make_load(ok=2, in_flight=50, cpu=0.01, noise=foreign(0.7)), "server concurrency"),  # it had no use for its core
         # idle, and more than half of what was in flight was worked on: more threads would bring little
         (make_load(ok=35, in_flight=50, cpu=0.3), "CPU and waits"),
         # the least time is not declared: the shortest that was seen, 20 ms, may have waited for others

@@ -83,9 +83,9 @@ def test_a_disturbed_row_is_marked_and_still_ranked():
 
 def test_what_disturbed_all_is_not_said_of_each():
     text = shown(*(of_rounds(name, [rate], disturbed="chromium") for name, rate in zip("abcd", (100, 80, 60, 40), strict=True)))
-    assert "~ disturbed: all scenarios (chromium)" in text
+    assert "~ disturbed: all scenarios (at worst: chromium)" in text
     text = shown(*(of_rounds(name, [100], disturbed="chromium" * (name != "a")) for name in "abcd"))
-    assert "~ disturbed: b, c and d (chromium)" in text
+    assert "~ disturbed: b, c and d (at worst: chromium)" in text
 
 
 def test_disturbed_runs_are_left_out_of_rates_only_where_three_calm_ones_are():

@@ -8,10 +8,11 @@ The first of these that holds:
   database, <service> the cores beside the server's were 0.85 busy, mostly with this
   waiting             at least 0.85 of the ideal, by a declared least time or that of a request alone: with more in
                       flight, more would be served
-  other programs      they used more than 0.15 of the server's cores
+  other programs      they used more than 0.15 of the server's cores, and the server 0.85 of what they left
   server concurrency  the server's CPU was idle for at least half of the time, and at most half of the requests
                       in flight were being worked on (rate times the least time that an answer takes)
   CPU and waits       the rate lies between the bounds of both: while all wait the CPU idles, while all compute none waits
+  other programs      they used more than 0.15 of the server's cores, and nothing else is known
   unknown             none of these: the table shows what was nearest to full instead
 """
 
@@ -70,9 +71,10 @@ def find_bottleneck(
         return Bottleneck(most, f"{whose} were {sum(beside.values()):.0%} busy, {services[most]:.0%} with this")
     return (
         by_waiting(metrics)
-        or by_others(noise)
+        or by_others(noise, busy)
         or by_concurrency(metrics, busy)
         or in_turn(metrics)
+        or by_others(noise)
         or nearest_to_full(busy, services, metrics.share_of_time)
     )
 
@@ -117,8 +119,10 @@ def bounds(metrics: Metrics) -> tuple[float, float] | None:
     return n / (n * of_one_process + waits), min(n / (apiece + waits), 1 / of_one_process)
 
 
-def by_others(noise: Noise | None) -> Bottleneck | None:
-    if noise is None or (noise.foreign_on_server_cores or 0.0) <= MANY_FOREIGN:
+def by_others(noise: Noise | None, busy: float | None = None) -> Bottleneck | None:
+    """Given how busy the server was: only if it used up what others left it."""
+    foreign = noise.foreign_on_server_cores or 0.0 if noise else 0.0
+    if noise is None or foreign <= MANY_FOREIGN or (busy is not None and busy < BUSY * (1 - foreign)):
         return None
     programs = ", ".join(f"{name} {share:.0%} of a core" for name, share in noise.foreign_programs.items())
     because = f"they used {noise.foreign_on_server_cores:.0%} of the server's cores{f' ({programs})' if programs else ''}"

@@ -99,12 +99,15 @@ def explain_marks(rows: Sequence[Row]) -> list[str]:
     """A line for each mark: which scenarios have it, why, and whether such runs count."""
     lines = []
     if any(row.disturbed for row in rows):
-        fates: dict[str, list[str]] = {}
+        fates: dict[str, list[Row]] = {}
         for row in rows:
             if row.disturbed:
-                fates.setdefault(write_fate(row), []).append(row.scenario)
-        each = [f"{name_some(names, rows)}{fate}" for fate, names in fates.items()]
-        lines.append(f"{DISTURBED} disturbed: {'; '.join(each)}")
+                fates.setdefault(write_fate(row), []).append(row)
+        each = [f"{name_some([row.scenario for row in alike], rows)}{fate}" for fate, alike in fates.items()]
+        worst = max((sample for row in rows for sample in row.disturbed), key=lambda sample: sample.load.noise.foreign_cpu_share or 0.0)
+        lines.append(
+            f"{DISTURBED} disturbed: {'; '.join(each)} ({'at worst: ' if sum(map(len, fates.values())) > 1 else ''}{worst.disturbed})"
+        )
     late = [row.scenario for row in rows if row.is_late]
     if late:
         lines.append(f"{LATE} the load generator was kept waiting for a core: rates and times of {name_some(late, rows)} include that")
@@ -112,12 +115,11 @@ def explain_marks(rows: Sequence[Row]) -> list[str]:
 
 
 def write_fate(row: Row) -> str:
-    """How many of its runs were disturbed, whether those count, and by what most were."""
-    what = Counter(sample.disturbed for sample in row.disturbed).most_common(1)[0][0]
+    """How many of its runs were disturbed, and whether those count; '' of a single one, which does."""
     if len(row.valid) == 1:
-        return f" ({what})"
+        return ""
     fate = "counted" if row.disturbed[0] in row.samples else "not in its rates and times"
-    return f" {len(row.disturbed)} of {len(row.valid)} runs, {fate} ({what})"
+    return f" {len(row.disturbed)} of {len(row.valid)} runs, {fate}"
 
 
 def name_some(names: Sequence[str], rows: Sequence[Row]) -> str:
