@@ -24,7 +24,7 @@ from common.results.record import Plan, ScenarioRun
 from common.running.directories import new_directory, only_writer
 from common.running.rounds import plan_turns
 from common.running.sizing import RunOptions, planned_seconds
-from common.running.until_decided import OpenRun, decide, first_rounds
+from common.running.until_decided import OpenRun, decide, first_rounds, try_again
 from common.serving import postgres
 from common.serving.choice import choose_one, choose_scenarios, read_scenarios
 from common.serving.places import short_path
@@ -105,6 +105,8 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
             if own is not None:
                 open_run = project_run.go_on(own, open_run, min(until, began + own.seconds * plan.rounds), alone, locked, complain)
             if plan.within is not None:
+                if earlier:
+                    try_again(open_run)
                 decide(open_run, until, complain)
         except KeyboardInterrupt:
             stopped = True

@@ -1,7 +1,6 @@
 """How metrics are written, both in the terminal and on the page: column heads, few digits, the interval beside the middle."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -13,7 +13,7 @@ from common.results.decisions import Decision, decide_pairs
 from common.results.record import Plan, ScenarioRun
 from common.running.rounds import Turn
 from common.running.run import Watch, run_turns
-from common.running.side_by_side import PlannedPair, Procedure, begin_pair, lengths_within, possible_pairs, run_to_next_look
+from common.running.side_by_side import PlannedPair, Procedure, begin_pair, lengths_within, possible_pairs, run_to_next_look, save
 from common.running.sizing import RunOptions, planned_seconds
 from common.serving.postgres import Server
 from common.serving.scenario import Scenario
@@ -68,6 +68,13 @@ def decide(open_run: OpenRun, until: float, tell_fault: Callable[[str], None], m
             turns = plan_further_round(in_rounds, open_run)
             open_run.run(turns, until)
             broken |= {run.scenario for run in open_run.runs[had:] if run.status != "ok"}
+
+
+def try_again(open_run: OpenRun) -> None:
+    """Pairs that could not be asked in turn when the run was stopped: it may have more time now, or what failed may be over."""
+    for pair in files.read_pairs(open_run.directory):
+        if pair.refused or pair.fault:
+            save(replace(pair, refused="", fault=""), open_run.directory / FOLDER)
 
 
 def share_of_a_pair(open_run: OpenRun, until: float) -> float:
