@@ -32,8 +32,8 @@ application = get_wsgi_application()
 STUDY = "wait"
 DIFFERS_FROM = {"waitress_threads_wait": "the default of 4 threads, not 100"}
 PORTS = {"port": 8073}
-# --connection-limit: the most connections that it accepts
-SERVER = "waitress-serve --listen={host}:{port} --connection-limit=1000 --backlog={backlog} {app}"
+# --connection-limit: the most connections that it accepts; --no-clear-...: it would drop X-Forwarded-Proto, by which a site knows https
+SERVER = "waitress-serve --listen={host}:{port} --connection-limit=1000 --backlog={backlog} --no-clear-untrusted-proxy-headers {app}"
 LOAD = ["-n 4000 -c 100 -t 5 --expect waited /wait/", "-n 4000 -c 10 -t 5 --expect 333283335000 /compute/"]
 LEAST_SECONDS = {"/wait/": 0.1}
 
