@@ -33,6 +33,7 @@ class WarmUp:
 
     outcomes: dict[str, int]  # the number of requests with each outcome
     seconds: float  # its duration
+    at_once: int = 0  # the most in flight; 0: all of them
     alone_ms: float | None = None  # the time of one more request, which nothing else was sent beside; None: unknown
 
 

@@ -1,8 +1,8 @@
 """What a request asks of a server, from its records: CPU time under load, the time it waits, memory, and what it asks of others."""
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -60,6 +60,7 @@ class Demand:
     with_database: bool
     beside_ms: dict[str, float]  # CPU time of a request in each process beside the server
     doubts: Sequence[str]
+    wider: Mapping[int, float] = field(default_factory=dict)  # what it served per second with other numbers of processes, where measured
 
     @property
     def scenario(self) -> str:
@@ -161,7 +162,7 @@ def memory_of(server: Server, alone: Measured, busy: Measured) -> Memory:
 
 def inside_each(server: Server, load: Measured) -> float:
     """The most that a process ever worked on at a time, in the warm-up too: threads stay once they are there."""
-    most = max(load.sent.load.concurrency, sum(load.warm_up.outcomes.values())) / server.processes
+    most = max(load.sent.load.concurrency, load.warm_up.at_once or sum(load.warm_up.outcomes.values())) / server.processes
     return most if server.at_a_time is None else min(most, server.at_a_time)
 
 

@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -47,17 +48,41 @@ CALIBRATIONS, CALIBRATION_STEPS = 5, 100_000
 LONGEST_WAIT = 65.0  # for ports: a minute of TIME_WAIT and a bit
 STARTING_SECONDS = 3.0  # of a load generator, which then keeps what it has if it is told to stop
 SAVING_SECONDS = 5.0  # to write the record of a search that a person ends
+SETTLING_SECONDS, SETTLED = 2.5, 1.2  # for bursts before a load; two of which neither takes this many times as long as the other
 MOST_OPENED = 10_000  # connections a second, by the load generator
 
 
 def warm_up(site: Site, load: Load, directory: Path, tell: Tell) -> WarmUp:
-    before = site.server.log_size()
-    sent = send_load(site, load.burst(site.scenario.warm_up), directory, tell, "warming up")
+    """The first requests, which must be answered correctly; a reader's own project goes on until its times settle."""
+    before, scenario = site.server.log_size(), site.scenario
+    first = send_load(site, load.burst(scenario.warm_up), directory, tell, "warming up")
     site.check()
-    if sent.failed:
-        said = ": ".join(filter(None, [outcomes_of(sent), why_in(site.server.lines_since(before))]))
-        raise Failed(f"{site.scenario.name} does not answer its warm-up correctly: {said}{site.server.log_tail()}")
-    return WarmUp(sent.outcomes, sent.seconds, time_alone(site, load))
+    if first.failed:
+        said = ": ".join(filter(None, [outcomes_of(first), why_in(site.server.lines_since(before))]))
+        raise Failed(f"{scenario.name} does not answer its warm-up correctly: {said}{site.server.log_tail()}")
+    bursts = [first, *(settle(site, load, first, directory, tell) if scenario.project else [])]
+    outcomes = sum((Counter(burst.outcomes) for burst in bursts), Counter())
+    at_once = max(burst.load.concurrency for burst in bursts)
+    return WarmUp(dict(outcomes), sum(burst.seconds for burst in bursts), at_once, time_alone(site, load))
+
+
+def settle(site: Site, load: Load, first: Sent, directory: Path, tell: Tell) -> Iterator[Sent]:
+    """As many requests as the load has in flight, again and again, until two bursts take about as long; as far as there is time."""
+    until = time.monotonic() + SETTLING_SECONDS
+    size = load.concurrency if load.is_steady else site.scenario.warm_up
+    takes, middle = first.seconds * size / site.scenario.warm_up, 0.0
+    while time.monotonic() + takes < until:
+        burst = send_load(site, load.burst(size), directory, tell, "warming up")
+        site.check()
+        yield burst
+        takes, before, middle = burst.seconds, middle, middle_of(burst)
+        if burst.failed or max(before, middle) <= SETTLED * min(before, middle):
+            return
+
+
+def middle_of(sent: Sent) -> float:
+    """The median time of its requests."""
+    return float(np.median(np.subtract(sent.requests.end, sent.requests.start)))
 
 
 def time_alone(site: Site, load: Load) -> float | None:
