@@ -26,7 +26,7 @@ from common.report import advice as report
 from common.report.live import Watch
 from common.results import files, targets
 from common.results.advice import Advice, Forecast, Wanted, advise
-from common.results.demand import Demand, Server, find_demand, is_alone
+from common.results.demand import Demand, Server, find_demand, is_alone, why_unusable
 from common.results.record import Measured, ScenarioRun
 from common.running.directories import new_directory
 from common.running.find_rate import judge
@@ -34,8 +34,9 @@ from common.running.rounds import Turn
 from common.running.run import run_turn
 from common.running.sizing import RunOptions
 from common.serving import cores, postgres
-from common.serving.places import short_path
-from common.serving.scenario import KINDS, Scenario, assignments
+from common.serving.places import HOST, short_path
+from common.serving.ports import backlog
+from common.serving.scenario import DEFAULT_PORTS, KINDS, Scenario, assignments
 from common.serving.shape import PROGRAMS, SYNC, UNKNOWN, shape_of, with_shape
 from common.serving.variant import derive
 
@@ -48,6 +49,14 @@ EXAMPLES = [
     ("python -m common.advise results/RUN --rate 200 --target 'p99<=1s' --cores 4 --memory 2GB", "on such a machine"),
     ("python -m common.advise results/RUN --rate 200 --target 'p99<=1s' --verify", "and try it for half a minute"),
 ]
+
+
+@dataclass(frozen=True)
+class OwnSite:
+    """What is also known of a reader's own project."""
+
+    with_database: bool = False  # one that is asked through connections: SQLite is a file
+    beside: Sequence[ScenarioRun] = ()  # runs that are not weighed, such as those with more processes
 
 
 @dataclass(frozen=True)
@@ -73,12 +82,12 @@ def give_advice(arguments: list[str]) -> int:
     return advise_from([run for directory in options.directories for run in files.read_directory(directory)], options)
 
 
-def advise_from(runs: Sequence[ScenarioRun], options: argparse.Namespace) -> int:
+def advise_from(runs: Sequence[ScenarioRun], options: argparse.Namespace, own: OwnSite | None = None) -> int:
     wanted = wanted_from(options, runs)
     cases = cases_of(runs, options.path)
     if options.verify:
         runs = [*runs, *(run for case in cases for run in send_alone(runs, case))]
-    return max([advise_case(runs, case, wanted, options.verify) for case in cases])
+    return max([advise_case(runs, case, wanted, options.verify, own or OwnSite()) for case in cases])
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -88,7 +97,6 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--rate", type=rate, required=True, metavar="R", help="requests per second to serve")
     parser.add_argument("--path", metavar="PATH", help="advise for this path only (default: each that was measured)")
     add_wanted_options(parser, required=True)
-    parser.add_argument("--verify", action="store_true", help=f"serve what is advised, and send the rate for {VERIFIED_SECONDS:g} s")
     return parser.parse_args(arguments)
 
 
@@ -98,6 +106,7 @@ def add_wanted_options(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument("--target", required=required, metavar="TARGET", help=what)
     parser.add_argument("--cores", type=count, metavar="N", help="of a machine that is to serve (default: as measured on)")
     parser.add_argument("--memory", type=megabytes, metavar="SIZE", help="of such a machine: 2GB, 512MB (default: as measured on)")
+    parser.add_argument("--verify", action="store_true", help=f"serve what is advised, and send the rate for {VERIFIED_SECONDS:g} s")
 
 
 def megabytes(text: str) -> float:
@@ -118,9 +127,13 @@ def wanted_from(options: argparse.Namespace, runs: Sequence[ScenarioRun]) -> Wan
         cores=options.cores or machine.cores,
         memory_mb=options.memory or machine.memory_bytes / 2**20,
     )
-    if options.verify and wanted.cores > cores.count():
-        raise UsageError(f"--verify needs a machine of --cores {wanted.cores}; this one has {cores.count()}")
+    check_can_verify(options, wanted.cores)
     return wanted
+
+
+def check_can_verify(options: argparse.Namespace, needed: int) -> None:
+    if options.verify and needed > cores.count():
+        raise UsageError(f"--verify needs a machine of --cores {needed}; this one has {cores.count()}")
 
 
 def cases_of(runs: Sequence[ScenarioRun], path: str | None) -> list[Case]:
@@ -137,8 +150,8 @@ def case_of(load: Measured) -> Case:
     return Case(load.sent.load.method, load.sent.path, load.latency_ms)
 
 
-def advise_case(runs: Sequence[ScenarioRun], case: Case, wanted: Wanted, verify: bool) -> int:
-    found = {name: demand_of(name, runs, case) for name in names_of(runs, case)}
+def advise_case(runs: Sequence[ScenarioRun], case: Case, wanted: Wanted, verify: bool, own: OwnSite) -> int:
+    found = {name: demand_of(name, runs, case, own) for name in names_of(runs, case)}
     demands = [demand for demand in found.values() if isinstance(demand, Demand)]
     refused = [f"{name}: {reason}" for name, reason in found.items() if isinstance(reason, str)]
     console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
@@ -151,19 +164,30 @@ def advise_case(runs: Sequence[ScenarioRun], case: Case, wanted: Wanted, verify:
     advice = advise(demands, wanted)
     console.print(report.say(advice), style="bold")
     launch = launch_of(advice.advised, runs) if advice.advised else ""
-    if launch:
-        console.print(f"\n    {launch}\n", soft_wrap=True)
+    if advice.advised and launch:
+        shown = fill_in(launch, last_run(advice.advised.shape.demand.scenario, runs))
+        console.print(f"\n    {shown}\n", soft_wrap=True)
     console.print(report.draw(advice, refused))
     if advice.advised is None:
         return 1
     return verify_advice(advice, advice.advised, launch, runs, case, console) if verify else 0
 
 
-def demand_of(name: str, runs: Sequence[ScenarioRun], case: Case) -> Demand | str:
+def demand_of(name: str, runs: Sequence[ScenarioRun], case: Case, own: OwnSite) -> Demand | str:
     server = server_of(name, runs)
     if server.kind == UNKNOWN:
         return "its launch line does not say how it works on several requests"
-    return find_demand(server, loads_of(name, runs, case))
+    demand = find_demand(server, loads_of(name, runs, case))
+    if isinstance(demand, str):
+        return demand
+    others = [run for run in own.beside if family_of(run) == server.family]
+    rates = {shape_of(run.launch).processes: rate for run in others for rate in rates_of(run, case)}
+    wider = {processes: rate for processes, rate in rates.items() if processes != server.processes}
+    return replace(demand, with_database=demand.with_database or own.with_database, wider=wider)
+
+
+def rates_of(run: ScenarioRun, case: Case) -> list[float]:
+    return [load.metrics.per_second for load in loads_in(run, case) if not why_unusable(load)]
 
 
 def how_to_measure(runs: Sequence[ScenarioRun], case: Case) -> str:
@@ -222,6 +246,15 @@ def launch_of(forecast: Forecast, runs: Sequence[ScenarioRun]) -> str:
     shape = forecast.shape
     launch = last_run(shape.demand.scenario, runs).launch
     return with_shape(launch, shape.processes, shape.at_a_time if shape.demand.server.numbered else None)
+
+
+def fill_in(launch: str, run: ScenarioRun) -> str:
+    """A launch line of a reader's own project, as a shell takes it."""
+    if not run.project:
+        return launch
+    app = ast.literal_eval(assignments(ast.parse(run.source))["APP"].value)
+    values = {"app": app, "host": HOST, "port": DEFAULT_PORTS["port"], "backlog": backlog()}
+    return re.sub(r"\{(\w+)\}", lambda found: str(values.get(found[1], found[0])), launch)
 
 
 def send_alone(runs: Sequence[ScenarioRun], case: Case) -> list[ScenarioRun]:

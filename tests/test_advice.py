@@ -2,12 +2,13 @@
 
 import re
 import subprocess
+from argparse import Namespace
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from common.advise import main
+from common.advise import OwnSite, advise_from, main
 from common.report.advice import verdict
 from common.results import files
 from common.results.advice import Wanted, advise
@@ -16,6 +17,8 @@ from common.results.demand import Demand, Memory, Server, find_demand
 from common.results.record import Measured
 from common.results.targets import parse_latency
 from common.running.find_rate import judge
+from common.serving.ports import backlog
+from common.serving.shape import with_shape
 from tests.made_up import make_client, make_cost, make_measured, make_open, make_requests, make_run, make_sent
 from tests.processes import Program, changed, copy_tree, one_line
 
@@ -305,6 +308,33 @@ def test_whether_it_was_kept_and_by_what(took, outcome, kept, said):
     assert text.startswith(said)
     assert "0.04 cores busy (forecast 0.02)" in text
     assert f"{40 if outcome == 'reset' else 0} of 200 requests failed" in text
+
+
+def test_a_project_gets_connections_a_line_to_paste_and_what_more_processes_served(tmp_path, capsys):
+    """Computing 2 ms each, so that one process is not enough; with two, 900 a second were served."""
+    launch = "gunicorn {app} --bind {host}:{port} --worker-class gthread --workers 1 --threads 100 --backlog {backlog}"
+    runs = [
+        make_run(
+            f"shop/{name}", *loads, launch=with_shape(launch, processes), source='APP = "shop.wsgi:application"\n', project="/code/shop"
+        )
+        for name, processes, loads in (
+            ("gthread", 1, [make_load(1, 9.8, 102, 2.0, seconds=20), make_load(100, 480, 208, 2.0, mb=50)]),
+            ("gthread_2x", 2, [make_load(100, 900, 111, 2.0, mb=50)]),
+        )
+    ]
+    options = Namespace(rate=600.0, target="p99<=1s", cores=2, memory=None, path=None, verify=False)
+    assert advise_from(runs[:1], options) == 0
+    alone_said = " ".join(capsys.readouterr().out.split())
+    assert "2 processes were not measured" in alone_said
+    assert "database connections" not in alone_said
+    assert advise_from(runs[:1], options, OwnSite(with_database=True, beside=runs)) == 0
+    said = capsys.readouterr().out
+    assert "gunicorn shop.wsgi:application --bind 127.0.0.1:8000 --worker-class gthread --workers 2 --threads " in said
+    assert f" --backlog {backlog()}\n" in said
+    words = " ".join(said.split())
+    assert "were not measured" not in words
+    assert "MB beside; 2 processes served 900 a second." in words
+    assert re.search(r"\d+ database connections", words)
 
 
 WAITS = changed(

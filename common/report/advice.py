@@ -113,7 +113,9 @@ def rests_on(advice: Advice) -> Iterator[str]:
         cpu = f"CPU {'at most ' * demand.cpu_is_bound}{write_number(demand.cpu_ms)} ms a request ({taken})"
         waits = f"waits {write_number(demand.wait_ms)} ms ({len(demand.alone_ms):,} requests alone)"
         each = f" and {memory.each_mb:.2f} MB for each at a time" if memory.each_mb else ""
-        yield f"{server.scenario}, measured: {cpu}; {waits}; {memory.process_mb:.0f} MB a process{each}, {memory.rest_mb:.0f} MB beside."
+        more = "".join(f"; {processes} processes served {write_number(rate)} a second" for processes, rate in demand.wider.items())
+        beside = f"{memory.rest_mb:.0f} MB beside{more}"
+        yield f"{server.scenario}, measured: {cpu}; {waits}; {memory.process_mb:.0f} MB a process{each}, {beside}."
 
 
 def doubts(advice: Advice) -> Iterator[str]:
@@ -122,7 +124,7 @@ def doubts(advice: Advice) -> Iterator[str]:
         return
     demand, shape = advised.shape.demand, advised.shape
     yield from demand.doubts
-    if shape.processes > max(1, demand.server.processes):
+    if shape.processes > max(1, demand.server.processes) and shape.processes not in demand.wider:
         yield f"{shape.processes} processes were not measured: they are taken to share nothing, neither a lock nor the database's time."
     if demand.server.is_sync and not shape.is_pooled:
         yield "threads were not measured: they are taken to cost the CPU that a sync worker costs, and 0.1 MB each."
