@@ -47,6 +47,10 @@ class NotReady(Failed):
     """A server runs but does not answer correctly."""
 
 
+class WrongAnswer(NotReady):
+    """It answers, and goes on to answer wrongly: that is what the site says to this request."""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse, but help begins with examples, and errors are raised: those of a scenario's load line must name its file."""
 

@@ -19,6 +19,7 @@ STARTS = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 8\r\n\r\nstarting
 PAGES = {  # status and headers, body
     "/login-first": (b"302 Found\r\nLocation: /accounts/login/?next=/", b""),
     "/https-first": (b"301 Moved Permanently\r\nLocation: https://127.0.0.1/https-first", b""),
+    "/https-login/": (b"301 Moved Permanently\r\nLocation: https://127.0.0.1/https-login/", b""),
     "/400": (b"400 Bad Request", b"<style>a { b }</style>\n<h1>Bad Request (400)</h1>"),
     "/no-token": (b"403 Forbidden", b"<p>CSRF verification failed.</p>"),
     "/quiet": (b"500 Internal Server Error", b"<h1>Server Error (500)</h1><p></p>"),
@@ -62,7 +63,14 @@ def ask_until_given_up(asked, seconds=5):
         (
             "/https-first",
             "answers GET /https-first with status 301 to https://127.0.0.1/https-first: "
-            "it wants https (SECURE_SSL_REDIRECT): send what its proxy sends, -H 'X-Forwarded-Proto: https'",
+            "it wants https (SECURE_SSL_REDIRECT): send what its proxy sends, by the name in SECURE_PROXY_SSL_HEADER: "
+            "-H 'X-Forwarded-Proto: https'",
+        ),
+        (
+            "/https-login/",
+            "answers GET /https-login/ with status 301 to https://127.0.0.1/https-login/: "
+            "it wants https (SECURE_SSL_REDIRECT): send what its proxy sends, by the name in SECURE_PROXY_SSL_HEADER: "
+            "-H 'X-Forwarded-Proto: https'",
         ),
         ("/400", "answers GET /400 with status 400: Bad Request (400): is the Host allowed? (ALLOWED_HOSTS)"),
         ("/no-token", 'answers GET /no-token with status 403: CSRF verification failed.: give CSRF = "/path/of/the/form/"'),

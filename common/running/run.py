@@ -57,14 +57,19 @@ def run_turns(
     baselines: Mapping[str, Sequence[str]],
     seed: int | None,
     until: float = math.inf,
+    ended_by: tuple[type[Problem], ...] = (),
 ) -> None:
-    """One after the other, as long as there is time; a stop during one ends them all."""
+    """One after the other, as long as there is time; a stop during one ends them all, as does a problem of these kinds."""
     for turn in turns:
         if time.monotonic() >= until:
             return
-        runs.append(run_turn(turn, options, directory, database, watch, baselines[turn.scenario.study], seed))
+        met: list[Problem] = []
+        runs.append(run_turn(turn, options, directory, database, watch, baselines[turn.scenario.study], seed, met))
         if runs[-1].status == "interrupted":
             raise KeyboardInterrupt
+        for problem in met:
+            if isinstance(problem, ended_by):
+                raise problem
 
 
 def run_turn(
@@ -75,8 +80,9 @@ def run_turn(
     watch: Watch,
     baselines: Sequence[str] = (),
     seed: int | None = None,
+    met: list[Problem] | None = None,
 ) -> ScenarioRun:
-    """Save the record after each load, whatever becomes of the next, so that a stopped run keeps what it has."""
+    """Save the record after each load, whatever becomes of the next, so that a stopped run keeps what it has. What ends it is also met."""
     scenario, folder = turn.scenario, directory / turn.folder
     path = folder / f"{scenario.name}{files.SUFFIX}"
     run = begin_run(turn, options, baselines, seed)
@@ -100,6 +106,8 @@ def run_turn(
         run.status, run.reason = "skipped", str(missing)
     except Problem as problem:
         run.status, run.reason = "failed", "; ".join([*faults, str(problem)])
+        if met is not None:
+            met.append(problem)
     except KeyboardInterrupt:
         run.status = "interrupted"
     except Exception as error:  # whatever it is, later turns can still run: hours of rounds are not lost

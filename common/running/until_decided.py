@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from common.cli import Problem
 from common.client.progress import silent
 from common.results import files
 from common.results.decisions import Decision, decide_pairs
@@ -42,10 +43,16 @@ class OpenRun:
     database: Server
     watch: Watch
 
-    def run(self, turns: Iterable[Turn], until: float = math.inf, runs: list[ScenarioRun] | None = None) -> None:
+    def run(
+        self,
+        turns: Iterable[Turn],
+        until: float = math.inf,
+        runs: list[ScenarioRun] | None = None,
+        ended_by: tuple[type[Problem], ...] = (),
+    ) -> None:
         """Run these turns; what they leave becomes a part of the run, unless it is collected apart."""
-        collected = self.runs if runs is None else runs
-        run_turns(turns, collected, self.options, self.directory, self.database, self.watch, self.baselines, self.plan.seed, until)
+        to, seed = self.runs if runs is None else runs, self.plan.seed
+        run_turns(turns, to, self.options, self.directory, self.database, self.watch, self.baselines, seed, until, ended_by)
 
 
 def decide(open_run: OpenRun, until: float, tell_fault: Callable[[str], None], more_rounds: bool = True) -> None:

@@ -68,15 +68,21 @@ def visitors(load: Load, path: str) -> Load:
     return Load(path, timeout=load.timeout, headers=tuple((name, value) for name, value in load.headers if name.lower() not in without))
 
 
+def named(scenario: Scenario, constant: str) -> str:
+    """As the reader gave it: to their own project, by an option."""
+    return f"--{constant.lower().replace('_', '-')}" if scenario.project else constant
+
+
 def visit(scenario: Scenario, load: Load, site: str) -> Headers:
     """What each request of the load must carry; nothing if the scenario has neither LOGIN nor CSRF."""
     visitor = Visitor(site, load)
     headers: list[tuple[str, str]] = []
     try:
         if scenario.login is not None:
-            log_in(visitor, os.path.expandvars(scenario.login), scenario.login_path)
+            log_in(visitor, scenario)
         if scenario.csrf is not None and load.method not in SAFE_METHODS:
-            headers += [(TOKEN_HEADER, find_token(visitor, scenario.csrf)), ("Referer", visitor.seen_at(scenario.csrf))]
+            token = find_token(visitor, scenario.csrf, named(scenario, "CSRF"))
+            headers += [(TOKEN_HEADER, token), ("Referer", visitor.seen_at(scenario.csrf))]
     except NotVisited as error:
         raise NotVisited(f"{scenario.name}: {error}") from None
     if scenario.login is not None or headers:
@@ -91,8 +97,7 @@ class Visitor:
         self._site = site
         self._load = load
         said = {name.lower(): value for name, value in load.headers}
-        scheme, host = said.get("x-forwarded-proto", urlsplit(site).scheme), said.get("host", urlsplit(site).netloc)
-        self._origin = f"{scheme}://{host}"
+        self._origin = f"https://{said.get('host', urlsplit(site).netloc)}"  # Django checks the Referer of https alone, by whatever header
         pairs = (pair.strip().partition("=") for pair in said.get("cookie", "").split(";"))
         self.cookies = {name: value for name, _, value in pairs if name}
 
@@ -101,7 +106,7 @@ class Visitor:
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
 
     def seen_at(self, path: str) -> str:
-        """The address of a page as the site knows it, behind whatever proxy the load's headers claim."""
+        """The address of a page, as a Referer."""
         return self._origin + path
 
     def get(self, path: str) -> Answer:
@@ -132,30 +137,32 @@ class Visitor:
         return answer
 
 
-def log_in(visitor: Visitor, login: str, path: str) -> None:
+def log_in(visitor: Visitor, scenario: Scenario) -> None:
+    option, path = named(scenario, "LOGIN"), scenario.login_path
+    login = os.path.expandvars(scenario.login or "")
     name, colon, password = login.partition(":")
     if not colon:
-        raise NotVisited(f"LOGIN is not NAME:PASSWORD: is the variable of {login} set?")
+        raise NotVisited(f"{option} is not NAME:PASSWORD: is the variable of {login} set?")
     form = next((form for form in FormReader(visitor.get(path).text).forms if form.first("password")), None)
     if form is None:
-        raise NotVisited(f"LOGIN: {path} has no form with a password: which page has it? (LOGIN_PATH)")
+        raise NotVisited(f"{option}: {path} has no form with a password: which page has it? ({named(scenario, 'LOGIN_PATH')})")
     fields = {**form.filled_in(), form.first(*TYPED): name, form.first("password"): password}
     to = visitor.path_of(path, form.action)
     if not to:
-        raise NotVisited(f"LOGIN: the form on {path} goes to {form.action}, another site: send a Cookie instead (-H)")
+        raise NotVisited(f"{option}: the form on {path} goes to {form.action}, another site: send a Cookie instead (-H)")
     before = dict(visitor.cookies)
     answer = visitor.post(to, fields, path)
     if answer.status >= 400:
-        raise NotVisited(f"LOGIN: POST {to} is answered with status {answer.status}: {answer.excerpt}")
+        raise NotVisited(f"{option}: POST {to} is answered with status {answer.status}: {answer.excerpt}")
     page, answer = follow(visitor, to, answer)
     if asks_for_code(page, answer):
-        raise NotVisited(f"LOGIN: {page} asks {name!r} for a second factor: use a user without one")
+        raise NotVisited(f"{option}: {page} asks {name!r} for a second factor: use a user without one")
     if urlsplit(page).path in (urlsplit(path).path, urlsplit(to).path) and any(
         form.first("password") for form in FormReader(answer.text).forms
     ):
-        raise NotVisited(f"LOGIN: {path} shows its form again: is the password of {name!r} wrong?")
+        raise NotVisited(f"{option}: {path} shows its form again: is the password of {name!r} wrong?")
     if visitor.cookies == before:
-        raise NotVisited(f"LOGIN: POST {to} sets no cookie, so no request can be known as one of {name!r}")
+        raise NotVisited(f"{option}: POST {to} sets no cookie, so no request can be known as one of {name!r}")
 
 
 def follow(visitor: Visitor, path: str, answer: Answer) -> tuple[str, Answer]:
@@ -177,10 +184,11 @@ def asks_for_code(path: str, answer: Answer) -> bool:
     return bool(fields) and any(word in urlsplit(path).path.lower() for word in ONE_TIME)
 
 
-def find_token(visitor: Visitor, path: str) -> str:
+def find_token(visitor: Visitor, path: str, option: str) -> str:
     answer = visitor.get(path)
     fields = [one for form in FormReader(answer.text).forms for one in form.fields]
     token = next((one.get("value", "") for one in fields if one.get("name") == TOKEN_FIELD), visitor.cookies.get(TOKEN_COOKIE, ""))
     if not token:
-        raise NotVisited(f"CSRF: GET {path} (status {answer.status}) shows no form with a {TOKEN_FIELD} and sets no {TOKEN_COOKIE} cookie")
+        seen = f"GET {path} (status {answer.status})"
+        raise NotVisited(f"{option}: {seen} shows no form with a {TOKEN_FIELD} and sets no {TOKEN_COOKIE} cookie")
     return token

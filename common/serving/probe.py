@@ -3,11 +3,11 @@
 import http.client
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import dropwhile, islice
 from urllib.parse import urlsplit
 
-from common.cli import NotReady
+from common.cli import WrongAnswer
 from common.client.load import Load
 from common.client.outcomes import MISMATCH, OK
 from common.client.request import Request
@@ -19,30 +19,35 @@ STEADY_SECONDS = 2.0  # of the same wrong answer: waiting longer will not help
 WRONG_SECONDS = 5.0  # of wrong answers, whatever they say
 STARTING = (502, 503, 504)  # what a proxy says while the server behind it starts
 TRACEBACK = "Traceback (most recent call last):"
-GIVE_LOGIN = "give LOGIN or a Cookie"
 SIGNS_IN = ("login", "log-in", "signin", "sign-in", "sso", "oauth")  # in the paths of pages that ask who one is
 
 
-def wait_until_ok(
-    processes: list[Process], host: str, port: int, load: Load, carried: Headers = (), if_it_asks_who: str = GIVE_LOGIN
-) -> None:
-    """Wait; raise NotReady early if the answer stays wrong, with what to do if it is a login page instead."""
+@dataclass(frozen=True)
+class Hints:
+    """What to do about an answer that asks for something, in the words of whoever wrote the load."""
+
+    who: str = "give LOGIN or a Cookie"
+    token: str = 'give CSRF = "/path/of/the/form/"'
+
+
+def wait_until_ok(processes: list[Process], host: str, port: int, load: Load, carried: Headers = (), hints: Hints | None = None) -> None:
+    """Wait; raise WrongAnswer early if the answer stays wrong, with what to do if the site asks for something."""
     server = processes[0]
     before = server.log_size()
-    probe = Probe(f"http://{host}:{port}{load.target}", load, carried, lambda: server.lines_since(before), if_it_asks_who)
+    probe = Probe(f"http://{host}:{port}{load.target}", load, carried, lambda: server.lines_since(before), hints)
     wait_until(processes, probe.find_fault, f"answer {probe.asked} on port {port} correctly")
 
 
 class Probe:
     def __init__(
-        self, url: str, load: Load, carried: Headers = (), read_log: Callable[[], Iterable[str]] = tuple, if_it_asks_who: str = GIVE_LOGIN
+        self, url: str, load: Load, carried: Headers = (), read_log: Callable[[], Iterable[str]] = tuple, hints: Hints | None = None
     ) -> None:
         self.asked = f"{load.method} {load.target}"
         if load.headers:
             self.asked += f" ({', '.join(f'{name}: {value}' for name, value in load.headers)})"
         self._load = load
         self._request = Request(url, replace(load, keep_alive=False), carried)
-        self._if_it_asks_who = if_it_asks_who
+        self._hints = hints or Hints()
         self._read_log = read_log
         self._wrong = ""  # what was wrong with the last answer that came
         self._same_since = self._wrong_since = 0.0  # when it first came, and when the first wrong one did; 0: not since it was silent
@@ -52,7 +57,7 @@ class Probe:
         try:
             answer = exchange(self._request, seconds)
         except TooLong as endless:
-            raise NotReady(f"answers {self.asked} with {endless}") from None
+            raise WrongAnswer(f"answers {self.asked} with {endless}") from None
         except (OSError, http.client.HTTPException) as error:
             self._same_since = self._wrong_since = 0.0
             return f"{self._wrong}; then {why_silent(error)}" if self._wrong else why_silent(error)
@@ -65,14 +70,14 @@ class Probe:
             self._wrong, self._same_since = wrong, now
         self._wrong_since = self._wrong_since or now
         if answer.status not in STARTING and (now - self._same_since >= STEADY_SECONDS or now - self._wrong_since >= WRONG_SECONDS):
-            raise NotReady(f"answers {self.asked} with {wrong}{self._explain(answer, outcome)}")
+            raise WrongAnswer(f"answers {self.asked} with {wrong}{self._explain(answer, outcome)}")
         return wrong
 
     def _explain(self, answer: Answer, outcome: int) -> str:
         if outcome == MISMATCH:
             return ""
         reason = why_in(self._read_log()) if answer.status == 500 else ""
-        reason = reason or find_reason(answer, urlsplit(self._request.path).path, self._if_it_asks_who)
+        reason = reason or find_reason(answer, urlsplit(self._request.path).path, self._hints)
         return f": {reason}" if reason else ""
 
 
@@ -85,19 +90,20 @@ def describe_wrong(answer: Answer, load: Load, outcome: int) -> str:
     return f"{status} to {answer.location}" if answer.location else f"{status}: {answer.excerpt}"
 
 
-def find_reason(answer: Answer, path: str, if_it_asks_who: str) -> str:
+def find_reason(answer: Answer, path: str, hints: Hints) -> str:
     """What Django most often means by such an answer, and what to do; '' if that is not known."""
     to = urlsplit(answer.location)
-    if answer.location and any(word in to.path.lower() for word in SIGNS_IN):
-        return if_it_asks_who
     if answer.location and to.scheme == "https" and to.path == path:
-        return "it wants https (SECURE_SSL_REDIRECT): send what its proxy sends, -H 'X-Forwarded-Proto: https'"
+        header = "send what its proxy sends, by the name in SECURE_PROXY_SSL_HEADER: -H 'X-Forwarded-Proto: https'"
+        return f"it wants https (SECURE_SSL_REDIRECT): {header}"
+    if answer.location and any(word in to.path.lower() for word in SIGNS_IN):
+        return hints.who
     if answer.location:
         return f"load that page, or give --expect-status {answer.status}"
     if answer.status == 400:
         return "is the Host allowed? (ALLOWED_HOSTS)"
     if answer.status == 403 and "CSRF" in answer.text:
-        return 'give CSRF = "/path/of/the/form/"'
+        return hints.token
     if answer.status == 500 and "Server Error (500)" in answer.text:
         return "its log does not say why; with DEBUG = True it would"
     return ""

@@ -306,7 +306,7 @@ def wait_until(processes: list[Process], fault: Callable[[float], str], what: st
         try:
             last = fault(max(0.1, deadline - time.monotonic()))
         except NotReady as given_up:
-            raise NotReady(f"{server.name} {given_up}{server.log_tail()}") from None
+            raise type(given_up)(f"{server.name} {given_up}{server.log_tail()}") from None
         if not last:
             return
         if time.monotonic() > deadline:

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from common.cli import Failed
@@ -14,11 +14,11 @@ from common.client.site_headers import Headers
 from common.results.circumstances import Pinned
 from common.serving import cores, folders, nginx, postgres, relay, services
 from common.serving.cluster import LIBPQ
-from common.serving.login import pages_to_visit, visit
+from common.serving.login import named, pages_to_visit, visit
 from common.serving.own import project
 from common.serving.places import HOST, short_path
 from common.serving.ports import Ports, backlog
-from common.serving.probe import GIVE_LOGIN, wait_until_ok
+from common.serving.probe import Hints, wait_until_ok
 from common.serving.process import Process, check, find_program, wait_until_listening
 from common.serving.scenario import Scenario, ScenarioError, read_source, workers_in
 
@@ -200,8 +200,16 @@ def check_file(scenario: Scenario) -> None:
 
 def wait_until_ready(site: Site, load: Load) -> None:
     """Log in, if the scenario says how; then the load's own request must be answered correctly."""
-    for page in pages_to_visit(site.scenario, load):
-        wait_until_ok(site.processes, site.host, site.port, page, if_it_asks_who="is that the page for LOGIN_PATH?")
-    site.carried = visit(site.scenario, load, site.url)
-    asks_who = GIVE_LOGIN if site.scenario.login is None else "LOGIN is not enough for this page"
-    wait_until_ok(site.processes, site.host, site.port, load, site.carried, asks_who)
+    scenario = site.scenario
+    hints = hints_for(scenario)
+    for page in pages_to_visit(scenario, load):
+        of_login = replace(hints, who=f"is that the page for {named(scenario, 'LOGIN_PATH')}?")
+        wait_until_ok(site.processes, site.host, site.port, page, hints=of_login)
+    site.carried = visit(scenario, load, site.url)
+    if scenario.login is not None:
+        hints = replace(hints, who=f"{named(scenario, 'LOGIN')} is not enough for this page")
+    wait_until_ok(site.processes, site.host, site.port, load, site.carried, hints)
+
+
+def hints_for(scenario: Scenario) -> Hints:
+    return Hints("give --login or --cookie", "give --csrf /path/of/the/form/") if scenario.project else Hints()

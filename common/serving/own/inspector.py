@@ -27,6 +27,7 @@ def main() -> None:
         "allowed_hosts": list(settings.ALLOWED_HOSTS),
         "host_is_allowed": validate_host(request["host"].rpartition(":")[0] or request["host"], hosts),
         "ssl_redirect": settings.SECURE_SSL_REDIRECT,
+        "proxy_ssl_header": list(settings.SECURE_PROXY_SSL_HEADER or []),
         "databases": [database(alias) for alias in settings.DATABASES if settings.DATABASES[alias].get("ENGINE")],
         "sessions": settings.SESSION_ENGINE.rpartition(".")[2] if uses_sessions(settings) else "",
         "cache": settings.CACHES.get("default", {}).get("BACKEND", "").rpartition(".")[2],

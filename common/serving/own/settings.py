@@ -52,6 +52,7 @@ class Facts:
     cache: str  # the default cache's back end
     sync_middleware: list[str]  # that cannot run under an event loop
     without_manifest: str  # the storage of static files that makes pages fail; '' if none does
+    proxy_ssl_header: list[str] = field(default_factory=list)  # by which a proxy says that a request came by https: name and value
     answers: list[PageAnswer] = field(default_factory=list)
 
 
@@ -88,7 +89,7 @@ def refuse_answer(facts: Facts, load: Load, answer: PageAnswer) -> None:
         return
     said = f"GET {answer.path} answers {answer.status}"
     if facts.ssl_redirect and answer.location.startswith("https:"):
-        raise UsageError(f"{said}, to https, as SECURE_SSL_REDIRECT says; send what your proxy would: -H 'X-Forwarded-Proto: https'")
+        raise UsageError(f"{said}, to https, as SECURE_SSL_REDIRECT says; {say_https(facts.proxy_ssl_header)}")
     if answer.location:
         raise UsageError(
             f"{said}, to {answer.location}; if that is the login, use --login 'NAME:PASSWORD', or --cookie 'sessionid=...' of a session, "
@@ -97,6 +98,15 @@ def refuse_answer(facts: Facts, load: Load, answer: PageAnswer) -> None:
     if not answer.view:
         raise UsageError(f"{said}: the project has no such page; name a different --path")
     raise UsageError(f"{said}; if that is what you mean to measure, use --expect-status {answer.status}")
+
+
+def say_https(proxy_ssl_header: Sequence[str]) -> str:
+    """How to be taken for a request that came by https."""
+    if not proxy_ssl_header:
+        return "no header can say that a request came by https, as SECURE_PROXY_SSL_HEADER is not set: set it as for your proxy"
+    name, value = proxy_ssl_header
+    header = name.removeprefix("HTTP_").replace("_", "-").title()
+    return f"send what your proxy would: -H '{header}: {value}'"
 
 
 def name_of(database: Database) -> str:
