@@ -3,11 +3,12 @@
 import argparse
 import math
 import os
+import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common import advise, cli
@@ -17,9 +18,11 @@ from common.client.request import check_can_be_sent
 from common.results import targets
 from common.serving import cores
 from common.serving.own import project, scenario_files, servers, settings
+from common.serving.own.scenario_files import Row
 from common.serving.own.settings import Facts
 from common.serving.places import HOST, short_path
-from common.serving.scenario import scenario_name
+from common.serving.scenario import Fits, Scenario, from_source, is_login, is_path, scenario_name
+from common.serving.shape import ShapeError
 from studies import SERVERS, baselines_of
 
 EXAMPLES = [
@@ -35,7 +38,7 @@ EXAMPLES = [
 PROCESSES, THREADS, IN_FLIGHT = [1], [8, 32], 32
 LEADERS, WORKERS = 2, 2  # so many servers that serve most are run again, with so many processes
 SECONDS = 240.0  # for one path, under all servers, in each round
-LEAST, MOST, START = 2.0, 10.0, 4.0  # seconds of a load, and of the start of its server
+LEAST, MOST, START = 2.0, 10.0, 5.0  # seconds of a load, and of the start and the warm-up of its server
 USUAL = ["-s", "30.0", "-m", "GET"]
 
 
@@ -48,6 +51,7 @@ class OwnRun:
     seconds: float  # that a round may take; infinite if the reader says how much is sent
     renew: bool  # files that exist already are written anew
     wanted: argparse.Namespace | None = None  # what advice is asked for, as of python -m common.advise
+    with_database: bool = False  # one that is asked through connections
 
 
 def numbers(text: str) -> list[int]:
@@ -60,6 +64,22 @@ def variable(text: str) -> tuple[str, str]:
     if not equals or not name.isidentifier():
         raise argparse.ArgumentTypeError(f"{text!r} is not a variable: write NAME=VALUE")
     return name, unicode(value)
+
+
+def fitting(fits: Fits, what: str) -> Callable[[str], str]:
+    """Text that a scenario's constant may hold."""
+
+    def checked(text: str) -> str:
+        if not fits(unicode(text)):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+        return text
+
+    return checked
+
+
+some_path = fitting(is_path, "a path: it must begin with '/', without blanks or non-ASCII letters")
+some_login = fitting(is_login, "NAME:PASSWORD, or '$VARIABLE' that holds it")
+some_value = fitting(lambda text: bool(re.fullmatch(r"[\t -~]+", str(text))), "the value of a header: it must be ASCII, and not empty")
 
 
 def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace | None, list[str]]:
@@ -86,13 +106,13 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace | None, li
         "--processes", type=numbers, metavar="N,N", help=f"numbers of processes (default 1; then {WORKERS} for those that serve most)"
     )
     parser.add_argument("--threads", type=numbers, default=THREADS, metavar="N,N", help="numbers of threads or greenlets (default 8,32)")
-    parser.add_argument("--host-header", type=unicode, metavar="HOST", help="send this Host, as ALLOWED_HOSTS demands")
-    parser.add_argument("--cookie", type=unicode, metavar="'NAME=VALUE'", help="send these cookies")
+    parser.add_argument("--host-header", type=some_value, metavar="HOST", help="send this Host, as ALLOWED_HOSTS demands")
+    parser.add_argument("--cookie", type=some_value, metavar="'NAME=VALUE'", help="send these cookies")
     parser.add_argument(
-        "--login", type=unicode, metavar="NAME:PASSWORD", help="send all requests as this user; '$VARIABLE' keeps it secret"
+        "--login", type=some_login, metavar="NAME:PASSWORD", help="send all requests as this user; '$VARIABLE' keeps it secret"
     )
-    parser.add_argument("--login-path", type=unicode, metavar="PATH", help="the page of its login form (default /accounts/login/)")
-    parser.add_argument("--csrf", type=unicode, metavar="PATH", help="a page with a form, whose token goes with -p and -d")
+    parser.add_argument("--login-path", type=some_path, metavar="PATH", help="the page of its login form (default /accounts/login/)")
+    parser.add_argument("--csrf", type=some_path, metavar="PATH", help="a page with a form, whose token goes with -p and -d")
     parser.add_argument("--debug-anyway", action="store_true", help="measure it even with DEBUG on")
     parser.add_argument("--renew", action="store_true", help="write scenario files anew that exist already")
     add_load_options(parser)
@@ -107,11 +127,7 @@ def write_scenarios(options: argparse.Namespace, names: Sequence[str], against: 
     wanted = wanted_from(options)
     found = project.find(options.project, options.python, options.settings, dict(options.env), options.env_file)
     folder = scenario_files.folder_of(found)
-    models = scenario_files.servers_of(SERVERS, options.servers)
-    processes = options.processes or PROCESSES
-    rows = [(row, models[name]) for name in models for row in scenario_files.rows_of(name, models[name], processes, options.threads)]
-    rows.sort(key=lambda pair: pair[1].name not in baselines_of(SERVERS))  # the others are compared with the first
-    rows = rows[:1] if against and not options.servers else rows
+    rows = choose_rows(options, found.python, only_one=against and not options.servers)
     workers = WORKERS if options.processes is None and not against and cores.count() > 1 else 1
     seconds = math.inf if is_sized(options) else SECONDS * len(options.paths or ["/"])
     lines = load_lines(options, len(rows) + (LEADERS if workers > 1 else 0))
@@ -121,9 +137,38 @@ def write_scenarios(options: argparse.Namespace, names: Sequence[str], against: 
         folder / f"{row.name}.py": scenario_files.source_of(row, folder.name, found, facts, lines, model, more) for row, model in rows
     }
     write_files(sources, options.renew)
-    print(f"{short_path(folder)}/: {len(sources)} scenarios; the same again: ./run_all.sh '{folder.name}/*'", flush=True)
+    print(f"{short_path(folder)}/: {len(sources)} scenarios; the same again: ./run_all.sh {again(folder, sources)}", flush=True)
     install([model.server for _, model in rows], found.python)
-    return OwnRun([scenario_name(path) for path in sources], workers, seconds, options.renew, wanted)
+    with_database = any(database.engine != "sqlite" for database in facts.databases)
+    return OwnRun([scenario_name(path) for path in sources], workers, seconds, options.renew, wanted, with_database)
+
+
+def choose_rows(options: argparse.Namespace, python: str, only_one: bool) -> list[tuple[Row, Scenario]]:
+    """Each server in each shape with its model, first the baseline, with which the others are compared; why one is left out is said."""
+    rows: list[tuple[Row, Scenario]] = []
+    left_out: list[str] = []
+    for name, model in scenario_files.servers_of(SERVERS, options.servers).items():
+        try:
+            fitted = replace(model, server=servers.fit(model.server, python))
+            shapes = scenario_files.rows_of(name, fitted, options.processes or PROCESSES, options.threads)
+        except (cli.NotInstalled, ShapeError) as why:
+            left_out.append(f"{name}: {why}")
+        else:
+            rows += [(row, fitted) for row in shapes]
+    if not rows:
+        raise cli.UsageError(f"no server is left: {'; '.join(left_out)}")
+    rows.sort(key=lambda pair: pair[1].name not in baselines_of(SERVERS))
+    if only_one:
+        return rows[:1]
+    for why_not in left_out:
+        cli.complain(f"run_all.sh: left out: {why_not}")
+    return rows
+
+
+def again(folder: Path, sources: Iterable[Path]) -> str:
+    """How to name these scenarios, though older ones may lie beside them."""
+    names = [scenario_name(path) for path in sources]
+    return f"'{folder.name}/*'" if set(folder.glob("*.py")) == set(sources) else " ".join(names)
 
 
 def wanted_from(options: argparse.Namespace) -> argparse.Namespace | None:
@@ -131,11 +176,15 @@ def wanted_from(options: argparse.Namespace) -> argparse.Namespace | None:
     if options.target is None:
         if options.cores is not None or options.memory is not None:
             raise cli.UsageError("--cores and --memory are of a machine to advise for: add --rate and --target")
+        if options.verify:
+            raise cli.UsageError("--verify tries what is advised: add --rate and --target")
         return None
     if options.rate is None:
         raise cli.UsageError("--target needs --rate R, the requests per second to serve")
     targets.parse_latency(options.target, "--target")  # before anything runs
-    return argparse.Namespace(rate=options.rate, target=options.target, cores=options.cores, memory=options.memory, path=None, verify=False)
+    advise.check_can_verify(options, options.cores or 1)
+    wanted = {name: getattr(options, name) for name in ("rate", "target", "cores", "memory", "verify")}
+    return argparse.Namespace(**wanted, path=None)
 
 
 def look_at(found: project.Project, options: argparse.Namespace, loads: Sequence[Load], launches: Sequence[str]) -> Facts:
@@ -154,6 +203,9 @@ def tell_login(login: str | None) -> list[str]:
 
 
 def write_files(sources: dict[Path, str], renew: bool) -> None:
+    """Nothing is written unless all of it can be read again."""
+    for path, source in sources.items():
+        from_source(path, source)
     kept = [path for path, source in sources.items() if not scenario_files.write(path, source, renew)]
     if kept:
         names = ", ".join(path.name for path in kept)

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from common import advise, cli
+from common.cli import WrongAnswer
 from common.project import LEADERS, OwnRun, line_of, write_files
 from common.report.decisions import say_decision
 from common.results import files
@@ -25,7 +26,9 @@ from common.running.directories import only_writer
 from common.running.rounds import Turn, plan_turns
 from common.running.sizing import planned_seconds
 from common.running.until_decided import OpenRun, decide, with_loads
+from common.serving.login import NotVisited
 from common.serving.own.wider import can_be_wider, server_of, widen
+from common.serving.places import short_path
 from common.serving.scenario import Scenario, ScenarioError, read
 from common.serving.shape import shape_of
 
@@ -33,6 +36,22 @@ KINDS = 4  # of servers: sync, threads, greenlets, loop
 ALONE = "alone"  # the folder of what advice needs, below that of the run
 NUMERALS = {1: "one", 2: "two"}
 LEAST_TO_DECIDE = 30.0  # seconds: for a few restarts of two servers
+
+
+def run_first(turns: Sequence[Turn], open_run: OpenRun, until: float) -> None:
+    """Every server once, in its first shape, then the others as long as there is time; what the site itself refuses ends it."""
+    servers = [server_of(turn.scenario) for turn in turns]
+    once = [turn for place, turn in enumerate(turns) if server_of(turn.scenario) not in servers[:place]]
+    others = [turn for place, turn in enumerate(turns) if server_of(turn.scenario) in servers[:place]]
+    open_run.run(once[:1], ended_by=(NotVisited, WrongAnswer))
+    open_run.run(once[1:], ended_by=(NotVisited,))
+    had = len(open_run.runs)
+    open_run.run(others, until, ended_by=(NotVisited,))
+    if left_out := others[len(open_run.runs) - had :]:
+        open_run.watch.expect(-sum(planned_seconds(turn.scenario, open_run.options) for turn in left_out))
+        names = join_words([turn.name for turn in left_out])
+        again = f"./run_all.sh --resume {short_path(open_run.directory)}"
+        print(f"No time is left for {names}; to run what is left: {again}", flush=True)
 
 
 def go_on(
@@ -158,4 +177,6 @@ def advise_on(own: OwnRun, runs: Sequence[ScenarioRun], alone: Sequence[Scenario
     if not chosen:
         print("No advice: no server of one process was measured undisturbed.")
         return 1
-    return advise.advise_from([run for run in [*runs, *alone] if run.scenario in chosen], own.wanted)
+    beside = [run for run in runs if run.scenario not in chosen]
+    site = advise.OwnSite(own.with_database, beside)
+    return advise.advise_from([run for run in [*runs, *alone] if run.scenario in chosen], own.wanted, site)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from common import cli, project_run
 from common.bench import run_options_from, tell_of_copies
+from common.cli import WrongAnswer
 from common.client.progress import silent
 from common.page import announce_page
 from common.project import OwnRun
@@ -27,6 +28,7 @@ from common.running.sizing import RunOptions, planned_seconds
 from common.running.until_decided import OpenRun, decide, first_rounds, try_again
 from common.serving import postgres
 from common.serving.choice import choose_one, choose_scenarios, read_scenarios
+from common.serving.login import NotVisited
 from common.serving.places import short_path
 from common.serving.scenario import Scenario, ScenarioError, read_source, scenario_name
 from studies import baselines_of, judge
@@ -97,20 +99,31 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
     runs = list(earlier)
     alone: list[ScenarioRun] = []  # one request at a time, for advice
     stopped = False
+    refused: cli.Problem | None = None  # by the site itself, whatever serves it
     until = math.inf if plan.within is None else began + plan.minutes * 60
     with ExitStack() as locked, postgres.server(watch.tell if watch.is_seen else silent) as database:
         open_run = OpenRun(plan, options, scenarios, baselines, runs, directory, database, watch)
         try:
-            open_run.run(left, until)
-            if own is not None:
-                open_run = project_run.go_on(own, open_run, min(until, began + own.seconds * plan.rounds), alone, locked, complain)
+            if own is None:
+                open_run.run(left, until)
+            else:
+                in_time = min(until, began + own.seconds * plan.rounds)
+                project_run.run_first(left, open_run, in_time)
+                open_run = project_run.go_on(own, open_run, in_time, alone, locked, complain)
             if plan.within is not None:
                 if earlier:
                     try_again(open_run)
                 decide(open_run, until, complain)
         except KeyboardInterrupt:
             stopped = True
+        except (NotVisited, WrongAnswer) as problem:
+            refused = problem
+    if refused is not None and not any(run.loads for run in runs):
+        raise refused
     show(open_run, alone, unreadable, own, watch.verbose)
+    if refused is not None:
+        complain("the rows that are left were not run: the site would refuse them too")
+        return 1
     if stopped:
         print(f"stopped; to run the rest: ./run_all.sh --resume {short_path(directory)}", file=sys.stderr)
         return cli.STOPPED

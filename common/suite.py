@@ -56,7 +56,7 @@ def run_command(arguments: list[str]) -> int:
         return begin_scenario(options)
     if options.resume is not None:
         return series.resume(only_resume(options), options.minutes, watch)
-    paths = choose_scenarios(options.names)
+    paths = choose_scenarios(options.names or (["*"] if options.list else []))
     if options.list:
         return list_scenarios(paths)
     check_kind(options, advises=own is not None and own.wanted is not None)
@@ -71,7 +71,8 @@ def run_command(arguments: list[str]) -> int:
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = cli.Parser(examples=EXAMPLES, prog="./run_all.sh", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="scenarios to run: names or globs such as 'uwsgi_*' (default: all)")
+    which = "scenarios to run: names or globs such as 'uwsgi_*' (default: all but those of your own projects)"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=which)
     parser.add_argument("--list", action="store_true", help="list the scenarios and their questions")
     parser.add_argument(
         "--rounds", type=some_rounds, default=1, metavar="R", help="run each R times, in random order, for intervals (default 1)"

@@ -12,6 +12,7 @@ import time
 import zipfile
 from argparse import Namespace
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,33 +20,37 @@ import pytest
 from common import project as command
 from common import project_run
 from common import suite as suite_command
-from common.cli import Failed, NotInstalled, UsageError
+from common.cli import Failed, NotInstalled, UsageError, WrongAnswer
 from common.client.load import Sizes
 from common.client.options import parse_line
 from common.results import files
 from common.results.circumstances import Noise
 from common.results.record import Plan, ScenarioRun
+from common.running.rounds import Turn
 from common.running.sizing import RunOptions
 from common.running.until_decided import OpenRun
-from common.serving import cores
+from common.serving import choice, cores
 from common.serving.checkouts import checkout
+from common.serving.login import NotVisited
 from common.serving.own import project, scenario_files, servers, wider
 from common.serving.own.settings import Database, Facts, explain_database, refuse
-from common.serving.scenario import Scenario, read
+from common.serving.scenario import Scenario, ScenarioError, read
 from common.serving.shape import GREENLETS, LOOP, shape_of
 from studies import SERVERS
 from tests.made_up import make_cost, make_measured, make_run, make_sent, make_steady
 from tests.processes import ROOT, Program, changed, copy_tree, records, run
+from tests.test_scenarios import faults
 from tests.test_side_by_side import make_pair, spread
 from tests.tracked import tracked_scenarios
 
 FILES = tracked_scenarios()
-SERVED_BY = ("gunicorn_gthread_wait", "gunicorn_sync_wait", "uvicorn_asgi_wait")
 MODELS = scenario_files.servers_of(SERVERS, [])
+SERVED_BY = [model.name for model in MODELS.values()]
 FACTS = Facts("5.2", "shop.wsgi:application", "", False, ["*"], True, False, [], "", "", [], "")
 PACKAGES = Path(sysconfig.get_path("purelib"))
 WHO = """
 import sys
+import threading
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 
@@ -55,10 +60,16 @@ def who(request):
 def fail(request):
     return HttpResponse(1 / 0)
 
+def order(request):
+    return HttpResponse(f"ordered {request.POST['what']} with {request.COOKIES['basket']}")
+
+def thread(request):
+    return HttpResponse(threading.current_thread().name)
+
 async def wait(request):
     return HttpResponse("waited")
 
-urlpatterns += [path("who/", who), path("fail/", fail), path("wait/", wait)]
+urlpatterns += [path("who/", who), path("fail/", fail), path("wait/", wait), path("order/", order), path("thread/", thread)]
 """
 
 SYNC_ONLY = """
@@ -69,14 +80,19 @@ class SyncOnly:
     def __call__(self, request):
         return self.get_response(request)
 """
+LOGIN = 'DATABASES["default"]["NAME"] = BASE_DIR / "login.sqlite3"'
+NAMED = 'SECURE_SSL_REDIRECT = True; SECURE_PROXY_SSL_HEADER = ("HTTP_X_SCHEME", "https")'
 SETTINGS = {  # of the same project, by module
     "debug": "DEBUG = True",
     "hosts": 'ALLOWED_HOSTS = [".shop.test"]',
     "fileless": 'DATABASES["default"]["NAME"] = BASE_DIR / "no.sqlite3"',
     "unmigrated": 'DATABASES["default"]["NAME"] = BASE_DIR / "empty.sqlite3"',
     "broken": 'raise RuntimeError("SECRET_KEY is not set")',
-    "login": 'DATABASES["default"]["NAME"] = BASE_DIR / "login.sqlite3"',
+    "login": LOGIN,
     "https": "SECURE_SSL_REDIRECT = True",
+    "proxied": 'SECURE_SSL_REDIRECT = True; SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")',
+    "named": NAMED,
+    "named_login": f"{NAMED}; {LOGIN}",
     "doubtful": """
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "ATOMIC_REQUESTS": True}
 MIDDLEWARE += ["mysite.sync_only.SyncOnly"]
@@ -118,26 +134,34 @@ def site(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory, site) -> Path:
-    """With three models, and with the servers installed already, out of our own environment."""
+    """With all models, and with the servers installed already, out of our own environment."""
     sources = {name: FILES[name].read_text() for name in SERVED_BY}
     tree = copy_tree(tmp_path_factory.mktemp("tree"), sources)
     python = str(site / ".venv" / "bin" / "python")
-    for source in sources.values():
-        launch = re.search(r'(gunicorn|uvicorn) [^"]*', source).group()
-        for requirement in servers.lacking(launch, python):
+    for model in MODELS.values():
+        for requirement in servers.lacking(model.server, python):
             folder = tree / ".venv" / "servers" / servers.abi_of(python) / requirement
             folder.parent.mkdir(parents=True, exist_ok=True)
             if not folder.is_symlink():  # two models may lack the same server
                 folder.symlink_to(PACKAGES)
     for name, old, new in (
-        ("leaders", " and not row.disturbed", ""),  # the tests themselves disturb it
-        ("rate", "MOST_ERROR = 0.2", "MOST_ERROR = 9.0"),
-        ("demand", "if load.noise.disturbed:", "if load.noise.disturbed == 'by no test':"),
-        ("demand", "MISFIT = 1.25", "MISFIT = 99.0"),
+        ("results/leaders", " and not row.disturbed", ""),  # the tests themselves disturb it
+        ("results/rate", "MOST_ERROR = 0.2", "MOST_ERROR = 9.0"),
+        ("results/demand", "if load.noise.disturbed:", "if load.noise.disturbed == 'by no test':"),
+        ("results/demand", "MISFIT = 1.25", "MISFIT = 99.0"),
+        ("advise", "VERIFIED_SECONDS, GRACE_SECONDS = 30.0", "VERIFIED_SECONDS, GRACE_SECONDS = 5.0"),
     ):
-        path = tree / "common" / "results" / f"{name}.py"
+        path = tree / "common" / f"{name}.py"
         path.write_text(changed((old, new), source=path.read_text()))
     return tree
+
+
+TINY = ("-n", "3", "-c", "1", "--processes", "1")
+
+
+def copy_site(site: Path, to: Path) -> Path:
+    shutil.copytree(site, to, symlinks=True)
+    return to
 
 
 def suite(tree, *arguments, **environment):
@@ -156,10 +180,12 @@ def served(tree, site) -> tuple[Program, dict[str, dict], Path]:
     expected = f"{site / '.venv' / 'bin' / 'python'} serves shop.test to 0 users"
     servers = ("--servers", "*_gthread,uvicorn_*", "--threads", "2")
     load = ("--path", "/who/", "--host-header", "shop.test", "-n", "100", "-c", "4", "--expect", expected)
-    program = suite(tree, "--project", site, *servers, *load, "--rate", "5", "--target", "p90<=10s", "--memory", "2GB")
+    advice = ("--rate", "20", "--target", "p90<=10s", "--memory", "2GB", "--verify")
+    program = suite(tree, "--project", site, *servers, *load, *advice)
     assert program.process.returncode == 0, program.stdout + program.stderr
     assert fingerprint(site) == before
-    return program, records(tree), max((tree / "results").iterdir())
+    saved = {name: record for name, record in records(tree).items() if name.startswith("mysite/")}
+    return program, saved, max(path for path in (tree / "results").iterdir() if not path.name.endswith("-advised"))
 
 
 def test_it_is_served_unchanged_by_its_own_interpreter(served):
@@ -167,6 +193,7 @@ def test_it_is_served_unchanged_by_its_own_interpreter(served):
     assert {"mysite/gunicorn_gthread_2", "mysite/uvicorn_asgi"} <= set(saved)
     for record in saved.values():
         assert [load["sent"]["outcomes"]["ok"] for load in record["loads"]] == [100]
+        assert [(load["warm_up"]["outcomes"]["ok"] > 10, load["warm_up"]["at_once"]) for load in record["loads"]] == [(True, 10)]
         assert record["environment"]["packages"]["django"]
     assert "the same again: ./run_all.sh 'mysite/*'" in program.stdout
 
@@ -183,14 +210,19 @@ def test_two_processes_run_on_the_same_cores_and_belong_to_the_plan(tree, served
     assert all(name in again.stdout for name in saved)
 
 
-def test_a_page_behind_a_login_is_asked_for_as_a_user(tree, site):
+@pytest.fixture(scope="module")
+def anna(site) -> tuple[str, ...]:
+    """The options that log her in."""
     shutil.copy(site / "db.sqlite3", site / "login.sqlite3")
     arguments = ("createsuperuser", "--noinput", "--username", "anna", "--email", "a@b.test", "--settings", "mysite.login")
     python = site / ".venv" / "bin" / "python"
     subprocess.run([python, "manage.py", *arguments], cwd=site, env={**os.environ, "DJANGO_SUPERUSER_PASSWORD": "secret"}, check=True)
-    login = ("--settings", "mysite.login", "--login", "anna:$SECRET_OF_ANNA", "--login-path", "/admin/login/", "--path", "/admin/")
-    load = ("-n", "5", "-c", "1", "--expect", "Site administration", "--processes", "1")
-    program = suite(tree, "--project", site, "--servers", "uvicorn_*", *login, *load, "--renew", SECRET_OF_ANNA="secret")
+    return ("--login", "anna:$SECRET_OF_ANNA", "--login-path", "/admin/login/", "--path", "/admin/", "--expect", "Site administration")
+
+
+def test_a_page_behind_a_login_is_asked_for_as_a_user(tree, site, anna):
+    load = ("--settings", "mysite.login", "-n", "5", "-c", "1", "--processes", "1")
+    program = suite(tree, "--project", site, "--servers", "uvicorn_*", *anna, *load, "--renew", SECRET_OF_ANNA="secret")
     assert program.process.returncode == 0, program.stderr
     assert "each start of a server logs the user in, which saves a session" in program.stdout
     assert records(tree)["mysite/uvicorn_asgi"]["loads"][0]["sent"]["outcomes"]["ok"] == 5
@@ -217,6 +249,98 @@ def test_the_files_are_as_the_formatter_would_have_them(tree, site):
     written = sorted((tree / "scenarios" / "mysite").glob("*.py"))
     assert any("long/long/" in path.read_text() for path in written)
     assert subprocess.run([sys.executable, "-m", "ruff", "format", "--diff", "--config", ROOT / "pyproject.toml", *written]).returncode == 0
+
+
+# Each server, and what else a load can be
+
+
+def serves_here(name: str) -> bool:
+    """uWSGI's program is compiled where pip can; the wheel that another interpreter needs is not there."""
+    return not name.startswith("uwsgi") or find_spec("pyuwsgi") is not None
+
+
+def test_every_server_serves_it_behind_an_https_proxy(tree, site):
+    """None of them drops the header that says so."""
+    proxied = ("--settings", "mysite.proxied", "-H", "X-Forwarded-Proto: https", "--host-header", "shop.test")
+    names = [name for name in MODELS if serves_here(name)]
+    load = ("--path", "/who/", "-n", "8", "-c", "2", "--threads", "2", "--processes", "1")
+    program = suite(tree, "--project", site, "--servers", ",".join(names), *proxied, *load, "--renew")
+    assert program.process.returncode == 0, program.stdout + program.stderr
+    saved = records(tree)
+    for name in names:
+        row = f"mysite/{name}_2" if f"mysite/{name}_2" in saved else f"mysite/{name}"
+        assert [load["sent"]["outcomes"] for load in saved[row]["loads"]] == [{"ok": 8}], name
+
+
+def test_a_sync_worker_stays_one_whatever_the_project_says_to_gunicorn(tree, site, tmp_path):
+    shop = copy_site(site, tmp_path / "configured")
+    (shop / "gunicorn.conf.py").write_text("threads = 4\nmax_requests = 1000\n")
+    program = suite(tree, "--project", shop, "--servers", "gunicorn_sync", "--path", "/thread/", *TINY, "--expect", "MainThread")
+    assert program.process.returncode == 0, program.stderr
+    said = "gunicorn also reads the project's gunicorn.conf.py, which sets max_requests; what the launch line says wins"
+    assert said in program.stdout
+
+
+def test_a_form_is_sent_with_its_token_and_a_cookie(tree, site):
+    form = (
+        "--path",
+        "/order/",
+        "-d",
+        "what=tea",
+        "--csrf",
+        "/admin/login/",
+        "--cookie",
+        "basket=full",
+        "--expect",
+        "ordered tea with full",
+    )
+    program = suite(tree, "--project", site, "--servers", "gunicorn_sync", *form, *TINY, "--renew")
+    assert program.process.returncode == 0, program.stderr
+    assert "is asked by POST alone" in program.stdout
+    assert records(tree)["mysite/gunicorn_sync"]["loads"][0]["sent"]["outcomes"] == {"ok": 3}
+
+
+def test_who_logs_in_behind_a_proxy_whose_header_has_another_name(tree, site, anna):
+    words = ("--settings", "mysite.named_login", "-H", "X-Scheme: https", *TINY, "--renew")
+    program = suite(tree, "--project", site, "--servers", "gunicorn_sync", *anna, *words, SECRET_OF_ANNA="secret")
+    assert program.process.returncode == 0, program.stderr
+    assert records(tree)["mysite/gunicorn_sync"]["loads"][0]["sent"]["outcomes"] == {"ok": 3}
+
+
+def test_the_highest_rate_of_a_project(tree, site):
+    words = ("--path", "/who/", "--find-rate", "p99<=5s", "--minutes", "0.15", "--renew")
+    program = suite(tree, "--project", site, "--servers", "gunicorn_sync", *words)
+    assert re.search(r"^ *mysite/gunicorn_sync +\d", program.stdout, re.MULTILINE), program.stdout + program.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("--settings", "mysite.login", "--login", "anna:wrong", "--login-path", "/admin/login/", "--path", "/admin/"),
+            "mysite/gunicorn_sync: --login: /admin/login/ shows its form again: is the password of 'anna' wrong?",
+        ),
+        (("--path", "/order/", "-d", "what=tea"), "Forbidden (403) CSRF verification failed.*: give --csrf /path/of/the/form/"),
+        (
+            ("--path", "/order/", "-d", "what=tea", "--csrf", "/wait/"),
+            "mysite/gunicorn_sync: --csrf: GET /wait/ (status 200) shows no form with a csrfmiddlewaretoken",
+        ),
+        (("--path", "/who/", "--expect", "nobody"), "without 'nobody'"),
+        (
+            ("--settings", "mysite.named_login", "--login", "anna:secret", "--login-path", "/admin/login/"),
+            "it wants https (SECURE_SSL_REDIRECT): send what its proxy sends, by the name in SECURE_PROXY_SSL_HEADER",
+        ),
+    ],
+)
+def test_what_the_site_refuses_is_said_once(tree, site, anna, words, said):
+    before = set((tree / "results").iterdir())
+    program = suite(tree, "--project", site, "--servers", "gunicorn_sync,uvicorn_*", *words, *TINY, "--renew")
+    assert program.process.returncode == 1
+    assert "run_all.sh: mysite/gunicorn_sync" in program.stderr
+    assert len([line for line in program.stderr.splitlines() if not line.startswith("    ")]) == 1, program.stderr
+    assert re.search(re.escape(said).replace(r"\.\*", ".*"), program.stderr), program.stderr
+    [directory] = set((tree / "results").iterdir()) - before
+    assert [path.name for path in directory.rglob("*.json.gz")] == ["gunicorn_sync.json.gz"]
 
 
 # Where the project's things are
@@ -272,6 +396,15 @@ def test_variables_come_from_a_file_and_by_name(tmp_path):
         (["--project", "{site}", "--target", "p99<=1s"], "--target needs --rate R"),
         (["--project", "{site}", "--rate", "5", "--target", "req/s>=5"], "'req/s>=5' is not a target for --target"),
         (["--project", "{site}", "--cores", "4"], "--cores and --memory are of a machine to advise for: add --rate and --target"),
+        (["--project", "{site}", "--verify"], "--verify tries what is advised: add --rate and --target"),
+        (["--project", "{site}", "--memory", "2"], "'2' is not a size: write 2GB or 512MB"),
+        (["--project", "{site}", "--processes", "0"], "'0' is not a whole number of 1 or more"),
+        (["--project", "{site}", "--servers", "daphne_asgi", "--processes", "2"], "no server is left: daphne_asgi: daphne has one process"),
+        (["--project", "{site}", "--login", "anna"], "--login: 'anna' is not NAME:PASSWORD, or '$VARIABLE' that holds it"),
+        (["--project", "{site}", "--login-path", "login"], "--login-path: 'login' is not a path: it must begin with '/'"),
+        (["--project", "{site}", "--csrf", "form"], "--csrf: 'form' is not a path: it must begin with '/'"),
+        (["--project", "{site}", "--cookie", "a=\n"], "--cookie: 'a=\\n' is not the value of a header"),
+        (["--project", "{site}", "--host-header", ""], "--host-header: '' is not the value of a header"),
     ],
 )
 def test_a_wrong_command_line_says_what_to_do(site, tmp_path, arguments, said):
@@ -309,7 +442,8 @@ def look(site: Path, *words: str) -> None:
         ("--settings mysite.unmigrated", Failed, "lacks the migrations .* and \\d+ more; run manage.py migrate first"),
         ("--settings mysite.broken", Failed, "RuntimeError: SECRET_KEY is not set\n.*raise RuntimeError"),
         ("--settings mysite.nothing", Failed, "No module named 'mysite.nothing'"),
-        ("--settings mysite.https --path /who/", UsageError, "/who/ answers 301, to https, as SECURE_SSL_REDIRECT says"),
+        ("--settings mysite.https --path /who/", UsageError, "as SECURE_PROXY_SSL_HEADER is not set: set it as for your proxy"),
+        ("--settings mysite.named --path /who/", UsageError, "send what your proxy would: -H 'X-Scheme: https'"),
         ("--path /admin/", UsageError, "/admin/ answers 302, to /admin/login/.* --cookie"),
         ("--path /nowhere/", UsageError, "/nowhere/ answers 404: the project has no such page"),
         ("--path /fail/", Failed, "/fail/ ends in ZeroDivisionError: division by zero .*urls.py:"),
@@ -408,6 +542,37 @@ def test_a_server_that_is_lacking_is_installed_once_beside_the_environment(index
     assert launched(python, [folder]) == "2.0 ['--port', '1']"  # theirs wins
 
 
+@pytest.mark.parametrize(
+    ("number", "kept"),
+    [
+        (None, {"sync": "--no-control-socket", "asgi": "--no-control-socket"}),
+        ("23.0.0", {"sync": "", "asgi": None}),
+        ("24.1.1", {"sync": "", "asgi": ""}),
+        ("25.1.0", {"sync": "--no-control-socket", "asgi": "--no-control-socket"}),
+    ],
+)
+def test_an_old_gunicorn_gets_only_what_it_knows(tmp_path, number, kept):
+    python = make_environment(tmp_path / "venv")
+    [theirs] = (tmp_path / "venv").glob("lib/python*/site-packages")
+    if number is not None:
+        (theirs / f"gunicorn-{number}.dist-info").mkdir()
+        (theirs / f"gunicorn-{number}.dist-info" / "METADATA").write_text(f"Metadata-Version: 2.1\nName: gunicorn\nVersion: {number}\n")
+    for worker, flag in kept.items():
+        launch = MODELS[f"gunicorn_{worker}"].server
+        if flag is None:
+            with pytest.raises(NotInstalled, match=r"needs gunicorn 24 or newer, and the project has 23\.0\.0"):
+                servers.fit(launch, str(python))
+        else:
+            assert ("--no-control-socket" in servers.fit(launch, str(python))) == bool(flag)
+
+
+def test_a_sync_worker_of_a_project_says_that_it_has_one_thread():
+    fitted = servers.fit(MODELS["gunicorn_sync"].server, sys.executable)
+    assert "gunicorn --threads 1 {app} " in fitted
+    assert shape_of(fitted) == shape_of(MODELS["gunicorn_sync"].server)
+    assert servers.fit(MODELS["waitress_threads"].server, sys.executable) == MODELS["waitress_threads"].server
+
+
 def test_a_server_without_a_wheel_is_skipped_with_the_reason(index):
     with pytest.raises(NotInstalled, match=r"nosuchserver==1.0 cannot be installed for .*: No matching distribution"):
         servers.install(sys.executable, "nosuchserver==1.0", lambda text: None)
@@ -492,6 +657,61 @@ def test_what_is_not_a_project_of_its_own_name_is_refused(tmp_path):
     found = project.Project(tmp_path / "wait", sys.executable, "wait.settings")
     with pytest.raises(UsageError, match=r"studies/wait.py is a different study"):
         scenario_files.folder_of(found)
+
+
+def test_projects_in_folders_of_a_common_name_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(scenario_files, "FOLDER", tmp_path)
+    monkeypatch.setattr("common.serving.scenario.FOLDER", tmp_path)
+    monkeypatch.setattr("common.serving.scenario.ROOT", tmp_path)
+    shop, bank, other = (
+        project.Project(tmp_path / name, sys.executable, "a.settings") for name in ("shop/src", "bank/src", "else/shop_src")
+    )
+    assert [scenario_files.folder_of(one).name for one in (shop, bank)] == ["shop_src", "bank_src"]
+    [row] = scenario_files.rows_of("uvicorn_asgi", MODELS["uvicorn_asgi"], [1], [8])
+    source = scenario_files.source_of(row, "shop_src", shop, FACTS, ["-n 1 /"], MODELS["uvicorn_asgi"], {})
+    scenario_files.write(tmp_path / "shop_src" / "uvicorn_asgi.py", source, renew=False)
+    assert scenario_files.folder_of(shop).name == "shop_src"
+    with pytest.raises(UsageError, match=f"shop_src/ serves {shop.folder}; rename that folder, or remove it"):
+        scenario_files.folder_of(other)
+
+
+def test_nothing_is_written_that_could_not_be_read(tmp_path):
+    good, bad = tmp_path / "a" / "good.py", tmp_path / "a" / "bad.py"
+    source = FILES["uvicorn_asgi_wait"].read_text()
+    with pytest.raises(ScenarioError, match=r"bad.py:\d+: LOGIN must be 'NAME:PASSWORD'"):
+        command.write_files({good: source, bad: f'{source}\nLOGIN = "anna"\n'}, renew=False)
+    assert not good.parent.exists()
+
+
+def test_older_files_beside_them_are_not_the_same_again(tree, site):
+    words = ("--project", site, "--path", "/who/", "--servers", "uvicorn_*", "--renew", "--list")
+    folder = tree / "scenarios" / "mysite"
+    shutil.rmtree(folder, ignore_errors=True)
+    assert "the same again: ./run_all.sh 'mysite/*'\n" in suite(tree, *words).stdout
+    (folder / "of_my_own.py").write_text("")
+    assert "the same again: ./run_all.sh mysite/uvicorn_asgi\n" in suite(tree, *words).stdout
+    shutil.rmtree(folder)
+
+
+def test_what_is_written_keeps_the_rules_of_scenarios(tree, site, monkeypatch):
+    suite(tree, "--project", site, "--path", "/who/", "--expect", "serves", "--env", "A=1", "--login", "anna:secret", "--renew", "--list")
+    monkeypatch.setattr("common.serving.scenario.ROOT", tree)
+    written = sorted((tree / "scenarios" / "mysite").glob("*.py"))
+    assert len(written) > len(MODELS)
+    assert {path.name: faults(path) for path in written if faults(path)} == {}
+
+
+def test_a_project_runs_only_if_it_is_named(tmp_path, monkeypatch):
+    own, broken, ours = (tmp_path / name for name in ("own.py", "broken.py", "ours.py"))
+    own.write_text('STUDY = "shop"\nPROJECT = "/code/shop"\nLOGIN = "anna"\n')
+    broken.write_text("def broken(:")
+    ours.write_text('STUDY = "wait"\n')
+    monkeypatch.setattr(choice, "files", lambda: [own, broken, ours])
+    assert choice.choose_scenarios([]) == [broken, ours]
+    assert choice.choose_scenarios(["*"]) == [own, broken, ours]
+    monkeypatch.setattr(choice, "files", lambda: [own])
+    with pytest.raises(ScenarioError, match="there is no scenario but those of a project"):
+        choice.choose_scenarios([])
 
 
 # Then with more processes
@@ -619,6 +839,34 @@ def test_a_run_goes_on_where_there_are_cores_and_the_reader_names_no_processes(s
     assert begin(*words).workers == 1
 
 
+class Noting:
+    """Runs nothing: so many turns fit into the time."""
+
+    def __init__(self, fit: int) -> None:
+        self.fit, self.runs, self.asked = fit, [], []
+        self.options, self.directory, self.watch = RunOptions(), ROOT / "results" / "a", Namespace(expect=lambda seconds: None)
+
+    def run(self, turns, until=float("inf"), ended_by=()) -> None:
+        kept = turns if until == float("inf") else turns[: self.fit]
+        self.runs += kept
+        self.asked += [(turn.scenario.path.stem, NotVisited in ended_by, WrongAnswer in ended_by) for turn in kept]
+
+
+def test_every_server_runs_once_and_what_has_no_time_is_named(folder, capsys):
+    write_rows(folder, "gunicorn_gthread", "uvicorn_asgi")
+    turns = [Turn(one) for one in read_all(folder)]
+    assert [turn.scenario.path.stem for turn in turns] == ["gunicorn_gthread_32", "gunicorn_gthread_8", "uvicorn_asgi"]
+    noting = Noting(0)
+    project_run.run_first(turns, noting, until=0.0)
+    assert noting.asked == [("gunicorn_gthread_32", True, True), ("uvicorn_asgi", True, False)]
+    said = "No time is left for shop/gunicorn_gthread_8; to run what is left: ./run_all.sh --resume results/a\n"
+    assert capsys.readouterr().out == said
+    noting = Noting(9)
+    project_run.run_first(turns, noting, until=1.0)
+    assert [name for name, _, _ in noting.asked] == ["gunicorn_gthread_32", "uvicorn_asgi", "gunicorn_gthread_8"]
+    assert capsys.readouterr().out == ""
+
+
 # What is too near to tell at the top
 
 NEAR = {"gunicorn_gthread_8": {"/a/": 100}, "uvicorn_asgi": {"/a/": 98}}
@@ -690,7 +938,9 @@ def test_advice_is_what_a_run_ends_with_if_it_is_asked_for(served):
     program, _, directory = served
     assert "Now one request at a time, for advice: mysite/gunicorn_gthread_2 and mysite/uvicorn_asgi\n" in program.stdout
     advised = " ".join(program.stdout.rpartition("Records and")[2].split())
-    assert re.search(r"To keep p90<=10000ms at 5 requests a second on \d+ cores?, run mysite/\w+ with 1 process", advised)
+    assert re.search(r"To keep p90<=10000ms at 20 requests a second on \d+ cores?, run mysite/\w+ with 1 process", advised)
+    assert re.search(r"^    (gunicorn|uvicorn) mysite\.[aw]sgi:application -.*127\.0\.0\.1", program.stdout, re.MULTILINE)
+    assert re.search(r"^Kept: p90 [\d.]+ ms", program.stdout, re.MULTILINE)
     asked_alone = {path.name.partition(".")[0] for path in (directory / project_run.ALONE).rglob("*.json.gz")}
     assert asked_alone == {"gunicorn_gthread_2", "uvicorn_asgi"}
 
@@ -713,14 +963,13 @@ def work(request):
     sum(range(1))
     return HttpResponse("done")
 
-urlpatterns[-3] = path("who/", work)
+urlpatterns.insert(0, path("who/", work))
 """
 
 
 def test_a_change_that_costs_cpu_is_told_beside_the_revision_before_it(tree, site, tmp_path):
     """The revision lacks the database and the local settings, which git ignores."""
-    shop = tmp_path / "shop"
-    shutil.copytree(site, shop, symlinks=True)
+    shop = copy_site(site, tmp_path / "shop")
     (shop / ".gitignore").write_text(".venv/\n*.sqlite3\nmysite/hosts.py\n")
     urls = shop / "mysite" / "urls.py"
     urls.write_text(urls.read_text() + WORK)
@@ -729,11 +978,12 @@ def test_a_change_that_costs_cpu_is_told_beside_the_revision_before_it(tree, sit
     git(shop, "commit", "-qm", "before")
     urls.write_text(urls.read_text().replace("range(1)", "range(60_000)"))
     before = fingerprint(shop)
-    words = ("--project", shop, "--path", "/who/", "-c", "1", "--against", "HEAD", "--minutes", "1")
+    words = ("--project", shop, "--path", "/who/", "-c", "1", "--against", "HEAD", "--minutes", "1", "--markdown", tmp_path / "answer.md")
     program = suite(tree, *words)
     assert program.process.returncode == 1, program.stderr
     assert "shop/gunicorn_sync costs " in program.stdout
     assert "times the CPU per request of before-shop/gunicorn_sync" in program.stdout
+    assert "shop/gunicorn\\_sync costs " in (tmp_path / "answer.md").read_text()
     assert fingerprint(shop) == before
 
 

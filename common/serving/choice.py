@@ -3,19 +3,20 @@
 import difflib
 import fnmatch
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count as count_up
 from pathlib import Path
 
 from common.cli import UsageError
-from common.serving.scenario import DEFAULT_PORTS, Scenario, ScenarioError, files, read, scenario_name
+from common.serving.scenario import DEFAULT_PORTS, Scenario, ScenarioError, assignments, files, parse, read, scenario_name
 
 
 def choose_scenarios(names: Sequence[str]) -> list[Path]:
-    """The files that match the names and globs, each once."""
+    """The files that match the names and globs, each once; without any, all but those that serve a reader's project."""
     paths = files()
-    chosen: list[Path] = []
-    for name in names or ["*"]:
+    chosen = [] if names else [path for path in paths if not serves_a_project(path)]
+    for name in names:
         wanted = name_meant(name)
         matches = next(filter(None, matching(wanted, paths)), [])
         if not matches:
@@ -23,7 +24,16 @@ def choose_scenarios(names: Sequence[str]) -> list[Path]:
             hint = f"did you mean {', '.join(close)}?" if close else "--list shows them all"
             raise ScenarioError(f"there is no scenario {name!r}; {hint}")
         chosen += [path for path in matches if path not in chosen]
+    if not chosen:
+        raise ScenarioError("there is no scenario but those of a project: name them, as in ./run_all.sh 'mysite/*'")
     return chosen
+
+
+def serves_a_project(path: Path) -> bool:
+    """It logs in and sends forms there, so it runs only if it is named."""
+    with suppress(ScenarioError):  # running that one reports it
+        return "PROJECT" in assignments(parse(path))
+    return False
 
 
 def matching(wanted: str, paths: Sequence[Path]) -> Iterator[list[Path]]:

@@ -225,7 +225,11 @@ def read(path: Path, root: Path | None = None) -> Scenario:
     path = path.parent.resolve() / path.name  # a link is a scenario of its own
     if not path.is_relative_to(root):
         raise ScenarioError(f"{path} is outside {ROOT}: copy scenarios to {FOLDER}, where the server can import them")
-    source = read_source(path)
+    return from_source(path, read_source(path), root)
+
+
+def from_source(path: Path, source: str, root: Path = ROOT) -> Scenario:
+    """What a file of this content declares, whether it is written already or not."""
     tree = parse_source(path, source)
     question = (ast.get_docstring(tree) or "").partition("\n")[0]
     if not is_text(question):

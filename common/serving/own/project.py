@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import msgspec
 
 from common.cli import Failed, UsageError
 from common.client.load import Load
+from common.results.words import join_words
 from common.serving.own.servers import folders_for
 from common.serving.own.settings import Facts
 from common.serving.places import ROOT
@@ -25,6 +27,7 @@ APPLICATIONS = Path(__file__).with_name("applications")
 ENVIRONMENTS = (".venv", "venv", "env")
 INSPECTOR_SECONDS = 60.0
 LOG_LINES = 6
+CHANGES_A_ROW = ("daemon", "max_requests", "preload_app")  # of gunicorn's settings, those that no launch line of ours gives
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,18 @@ def settings_of_wsgi(project: Project, facts: Facts) -> str:
 
 def read_by_servers(project: Project) -> Iterator[str]:
     """Files that a server takes further options from."""
-    if (project.folder / "gunicorn.conf.py").is_file():
-        yield "gunicorn also reads the project's gunicorn.conf.py; what the launch line says wins"
+    path = project.folder / "gunicorn.conf.py"
+    if path.is_file():
+        said = [name for name in CHANGES_A_ROW if name in names_set_in(path)]
+        which = f", which sets {join_words(said)}" if said else ""
+        yield f"gunicorn also reads the project's gunicorn.conf.py{which}; what the launch line says wins"
+
+
+def names_set_in(path: Path) -> set[str]:
+    with suppress(OSError, ValueError, SyntaxError):
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return set()
 
 
 def find_python(folder: Path, named: str | None) -> str:

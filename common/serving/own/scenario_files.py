@@ -23,6 +23,7 @@ WIDTH = 140
 WSGI, ASGI = "wsgi", "asgi"
 WRITTEN = ".written.json"
 NUMBERED = re.compile(r"_\d+_(threads|greenlets|workers)\b")
+OF_PARTS = ("app", "backend", "code", "django", "project", "server", "site", "src", "web")  # many projects lie in a folder of such a name
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Row:
 
 def servers_of(study: str, wanted: Sequence[str]) -> dict[str, Scenario]:
     """The study's scenarios that these names or globs choose, by what is left of their names without the study and its numbers."""
-    of_it = {scenario.name: scenario for scenario in readable() if scenario.study == study and not scenario.project}
+    of_it = {scenario.name: scenario for scenario in readable(files()) if scenario.study == study and not scenario.project}
     kept = [scenario for scenario in of_it.values() if "{app}" in scenario.server and not is_variant(scenario, of_it)]
     found = {NUMBERED.sub("", scenario.name.removesuffix(f"_{study}")): scenario for scenario in kept}
     for name in wanted:
@@ -47,8 +48,8 @@ def servers_of(study: str, wanted: Sequence[str]) -> dict[str, Scenario]:
     return {name: scenario for name, scenario in found.items() if any(fnmatch.fnmatchcase(name, glob) for glob in wanted or ["*"])}
 
 
-def readable() -> Iterator[Scenario]:
-    for path in files():
+def readable(paths: Iterable[Path]) -> Iterator[Scenario]:
+    for path in paths:
         with suppress(ScenarioError):  # running that one reports it
             yield read(path)
 
@@ -61,15 +62,20 @@ def is_variant(scenario: Scenario, others: Mapping[str, Scenario]) -> bool:
 
 
 def rows_of(name: str, model: Scenario, processes: Sequence[int], threads: Sequence[int]) -> list[Row]:
-    """Every shape that this server can have; a sync worker and a loop have no number of threads."""
+    """Every shape that this server can have; ShapeError if it has none. A sync worker and a loop have no number of threads."""
     rows: list[Row] = []
     kind = kind_of(model)
     shape = shape_of(model.server)
     numbers = threads if shape.threads is not None and shape.threads > 1 and kind == WSGI else [None]
+    refused: ShapeError | None = None
     for workers in processes:
         for number in numbers:
-            with suppress(ShapeError):  # it has one process
+            try:
                 rows.append(make_row(name, model.server, kind, workers, number, rows))
+            except ShapeError as one_process:
+                refused = one_process
+    if refused and not rows:
+        raise refused
     return rows
 
 
@@ -100,11 +106,16 @@ def kind_of(model: Scenario) -> str:
 
 
 def folder_of(project: Project) -> Path:
-    """scenarios/mysite for ~/code/mysite."""
-    name = re.sub(r"\W", "_", project.folder.name).strip("_").lower() or "project"
+    """scenarios/mysite for ~/code/mysite, scenarios/shop_backend for ~/code/shop/backend."""
+    parts = project.folder.parts[-2:] if project.folder.name.lower() in OF_PARTS else [project.folder.name]
+    name = re.sub(r"\W", "_", "_".join(parts)).strip("_").lower() or "project"
     if study_file(name).is_file():
         raise UsageError(f"--project {project.folder}: {short_path(study_file(name))} is a different study; rename the folder")
-    return FOLDER / name
+    folder = FOLDER / name
+    others = {one.project for one in readable(folder.glob("*.py")) if one.project} - {str(project.folder)}
+    if others:  # a table of two projects would compare the sites
+        raise UsageError(f"--project {project.folder}: {short_path(folder)}/ serves {min(others)}; rename that folder, or remove it")
+    return folder
 
 
 def write(path: Path, source: str, renew: bool) -> bool:
@@ -169,7 +180,7 @@ def declare(name: str, value: Any) -> str:
     match value:
         case str():
             opening, closing, end = "(", ")", ""
-            items = [write_literal(part) for part in textwrap.wrap(value, WIDTH - 8, break_on_hyphens=False, drop_whitespace=False)]
+            items = [write_literal(part) for part in textwrap.wrap(value, WIDTH - 6, break_on_hyphens=False, drop_whitespace=False)]
         case list():
             opening, closing, end = "[", "]", ","
             items = [write_literal(item) for item in value]

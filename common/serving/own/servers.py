@@ -14,7 +14,7 @@ from common.client.progress import Tell, silent
 from common.serving.interpreter import SECONDS, versions_of
 from common.serving.places import ROOT
 from common.serving.process import REQUIREMENTS
-from common.serving.shape import shape_of
+from common.serving.shape import SYNC, shape_of, with_value
 
 FOLDER = ROOT / ".venv" / "servers"
 PINS = (REQUIREMENTS, ROOT / "common" / "setup.sh")
@@ -22,6 +22,23 @@ WHEELS = {"uwsgi": "pyuwsgi"}  # the same program, prebuilt
 BESIDE = {name: ("uvloop", "httptools") for name in ("uvicorn", "uvicorn-worker")}  # found and used by it where they are installed
 NEEDED_BY = {"gevent": ("packaging",)}  # by gunicorn's worker for it
 INSTALL_SECONDS = 300.0
+ASGI_WORKER, CONTROL_SOCKET = (24,), (25, 1)  # the versions of gunicorn that brought them
+
+
+def fit(launch: str, python: str) -> str:
+    """The launch line for the environment's own gunicorn, which may be old and have a gunicorn.conf.py; NotInstalled if it cannot be."""
+    shape = shape_of(launch)
+    if shape.program != "gunicorn":
+        return launch
+    if shape.kind == SYNC:
+        launch = with_value(launch, ("--threads",), 1)  # else `threads` in gunicorn.conf.py would make it another worker
+    own = versions_of(python, ("gunicorn",))[1].get("gunicorn")
+    if own is None:
+        return launch  # ours is installed beside the environment
+    release = tuple(int(part) for part in re.findall(r"\d+", own)[:2])
+    if "asgi" in launch.split() and release < ASGI_WORKER:
+        raise NotInstalled(f"needs gunicorn {ASGI_WORKER[0]} or newer, and the project has {own}")
+    return launch if release >= CONTROL_SOCKET else launch.replace(" --no-control-socket", "")
 
 
 def folders_for(launch: str, python: str, tell: Tell = silent) -> list[str]:
