@@ -30,7 +30,7 @@ from common.serving.login import NotVisited
 from common.serving.own.wider import can_be_wider, server_of, widen
 from common.serving.places import short_path
 from common.serving.scenario import Scenario, ScenarioError, read
-from common.serving.shape import shape_of
+from common.serving.shape import LOOP, shape_of
 
 KINDS = 4  # of servers: sync, threads, greenlets, loop
 ALONE = "alone"  # the folder of what advice needs, below that of the run
@@ -43,8 +43,9 @@ def run_first(turns: Sequence[Turn], open_run: OpenRun, until: float) -> None:
     servers = [server_of(turn.scenario) for turn in turns]
     once = [turn for place, turn in enumerate(turns) if server_of(turn.scenario) not in servers[:place]]
     others = [turn for place, turn in enumerate(turns) if server_of(turn.scenario) in servers[:place]]
-    open_run.run(once[:1], ended_by=(NotVisited, WrongAnswer))
-    open_run.run(once[1:], ended_by=(NotVisited,))
+    first = sorted(once, key=lambda turn: shape_of(turn.scenario.server).kind == LOOP)[:1]  # a loop may refuse what no other does
+    open_run.run(first, ended_by=(NotVisited, WrongAnswer))
+    open_run.run([turn for turn in once if turn not in first], ended_by=(NotVisited,))
     had = len(open_run.runs)
     open_run.run(others, until, ended_by=(NotVisited,))
     if left_out := others[len(open_run.runs) - had :]:

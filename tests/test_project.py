@@ -412,6 +412,13 @@ def test_a_wrong_command_line_says_what_to_do(site, tmp_path, arguments, said):
         begin(*(word.format(site=site, empty=tmp_path) for word in arguments))
 
 
+def test_a_server_that_cannot_be_what_is_asked_is_left_out_and_named(site, capsys):
+    options, _ = command.parse_arguments(["--project", str(site), "--servers", "daphne_asgi,uvicorn_asgi", "--processes", "2"])
+    rows = command.choose_rows(options, str(site / ".venv" / "bin" / "python"), only_one=False)
+    assert [row.name for row, _ in rows] == ["uvicorn_asgi_2x"]
+    assert capsys.readouterr().err.startswith("run_all.sh: left out: daphne_asgi: daphne has one process: ")
+
+
 def begin(*arguments: str) -> command.OwnRun:
     """As ./run_all.sh does before it runs anything."""
     own, rest = command.parse_arguments(list(arguments))
@@ -861,6 +868,10 @@ def test_every_server_runs_once_and_what_has_no_time_is_named(folder, capsys):
     assert noting.asked == [("gunicorn_gthread_32", True, True), ("uvicorn_asgi", True, False)]
     said = "No time is left for shop/gunicorn_gthread_8; to run what is left: ./run_all.sh --resume results/a\n"
     assert capsys.readouterr().out == said
+    noting = Noting(0)
+    project_run.run_first(turns[::-1], noting, until=0.0)
+    assert noting.asked == [("gunicorn_gthread_8", True, True), ("uvicorn_asgi", True, False)]
+    capsys.readouterr()
     noting = Noting(9)
     project_run.run_first(turns, noting, until=1.0)
     assert [name for name, _, _ in noting.asked] == ["gunicorn_gthread_32", "uvicorn_asgi", "gunicorn_gthread_8"]
