@@ -76,8 +76,8 @@ def foreign(share: float) -> Noise:
         # the least time is not declared: the shortest that was seen, 20 ms, may have waited for others
         (make_load(ok=49, in_flight=1, least=None), "unknown"),
         (make_load(ok=49, in_flight=50, least=None), "server concurrency"),  # even so, few were worked on
-        (make_load(ok=49, in_flight=1, least=None, warm_up=WarmUp({}, 0.1, 19.5)), "waiting"),  # that of a request alone is known
-        (make_load(ok=49, in_flight=1, least=None, warm_up=WarmUp({}, 0.1, 15.0)), "unknown"),
+        (make_load(ok=49, in_flight=1, least=None, warm_up=WarmUp({}, 0.1, alone_ms=19.5)), "waiting"),  # that of a request alone is known
+        (make_load(ok=49, in_flight=1, least=None, warm_up=WarmUp({}, 0.1, alone_ms=15.0)), "unknown"),
         (make_load(ok=0), "unknown"),
         # all share all cores
         (make_load(ok=20, in_flight=50, cpu=1.5, busiest=0.8, beside={"postgres": 0.3}, pinned=SHARED), "server CPU"),

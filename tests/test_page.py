@@ -119,7 +119,7 @@ def test_every_chart_is_drawn(desk, phone):
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
 def test_a_pair_is_a_verdict_and_a_chart_of_its_restarts(browser, tmp_path, width, scheme):
     """Without any other run: what --side-by-side leaves."""
-    pair = make_pair(*spread(1.04, 8), names=[HOSTILE, "b"])
+    pair = make_pair(*spread(1.07, 8), names=[HOSTILE, "b"])
     tab = Tab(browser, html.save(tmp_path, [], {}, [pair]), width, scheme)
     assert tab.faults == []
     assert tab.page.title().startswith("Django: sync or async?")
