@@ -11,6 +11,7 @@
 #
 # Makes .venv and installs requirements.txt into it first, if needed.
 set -eu
+export CALLED_FROM="$PWD" # paths on the command line begin there
 cd "$(dirname "$0")"
 . common/setup.sh
 install requirements.txt

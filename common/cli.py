@@ -10,10 +10,12 @@
 import argparse
 import io
 import math
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -66,6 +68,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message)
+
+
+def typed_path(text: str | Path) -> Path:
+    """Of a path that a person typed: run_all.sh goes to its own folder, and says which one they are in."""
+    return Path(os.environ.get("CALLED_FROM", "")) / text
 
 
 class Outlet(io.FileIO):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from common import advise, cli
 from common.client.load import Load
-from common.client.options import add_load_options, at_least, load_from, parse_line, unicode
+from common.client.options import add_load_options, at_least, body_file, load_from, parse_line, unicode
 from common.client.request import check_can_be_sent
 from common.results import targets
 from common.serving import cores
@@ -95,12 +95,12 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace | None, li
     )
     parser.add_argument("--project", required=True, metavar="FOLDER", help="the folder of its manage.py")
     parser.add_argument("--path", dest="paths", action="append", metavar="PATH", help="ask for this path (default /; repeatable)")
-    parser.add_argument("--settings", metavar="MODULE", help="its settings module (default: as manage.py says)")
-    parser.add_argument("--python", metavar="PATH", help="its interpreter or environment (default: .venv, venv or env, or VIRTUAL_ENV)")
+    parser.add_argument("--settings", metavar="MODULE", help="its settings module (default: DJANGO_SETTINGS_MODULE, or as manage.py says)")
+    parser.add_argument("--python", metavar="PATH", help="its interpreter or environment (default: .venv, venv, env or VIRTUAL_ENV)")
     parser.add_argument(
         "--env", type=variable, action="append", default=[], metavar="NAME=VALUE", help="a variable that it needs (repeatable)"
     )
-    parser.add_argument("--env-file", metavar="FILE", help="a file of such variables (default: .env beside manage.py)")
+    parser.add_argument("--env-file", metavar="FILE", help="a file of such variables (default: .env beside manage.py; '': none)")
     parser.add_argument("--servers", type=lambda text: text.split(","), default=[], metavar="NAME,NAME", help="only these: names or globs")
     parser.add_argument(
         "--processes", type=numbers, metavar="N,N", help=f"numbers of processes (default 1; then {WORKERS} for those that serve most)"
@@ -111,11 +111,11 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace | None, li
     parser.add_argument(
         "--login", type=some_login, metavar="NAME:PASSWORD", help="send all requests as this user; '$VARIABLE' keeps it secret"
     )
-    parser.add_argument("--login-path", type=some_path, metavar="PATH", help="the page of its login form (default /accounts/login/)")
+    parser.add_argument("--login-path", type=some_path, metavar="PATH", help="the page of its login form (default: LOGIN_URL)")
     parser.add_argument("--csrf", type=some_path, metavar="PATH", help="a page with a form, whose token goes with -p and -d")
     parser.add_argument("--debug-anyway", action="store_true", help="measure it even with DEBUG on")
     parser.add_argument("--renew", action="store_true", help="write scenario files anew that exist already")
-    add_load_options(parser)
+    add_load_options(parser, lambda text: body_file(str(cli.typed_path(text))))
     advise.add_wanted_options(parser, required=False)
     return parser.parse_known_args(arguments)
 
@@ -131,8 +131,8 @@ def write_scenarios(options: argparse.Namespace, names: Sequence[str], against: 
     workers = WORKERS if options.processes is None and not against and cores.count() > 1 else 1
     seconds = math.inf if is_sized(options) else SECONDS * len(options.paths or ["/"])
     lines = load_lines(options, len(rows) + (LEADERS if workers > 1 else 0))
-    facts = look_at(found, options, [parse_line(line) for line in lines], [row.server for row, _ in rows])
-    more = {"LOGIN": options.login, "LOGIN_PATH": options.login_path, "CSRF": options.csrf}
+    facts, login_path = look_at(found, options, [parse_line(line) for line in lines], [row.server for row, _ in rows])
+    more = {"LOGIN": options.login, "LOGIN_PATH": login_path, "CSRF": options.csrf}
     sources = {
         folder / f"{row.name}.py": scenario_files.source_of(row, folder.name, found, facts, lines, model, more) for row, model in rows
     }
@@ -187,19 +187,34 @@ def wanted_from(options: argparse.Namespace) -> argparse.Namespace | None:
     return argparse.Namespace(**wanted, path=None)
 
 
-def look_at(found: project.Project, options: argparse.Namespace, loads: Sequence[Load], launches: Sequence[str]) -> Facts:
-    """Say what matters about the project, unless it cannot be measured."""
-    asked = [] if options.login else [load for load in loads if load.method == "GET"]  # only a server logs in
-    facts = project.ask(found, options.host_header or f"{HOST}:8000", asked)
+def look_at(found: project.Project, options: argparse.Namespace, loads: Sequence[Load], launches: Sequence[str]) -> tuple[Facts, str]:
+    """Say what matters about the project, which database before all, unless it cannot be measured; return that and its login page."""
+    host = host_sent(loads[0])
+    facts = project.ask_settings(found, host)
     print(f"{found.folder}: {found.settings}, Django {facts.django}, {found.python}", flush=True)
-    settings.refuse(facts, asked, found.settings, project.settings_of_wsgi(found, facts), options.debug_anyway)
-    for sentence in (*settings.explain(facts, loads, launches), *project.read_by_servers(found), *tell_login(options.login)):
+    project.check_applications(found, facts)
+    settings.refuse(facts, found.settings, project.first_written(Path(facts.wsgi_file), project.SETTINGS), options.debug_anyway)
+    say(*settings.explain(facts, loads, launches, bool(options.login)), *project.explain_reading(found, facts))
+    asked = [] if options.login else [load for load in loads if load.method == "GET"]  # only a server logs in
+    pages = project.ask_for_pages(found, host, loads, asked)
+    settings.refuse_answers(facts, pages, asked)
+    login_path = options.login_path or pages.login_path if options.login else ""
+    say(*settings.explain_views(pages, launches), *tell_login(options.login, login_path))
+    return facts, login_path
+
+
+def host_sent(load: Load) -> str:
+    return next((value for name, value in load.headers if name.lower() == "host"), f"{HOST}:8000")
+
+
+def say(*sentences: str) -> None:
+    for sentence in sentences:
         print(f"  {sentence}", flush=True)
-    return facts
 
 
-def tell_login(login: str | None) -> list[str]:
-    return ["each start of a server logs the user in, which saves a session"] if login else []
+def tell_login(login: str | None, path: str) -> list[str]:
+    at = f" at {path}" if path else ""
+    return [f"each start of a server logs the user in{at}, which saves a session and last_login"] if login else []
 
 
 def write_files(sources: dict[Path, str], renew: bool) -> None:

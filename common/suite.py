@@ -88,12 +88,14 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--against", metavar="WHERE", help="side by side with the same scenario in another checkout or git revision")
     parser.add_argument(
         "--requirements",
-        type=Path,
+        type=cli.typed_path,
         metavar="FILE",
         help="side by side with the same scenario where these packages replace ours; with --against, they are those of the other checkout",
     )
     parser.add_argument("--python", metavar="PATH", help="the same with another Python")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write what side by side shows as Markdown, for a pull request")
+    parser.add_argument(
+        "--markdown", type=cli.typed_path, metavar="FILE", help="also write what side by side shows as Markdown, for a pull request"
+    )
     parser.add_argument("--until-decided", action="store_true", help="go on, side by side or in rounds, until each pair is decided")
     parser.add_argument(
         "--find-rate", metavar="TARGET", help="find the highest rate of each that keeps TARGET, such as 'p99<=200ms', on its first path"
@@ -143,7 +145,8 @@ def only_resume(options: argparse.Namespace) -> Path:
     """--resume follows the saved plan, so it takes no other options."""
     if goes_with_more(options, "resume"):
         raise UsageError("--resume reuses the original run's scenarios and options; don't pass any")
-    return Path(options.resume)
+    typed = cli.typed_path(options.resume)
+    return typed if typed.exists() else Path(options.resume)  # as a run prints it: from our folder
 
 
 def goes_with_more(options: argparse.Namespace, *names: str) -> bool:

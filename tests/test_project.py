@@ -224,7 +224,7 @@ def test_a_page_behind_a_login_is_asked_for_as_a_user(tree, site, anna):
     load = ("--settings", "mysite.login", "-n", "5", "-c", "1", "--processes", "1")
     program = suite(tree, "--project", site, "--servers", "uvicorn_*", *anna, *load, "--renew", SECRET_OF_ANNA="secret")
     assert program.process.returncode == 0, program.stderr
-    assert "each start of a server logs the user in, which saves a session" in program.stdout
+    assert "each start of a server logs the user in at /admin/login/, which saves a session and last_login" in program.stdout
     assert records(tree)["mysite/uvicorn_asgi"]["loads"][0]["sent"]["outcomes"]["ok"] == 5
 
 
@@ -357,7 +357,7 @@ def test_what_the_site_refuses_is_said_once(tree, site, anna, words, said):
 )
 def test_the_settings_are_those_of_manage_py(tmp_path, source, settings):
     (tmp_path / "manage.py").write_text(source)
-    assert project.settings_in(tmp_path / "manage.py") == settings
+    assert project.settings_of_manage(tmp_path / "manage.py") == settings
 
 
 def test_the_folder_may_be_one_above_and_the_environment_further_up(tmp_path):
@@ -374,7 +374,7 @@ def test_variables_come_from_a_file_and_by_name(tmp_path):
     path = tmp_path / ".env"
     path.write_text("# secret\nA=1\nexport B='two words' # why\n\nC=\"#3\"\nD = plain # comment\nE=\nnot a line\n")
     assert project.read_env_file(path) == {"A": "1", "B": "two words", "C": "#3", "D": "plain", "E": ""}
-    assert project.environment("s", {"A": "2"}, str(path))["A"] == "2"
+    assert project.environment(project.Project(tmp_path, "python", "s", {"A": "2"}, str(path)))["A"] == "2"
 
 
 @pytest.mark.parametrize(
@@ -491,7 +491,9 @@ def test_what_is_as_it_should_be_is_not_spoken_of(site, capsys):
 
 
 def test_a_driver_that_blocks_greenlets_and_a_pool_are_told_where_they_matter():
-    database = Database("postgresql", "psycopg2 2.9.13", "shop", "db", max_age="0", pool=4, atomic=False, fault="", migrations=[])
+    database = Database(
+        "default", "postgresql", "psycopg2 2.9.13", "shop", "db", max_age="0", pool=4, atomic=False, fault="", migrations=[]
+    )
     loads = [parse_line("-m POST -n 1 /")]
     [asked, pool] = explain_database(database, loads, {LOOP})
     assert asked == "database: postgresql, shop on db through psycopg2 2.9.13; it is the project's own, and is asked by POST alone"
@@ -499,7 +501,7 @@ def test_a_driver_that_blocks_greenlets_and_a_pool_are_told_where_they_matter():
     assert "psycopg2 2.9.13 stops all greenlets" in list(explain_database(database, loads, {GREENLETS}))[-1]
     down = replace(database, fault="connection refused")
     with pytest.raises(Failed, match="does not answer: postgresql, shop on db: connection refused"):
-        refuse(replace(FACTS, databases=[down]), loads, "shop.settings", "", False)
+        refuse(replace(FACTS, databases=[down]), "shop.settings", "", False)
 
 
 # The servers

@@ -4,6 +4,7 @@ import argparse
 import math
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def add_size_options(parser: argparse.ArgumentParser, says: dict[str, str] = SIZ
     parser.add_argument("-k", dest="keep_alive", action="store_true", help=says["-k"])
 
 
-def add_load_options(parser: argparse.ArgumentParser) -> None:
+def add_load_options(parser: argparse.ArgumentParser, file: Callable[[str], str] = body_file) -> None:
     add_size_options(parser, SIZES_OF_A_LOAD)
     parser.add_argument(
         "--users", type=count, metavar="N", help="a ramp of N users, each sending its next request when the last is answered"
@@ -153,7 +154,7 @@ def add_load_options(parser: argparse.ArgumentParser) -> None:
         help="give a request up after S seconds (default 30)",
     )
     parser.add_argument("-m", dest="method", type=method, metavar="METHOD", help="HTTP method (default GET, with -p POST)")
-    parser.add_argument("-p", dest="body_file", type=body_file, metavar="FILE", help="send this file as the body")
+    parser.add_argument("-p", dest="body_file", type=file, metavar="FILE", help="send this file as the body")
     parser.add_argument("-d", dest="form", type=unicode, metavar="TEXT", help="send this text as a form: a=b&c=d")
     parser.add_argument(
         "-T",

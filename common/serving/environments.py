@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from common.cli import Failed, UsageError
+from common.cli import Failed, UsageError, typed_path
 from common.client.progress import Tell
 from common.serving.locks import held
 from common.serving.places import ROOT, short_path
@@ -62,7 +62,7 @@ def replaced(ours: str, theirs: str) -> str:
 
 
 def find_python(name: str | None) -> str:
-    program = shutil.which(name) if name else sys.executable
+    program = shutil.which(str(typed_path(name)) if "/" in name else name) if name else sys.executable
     if program is None:
         raise UsageError(f"--python {name}: there is no such interpreter; give its path, such as /usr/bin/python3.13")
     return program

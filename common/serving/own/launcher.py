@@ -20,6 +20,7 @@ def main() -> None:
     beside = Path(sys.executable).with_name(program)
     if not beside.exists():
         sys.exit(f"{program} is not installed in the environment of {sys.executable}")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), folders]))  # it has a sys.path of its own
     os.execv(beside, sys.argv)
 
 

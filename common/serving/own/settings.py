@@ -1,5 +1,6 @@
 """What a project's own settings and answers mean for a measurement: what refuses it, and what to know of it, in sentences."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -10,14 +11,22 @@ from common.results.words import join_words
 from common.serving.shape import GREENLETS, LOOP, shape_of
 
 SHOWN = 3  # migrations by name
+DEFAULT = "default"  # the alias of the database that a project has to have
 
 
 @dataclass(frozen=True)
-class Database:
+class Address:
+    """Of a database."""
+
+    alias: str
     engine: str
     driver: str  # with its version, if it has one
     name: str
     host: str
+
+
+@dataclass(frozen=True)
+class Database(Address):
     max_age: str  # CONN_MAX_AGE; 'unlimited' for None
     pool: int  # its most connections; 0: there is none
     atomic: bool  # ATOMIC_REQUESTS
@@ -31,9 +40,15 @@ class PageAnswer:
 
     path: str
     view: str  # how it is written; '' if no view has this path
-    status: int  # 0 if there was an exception
-    location: str
-    exception: str
+    status: int = 0  # 0 if there was an exception, or if it was not asked
+    location: str = ""
+    exception: str = ""
+
+
+@dataclass(frozen=True)
+class Pages:
+    answers: list[PageAnswer]
+    login_path: str  # of the form that the settings name; '' if it is no page of this site
 
 
 @dataclass(frozen=True)
@@ -52,11 +67,12 @@ class Facts:
     cache: str  # the default cache's back end
     sync_middleware: list[str]  # that cannot run under an event loop
     without_manifest: str  # the storage of static files that makes pages fail; '' if none does
+    wsgi_file: str = ""  # that of the application's module
+    asgi_file: str = ""
     proxy_ssl_header: list[str] = field(default_factory=list)  # by which a proxy says that a request came by https: name and value
-    answers: list[PageAnswer] = field(default_factory=list)
 
 
-def refuse(facts: Facts, asked: Sequence[Load], settings: str, other_settings: str, debug_anyway: bool) -> None:
+def refuse(facts: Facts, settings: str, other_settings: str, debug_anyway: bool) -> None:
     """What would make every figure wrong, or every answer an error."""
     if facts.debug and not debug_anyway:
         other = f": --settings {other_settings}, as wsgi.py says" if other_settings not in ("", settings) else " that are made for serving"
@@ -71,17 +87,26 @@ def refuse(facts: Facts, asked: Sequence[Load], settings: str, other_settings: s
             f"ALLOWED_HOSTS of {settings} lacks the Host that is sent, so each answer would be a 400; use --host-header {allowed}"
         )
     for database in facts.databases:
-        if database.fault:
-            raise Failed(f"the project's database does not answer: {name_of(database)}: {database.fault}")
-        if database.migrations:
-            more = f" and {len(database.migrations) - SHOWN} more" if len(database.migrations) > SHOWN else ""
-            names = ", ".join(database.migrations[:SHOWN])
-            raise Failed(f"the project's database lacks the migrations {names}{more}; run manage.py migrate first ({name_of(database)})")
-    for load, answer in zip(asked, facts.answers, strict=True):
-        refuse_answer(facts, load, answer)
+        if database.alias == DEFAULT:
+            refuse_database(database)
 
 
-def refuse_answer(facts: Facts, load: Load, answer: PageAnswer) -> None:
+def refuse_database(database: Database) -> None:
+    if database.fault:
+        raise Failed(f"the project's database does not answer: {name_of(database)}: {database.fault}")
+    if database.migrations:
+        more = f" and {len(database.migrations) - SHOWN} more" if len(database.migrations) > SHOWN else ""
+        names = ", ".join(database.migrations[:SHOWN])
+        raise Failed(f"the project's database lacks the migrations {names}{more}; run manage.py migrate first ({name_of(database)})")
+
+
+def refuse_answers(facts: Facts, pages: Pages, asked: Sequence[Load]) -> None:
+    answers = {answer.path: answer for answer in pages.answers}
+    for load in asked:
+        refuse_answer(facts, load, answers[load.target], pages.login_path)
+
+
+def refuse_answer(facts: Facts, load: Load, answer: PageAnswer, login_path: str) -> None:
     wanted = range(200, 300) if load.expect_status is None else (load.expect_status,)
     if answer.exception:
         raise Failed(f"GET {answer.path} ends in {answer.exception}")
@@ -92,7 +117,7 @@ def refuse_answer(facts: Facts, load: Load, answer: PageAnswer) -> None:
         raise UsageError(f"{said}, to https, as SECURE_SSL_REDIRECT says; {say_https(facts.proxy_ssl_header)}")
     if answer.location:
         raise UsageError(
-            f"{said}, to {answer.location}; if that is the login, use --login 'NAME:PASSWORD', or --cookie 'sessionid=...' of a session, "
+            f"{said}, to {answer.location}; {what_to_do(answer.location, login_path)}, "
             f"and if the redirect is what you mean to measure, --expect-status {answer.status}"
         )
     if not answer.view:
@@ -109,20 +134,27 @@ def say_https(proxy_ssl_header: Sequence[str]) -> str:
     return f"send what your proxy would: -H '{header}: {value}'"
 
 
-def name_of(database: Database) -> str:
+def what_to_do(location: str, login_path: str) -> str:
+    """Where a redirect goes to a page of this site that is no login, that page is meant."""
+    to = urlsplit(location)
+    asks_who = to.path == login_path or "next=" in to.query or "login" in to.path.lower()
+    if location.startswith("/") and not to.netloc and not asks_who:
+        return f"use --path {shlex.quote(location)}"
+    return "if that is the login, use --login 'NAME:PASSWORD', or --cookie 'sessionid=...' of a session"
+
+
+def name_of(database: Address) -> str:
     where = f" on {database.host}" if database.host else ""
     return f"{database.engine}, {database.name}{where}"
 
 
-def explain(facts: Facts, loads: Sequence[Load], launches: Sequence[str]) -> Iterator[str]:
-    """What to know before the figures come; only what matters to these servers."""
+def explain(facts: Facts, loads: Sequence[Load], launches: Sequence[str], logs_in: bool) -> Iterator[str]:
+    """What to know before anything is asked for, and before the figures come; only what matters to these servers."""
     kinds = {shape_of(launch).kind for launch in launches}
     for database in facts.databases:
-        yield from explain_database(database, loads, kinds)
+        yield from explain_database(database, loads, kinds, logs_in)
     if facts.sessions:
         yield f"sessions: {facts.sessions}; cache: {facts.cache}{', one in each process' if facts.cache == 'LocMemCache' else ''}"
-    for answer in facts.answers:
-        yield from explain_view(answer, kinds)
     if LOOP in kinds and facts.sync_middleware:
         names = join_words([name.rpartition(".")[2] for name in facts.sync_middleware])
         yield f"{names} cannot run in an event loop: under ASGI each request holds a thread for it"
@@ -133,10 +165,15 @@ def explain(facts: Facts, loads: Sequence[Load], launches: Sequence[str]) -> Ite
             yield f"the project has no {kind}.py: Django's usual {kind.upper()} application is served with its settings"
 
 
-def explain_database(database: Database, loads: Sequence[Load], kinds: set[str]) -> Iterator[str]:
+def explain_database(database: Database, loads: Sequence[Load], kinds: set[str], logs_in: bool = False) -> Iterator[str]:
     methods = join_words(list(dict.fromkeys(load.method for load in loads)))
     driver = f" through {database.driver}" if database.engine != "sqlite" else ""
-    yield f"database: {name_of(database)}{driver}; it is the project's own, and is asked by {methods} alone"
+    which = "database" if database.alias == DEFAULT else f"database {database.alias}"
+    if database.fault:
+        yield f"{which}: {name_of(database)}{driver}; it does not answer: {database.fault}"
+        return
+    asked = f"{methods} and by each login's POST" if logs_in else f"{methods} alone"
+    yield f"{which}: {name_of(database)}{driver}; it is the project's own, and is asked by {asked}"
     if LOOP in kinds and database.max_age != "0":
         yield f"CONN_MAX_AGE is {database.max_age}: under ASGI each request leaves a connection that is never used again; make it 0 there"
     if database.pool:
@@ -145,6 +182,12 @@ def explain_database(database: Database, loads: Sequence[Load], kinds: set[str])
         yield "ATOMIC_REQUESTS is on: each request is a transaction, and async views are refused"
     if GREENLETS in kinds and database.driver.startswith("psycopg2"):
         yield f"{database.driver} stops all greenlets of a process while it waits for the database, unless psycogreen patches it"
+
+
+def explain_views(pages: Pages, launches: Sequence[str]) -> Iterator[str]:
+    kinds = {shape_of(launch).kind for launch in launches}
+    for answer in pages.answers:
+        yield from explain_view(answer, kinds)
 
 
 def explain_view(answer: PageAnswer, kinds: set[str]) -> Iterator[str]:
