@@ -23,6 +23,7 @@ from common.running.sizing import RunOptions
 from common.serving import postgres
 from common.serving.checkouts import checkout, project_in, repository_of
 from common.serving.environments import interpreter_with, read_requirements
+from common.serving.own.origins import with_its_own_code
 from common.serving.places import ROOT, short_path
 from common.serving.process import REQUIREMENTS
 from common.serving.scenario import Scenario, read
@@ -149,7 +150,7 @@ def other_project(ours: Scenario, repository: Path, tree: Path) -> Scenario:
     folder = project_in(tree, ours, repository)
     if not folder.is_dir():
         raise UsageError(f"--against: there is no project in {folder}")
-    return replace(ours, project=str(folder))
+    return with_its_own_code(replace(ours, project=str(folder)), repository, tree)
 
 
 def asks_for_others(root: Path) -> bool:

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ from common import project as command
 from common import suite
 from common.cli import Failed, UsageError
 from common.client.options import parse_line
-from common.serving import environments
-from common.serving.own import project
+from common.serving import checkouts, environments
+from common.serving.own import origins, project
 from common.serving.own.settings import Facts
 from tests.processes import ROOT
+from tests.test_project import MODELS, git, make_environment
 
 SETTINGS = """
 from pathlib import Path
@@ -338,6 +340,8 @@ def test_paths_begin_in_the_folder_of_who_types_them(shop, monkeypatch):
     of_suite = suite.parse_arguments(["--requirements", "../new.txt", "--markdown", "a.md"])
     assert (of_suite.requirements, of_suite.markdown) == (shop / "shop" / "../new.txt", shop / "shop" / "a.md")
     assert environments.find_python("place/bin/python") == str(shop / "shop" / "place" / "bin" / "python")
+    with checkouts.checkout("../shop", shop) as folder:
+        assert folder == shop / "shop"
 
 
 def test_run_all_says_from_where_it_is_called(tmp_path):
@@ -454,6 +458,61 @@ def test_what_would_have_to_be_expanded_is_not_set_and_said(shop, capsys):
     assert project.read_env_file(shop / ".env") == expected
     look(shop)
     assert f"{shop}/.env writes HOME_OF_IT, QUOTED, OPEN with what would have to be expanded" in capsys.readouterr().out
+
+
+# Before and after a change
+
+
+@pytest.fixture
+def editable(tmp_path) -> tuple[Path, Path]:
+    """A repository whose code is in src/, and an environment in which it is installed from there."""
+    repository = make_project(tmp_path / "repository" / "src").parent
+    (repository / "manage.py").write_text(MANAGE)
+    git(repository, "init", "-q")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "before")
+    python = make_environment(tmp_path / "environment")
+    return repository, python
+
+
+def before(repository: Path, python: Path, tree: Path, app: str = "shop.wsgi") -> dict[str, Path]:
+    """Where the other state's modules come from."""
+    theirs = replace(MODELS["gunicorn_sync"], project=str(tree), python=str(python), settings="shop.settings", app=f"{app}:application")
+    theirs = origins.with_its_own_code(theirs, repository, tree)
+    return {name: Path(file) for name, file in project.ask_modules(project.served_by(theirs), theirs.app) if name.startswith("shop")}
+
+
+def install(python: Path, line: str) -> None:
+    [packages] = python.parents[1].glob("lib/python*/site-packages")
+    (packages / "shop.pth").write_text(f"{line}\n")
+
+
+def test_a_revision_is_served_with_its_own_code_where_the_project_is_installed_from_its_sources(editable):
+    repository, python = editable
+    install(python, str(repository / "src"))
+    with checkouts.checkout("HEAD", repository) as tree:
+        modules = before(repository, python, tree)
+        assert {"shop.settings", "shop.urls", "shop.wsgi"} <= set(modules)
+        assert all(file.is_relative_to(tree) for file in modules.values())
+        assert "shop.urls" in before(repository, python, tree, app="wsgi_by_default")
+
+
+def test_a_revision_that_would_be_the_working_copy_is_refused(editable):
+    repository, python = editable
+    install(python, f"import sys; sys.path.insert(0, {str(repository / 'src')!r})")
+    with checkouts.checkout("HEAD", repository) as tree, pytest.raises(UsageError, match="--against: both sides would import shop"):
+        before(repository, python, tree)
+
+
+def test_a_folder_with_the_name_of_a_revision_is_none(editable, monkeypatch):
+    repository, _ = editable
+    git(repository, "branch", "wares")
+    (repository / "wares").mkdir()
+    monkeypatch.chdir(repository)
+    with checkouts.checkout("wares", repository) as tree:
+        assert tree != repository / "wares"
+    with checkouts.checkout("src", repository) as tree:
+        assert tree == repository / "src"
 
 
 # A program of its environment that is no Python script

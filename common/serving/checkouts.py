@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.cli import UsageError
+from common.cli import UsageError, typed_path
 from common.serving import folders
 from common.serving.places import ROOT
 from common.serving.scenario import Scenario
@@ -23,15 +23,12 @@ def repository_of(scenario: Scenario) -> Path:
 
 @contextmanager
 def checkout(where: str, repository: Path = ROOT) -> Iterator[Path]:
-    if where and Path(where).is_dir():
-        if git(repository, "rev-parse", "--verify", "--quiet", f"{where}^{{commit}}").returncode == 0:
-            raise UsageError(
-                f"--against {where}: both a folder and a revision: write ./{where} for the folder, heads/{where} for the branch"
-            )
-        yield Path(where).resolve()
+    folder = typed_path(where)
+    if where and folder.is_dir() and not is_revision(repository, where):  # an app of that name is no checkout
+        yield folder.resolve()
         return
-    with folders.temporary() as folder:
-        tree, index = folder.resolve() / "before", folder / "index"
+    with folders.temporary() as temporary:
+        tree, index = temporary.resolve() / "before", temporary / "index"
         for words in (["read-tree", where], ["checkout-index", "--all", f"--prefix={tree}/"]):
             done = git(repository, *words, index=index)
             if done.returncode:
@@ -41,6 +38,10 @@ def checkout(where: str, repository: Path = ROOT) -> Iterator[Path]:
         if repository != ROOT:
             bring_untracked(repository, tree)
         yield tree
+
+
+def is_revision(repository: Path, name: str) -> bool:
+    return git(repository, "rev-parse", "--verify", "--quiet", f"{name}^{{tree}}").returncode == 0
 
 
 def bring_untracked(repository: Path, tree: Path) -> None:
