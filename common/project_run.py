@@ -22,7 +22,7 @@ from common.results.intervals import SAME
 from common.results.leaders import find_leaders, too_near_to_tell
 from common.results.record import ScenarioRun
 from common.results.words import join_words
-from common.running.directories import only_writer
+from common.running.directories import begun
 from common.running.rounds import Turn, plan_turns
 from common.running.sizing import planned_seconds
 from common.running.until_decided import OpenRun, decide, with_loads
@@ -108,8 +108,7 @@ def run_further(scenarios: Sequence[Scenario], open_run: OpenRun, locked: ExitSt
     if not scenarios:
         return open_run
     plan = replace(open_run.plan, scenarios=[*open_run.plan.scenarios, *(scenario.name for scenario in scenarios)])
-    files.write(open_run.directory / PLAN, plan)
-    locked.enter_context(only_writer(open_run.directory / PLAN))  # the one that was locked has just been replaced
+    locked.enter_context(begun(open_run.directory / PLAN, plan))
     turns = [turn for turn in plan_turns(scenarios, plan.rounds, plan.seed, open_run.baselines) if not turn.control]
     run_as_well(turns, open_run, open_run.runs)
     return replace(open_run, plan=plan, scenarios=[*open_run.scenarios, *scenarios])

@@ -22,7 +22,7 @@ from common.results import files
 from common.results.decisions import decided_in
 from common.results.files import PLAN
 from common.results.record import Plan, ScenarioRun
-from common.running.directories import new_directory, only_writer
+from common.running.directories import begun, new_directory, only_writer
 from common.running.rounds import plan_turns
 from common.running.sizing import RunOptions, planned_seconds
 from common.running.until_decided import OpenRun, decide, first_rounds, try_again
@@ -47,8 +47,7 @@ def begin(paths: Sequence[Path], options: argparse.Namespace, watch: Watch, own:
     if options.until_decided:
         rounds = options.rounds if options.rounds > 1 else first_rounds(read_scenarios(paths)[0], run_options, options.minutes * 60)
         plan = replace(plan, rounds=rounds, within=options.within, minutes=options.minutes)
-    files.write(directory / PLAN, plan)
-    with only_writer(directory / PLAN):
+    with begun(directory / PLAN, plan):
         return run_plan(plan, directory, [], watch, own)
 
 
@@ -146,7 +145,7 @@ def show(open_run: OpenRun, alone: Sequence[ScenarioRun], unreadable: Mapping[st
     plan, runs, directory = open_run.plan, open_run.runs, open_run.directory
     terminal.show_left_out([*runs, *alone], unreadable)
     if plan.within is not None:
-        print("\n".join(["", *decisions.lines(decided_in(directory, runs), plan.minutes)]))
+        print("\n".join(["", *map(cli.printable, decisions.lines(decided_in(directory, runs), plan.minutes))]))
     if measured := [run for run in runs if run.loads]:
         terminal.show_tables(judge(measured), measured, max(run.round for run in runs), verbose)
     if own is not None:

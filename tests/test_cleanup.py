@@ -1,6 +1,7 @@
 """Is anything of ours left, running or on disk, however and whenever a run is ended? And is nothing touched that another run holds?"""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,11 +9,16 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 
 import psutil
 import pytest
 
-from common.cli import Failed, NotReady
+from common.cli import Failed, NotReady, UsageError
+from common.client.load import Sizes
+from common.results import files
+from common.results.files import PLAN
+from common.results.record import Plan
 from common.running import directories
 from common.serving import checkouts, folders
 from common.serving import process as serving_process
@@ -210,6 +216,23 @@ def test_nothing_is_left_of_a_guard_that_was_killed(noted, stay):
 
 
 @LINUX
+def test_nothing_is_left_of_a_guard_that_failed(noted, tmp_path, monkeypatch):
+    source = serving_process.GUARD.read_text()
+    fails = f'    while not os.path.exists("{tmp_path}/now"):\n        time.sleep(0.02)\n    raise MemoryError\n'
+    failing, awaited = tmp_path / "failing.py", "    code = child.returncode = reap(child.pid)\n"
+    assert awaited in source
+    failing.write_text(source.replace(awaited, fails + awaited))
+    monkeypatch.setattr(serving_process, "GUARD", failing)
+    with daemons(noted, *FAMILY) as process:
+        pids = wait_for_all(noted)
+        (tmp_path / "now").touch()
+        while process.exit_code() is None:
+            time.sleep(0.02)
+        assert "the guard ended by MemoryError" in process.log_tail()
+    assert living(pids) == []
+
+
+@LINUX
 def test_a_command_is_told_of_its_guards_end(tmp_path):
     """Even if nobody is left who could end it."""
     says = "import signal, time; signal.signal(15, lambda *_: open('told', 'w').close()); open('ready', 'w').close(); time.sleep(1000)"
@@ -334,6 +357,27 @@ def test_folders_that_were_half_made_or_half_removed_are_removed(shared):
     assert list(shared.iterdir()) == []
 
 
+def test_what_a_link_leads_to_is_left_alone(shared):
+    home = shared / "home"
+    (home / "precious").mkdir(parents=True)
+    (home / folders.LOCK).touch()
+    (shared / f"{folders.PREFIX}linkedto").symlink_to(home)
+    folders.remove_leftovers()
+    assert sorted(os.listdir(home)) == [folders.LOCK, "precious"]
+
+
+def test_a_folder_of_another_user_is_left_alone_and_that_of_a_cluster_is_not(shared):
+    if os.getuid():
+        pytest.skip("only root may give a folder away")
+    names = {folders.CLUSTER_USERS[-1]: "clusters", 12345: "anothers"}
+    for user, name in names.items():
+        (folder := shared / f"{folders.PREFIX}{name}").mkdir()
+        (folder / folders.LOCK).touch()
+        shutil.chown(folder, user)
+    folders.remove_leftovers()
+    assert [path.name for path in shared.iterdir()] == [f"{folders.PREFIX}anothers"]
+
+
 def test_many_make_and_remove_folders_at_once(shared):
     def make_one(number: int) -> bool:
         with folders.temporary() as folder:
@@ -350,6 +394,19 @@ def test_runs_that_begin_in_the_same_second_have_directories_of_their_own(shared
     monkeypatch.setattr(directories, "ROOT", shared)
     with ThreadPoolExecutor(8) as runs:
         assert len(set(runs.map(directories.new_directory, ["x"] * 20))) == 20
+
+
+def test_a_plan_is_nobody_elses_from_the_moment_it_has_its_name(shared):
+    plan, path = Plan(["tiny"], 1, 1, False, True, Sizes()), shared / PLAN
+    with directories.begun(path, plan):
+        with pytest.raises(UsageError, match="still goes on"), directories.only_writer(path):
+            pass
+        with directories.begun(path, replace(plan, rounds=2)), pytest.raises(UsageError, match="still goes on"):
+            directories.only_writer(path).__enter__()
+    assert files.read(path, Plan).rounds == 2
+    assert [path.name for path in shared.iterdir()] == [PLAN]
+    with directories.only_writer(path):
+        pass
 
 
 def test_a_run_that_goes_on_is_not_resumed(tree):

@@ -7,7 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 from common.cli import UsageError
+from common.results import files
 from common.results.files import RecordError
+from common.results.record import Plan
 from common.serving.locks import held
 from common.serving.places import ROOT, short_path
 
@@ -35,4 +37,14 @@ def only_writer(plan: Path) -> Iterator[None]:
             raise RecordError(f"cannot write {short_path(plan)}: {error.strerror}") from None
         if not ours:
             raise UsageError(f"{short_path(plan.parent)} still goes on: wait until that run has ended, or end it")
+        yield
+
+
+@contextmanager
+def begun(path: Path, plan: Plan) -> Iterator[None]:
+    """Save a plan, of which nobody else is the writer from the moment it has its name."""
+    fresh = path.with_suffix(".new")
+    files.write(fresh, plan)
+    with only_writer(fresh):
+        fresh.replace(path)
         yield

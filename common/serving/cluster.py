@@ -97,7 +97,7 @@ def unprivileged_user() -> str:
     """The user that PostgreSQL runs as, since it refuses to run as root; '' if we are not root."""
     if os.getuid() != 0:
         return ""
-    for name in ("postgres", "nobody"):
+    for name in folders.CLUSTER_USERS:
         try:
             pwd.getpwnam(name)
         except KeyError:

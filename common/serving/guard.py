@@ -159,4 +159,10 @@ def main(number: int, grace: float, user: str, command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], sys.argv[4:]))
+    try:
+        ended = main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], sys.argv[4:])
+    except BaseException as error:
+        os.write(2, f"the guard ended by {type(error).__name__}: {error}\n".encode(errors="replace"))
+        os.kill(os.getpid(), signal.SIGKILL)  # so the run knows that nothing has been ended: it does it itself
+        raise
+    sys.exit(ended)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 @contextmanager
-def held(path: Path, make: bool = False) -> Iterator[bool]:
-    """Hold the lock of this file meanwhile; False if somebody else holds it, or if the file has gone."""
-    lock = take(path, os.O_CREAT if make else 0)
+def held(path: Path | str, make: bool = False, folder: int | None = None) -> Iterator[bool]:
+    """Hold the lock of this file meanwhile, below an open folder if one is given; False if somebody else holds it, or if it has gone."""
+    lock = take(path, os.O_CREAT if make else 0, folder)
     try:
         yield lock is not None
     finally:
@@ -18,9 +18,9 @@ def held(path: Path, make: bool = False) -> Iterator[bool]:
             os.close(lock)
 
 
-def take(path: Path, making: int) -> int | None:
+def take(path: Path | str, making: int, folder: int | None) -> int | None:
     try:
-        lock = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | making, 0o600)
+        lock = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | making, 0o600, dir_fd=folder)
     except FileNotFoundError:
         return None
     try:
