@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
+
 from common import cli
 from common.client.load import Load
 from common.client.progress import Tell
@@ -21,13 +23,16 @@ from common.client.sent import Sent
 from common.client.site_headers import hand_over
 from common.results import files
 from common.results.metrics import SETTLE_SECONDS, Metrics, is_idle
-from common.running.measure import SAVING_SECONDS, wait_for_ports
+from common.running.measure import GENERATOR_SECONDS, wait_for_ports
 from common.running.sizing import RunOptions, plan_loads
 from common.serving import folders
 from common.serving.guard import end_with_guard
 from common.serving.login import visit
 from common.serving.places import ROOT, short_path
+from common.serving.process import STOPPED_SECONDS
 from common.serving.scenario import Scenario
+
+LOOK_EVERY = 0.25  # seconds
 
 
 def send(target: str, scenario: Scenario, options: RunOptions, directory: Path, tell: Tell) -> int:
@@ -48,25 +53,45 @@ def send(target: str, scenario: Scenario, options: RunOptions, directory: Path, 
         tell("")
         print(f"\n{scenario.name} · {aim.load.describe()} · {target}", flush=True)
         command = generator_command(aim, aim.load, directory / f"{scenario.name}-{number}.json")
-        code = max(code, run_generator(command, aim.environment))
+        code = max(code, run_generator(command, aim.environment, longest(aim.load)))
     print(f"Records: {short_path(directory)}/")
     return code
 
 
-def run_generator(command: Sequence[str], environment: Mapping[str, str]) -> int:
+def run_generator(command: Sequence[str], environment: Mapping[str, str], seconds: float) -> int:
     """With the terminal; if a person stops us, it still saves what it has."""
     with subprocess.Popen(command, cwd=ROOT, env=environment, preexec_fn=ending_with_us()) as generator:
         try:
-            ended = generator.wait()
+            ended = wait_at_most(generator, seconds)
         except KeyboardInterrupt:
             generator.send_signal(signal.SIGINT)  # a terminal has sent it already, but not everybody who stops us
-            with suppress(subprocess.TimeoutExpired):
-                generator.wait(SAVING_SECONDS)
-            generator.kill()
+            with suppress(cli.Failed):
+                wait_at_most(generator, GENERATOR_SECONDS)
             raise
+        finally:
+            generator.kill()
     if ended < 0:
         raise cli.Failed(f"the load generator was ended by signal {-ended}, and left no record")
     return ended
+
+
+def wait_at_most(generator: subprocess.Popen[bytes], seconds: float) -> int:
+    """Its exit code; Failed if it takes longer, or somebody has stopped it. While we are stopped too, as by Ctrl-Z, no time passes."""
+    waited = stopped = 0.0
+    while waited < seconds and stopped < STOPPED_SECONDS:
+        with suppress(subprocess.TimeoutExpired):
+            return generator.wait(LOOK_EVERY)
+        waited += LOOK_EVERY
+        stopped = stopped + LOOK_EVERY if is_stopped(generator.pid) else 0.0
+    if waited < seconds:
+        raise cli.Failed("the load generator was stopped by a signal, and was ended")
+    raise cli.Failed(f"the load generator did not end within {seconds:,.0f} s, and was ended")
+
+
+def is_stopped(pid: int) -> bool:
+    with suppress(psutil.Error):
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    return False
 
 
 @dataclass
@@ -93,20 +118,26 @@ def time_alone(aim: Aim) -> float:
 
 def send_silently(aim: Aim, load: Load) -> Sent:
     with folders.temporary() as folder:
-        command = generator_command(aim, load, folder / "load.json", "-q")
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            env=aim.environment,
-            preexec_fn=ending_with_us(),
-        )
-        if not (folder / "load.json").exists():
-            raise cli.Failed((done.stderr.strip().splitlines() or ["the load generator left no record"])[-1].removeprefix("loadgen: "))
-        return files.read(folder / "load.json", Sent)
+        path, log = folder / "load.json", folder / "load.log"
+        command = generator_command(aim, load, path, "-q")
+        with (
+            log.open("wb") as said,
+            subprocess.Popen(
+                command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=said, env=aim.environment, preexec_fn=ending_with_us()
+            ) as generator,
+        ):
+            try:
+                wait_at_most(generator, longest(load))
+            finally:
+                generator.kill()
+        if not path.exists():
+            lines = log.read_text(errors="replace").strip().splitlines()
+            raise cli.Failed((lines or ["the load generator left no record"])[-1].removeprefix("loadgen: "))
+        return files.read(path, Sent)
+
+
+def longest(load: Load) -> float:
+    return load.longest_seconds + GENERATOR_SECONDS
 
 
 def ending_with_us() -> Callable[[], None]:

@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from common.client.connection import HEADS, MOST_HEADS, NEVER_PAUSE, Connection
+from common.client.connection import HEADS, LONGEST_BEGINNING, MOST_HEADS, NEVER_PAUSE, Connection
 from common.client.load import Load
 from common.client.outcomes import OUTCOMES
 from common.client.request import Request
@@ -244,6 +244,15 @@ def test_a_body_is_not_held(expect, loop):
         assert connection._payload.read_nowait() == b""
         assert len(connection._body) <= 1
     assert connection.body_bytes == 9_000_000
+
+
+def test_an_answer_that_never_begins_is_no_answer(loop):
+    owner = Owner()
+    connection = opened(loop, owner)
+    for _ in range(10_000):
+        connection.data_received(b"HTTP/1.1 100 Continue\r\n\r\n")
+        assert len(connection._begun) <= LONGEST_BEGINNING + 25
+    assert owner.told == [("malformed", 0, "", 0)]
 
 
 TOO_LONG = {

@@ -198,7 +198,20 @@ def test_a_target_is_left_with_a_record_if_somebody_stops_us(tree, served):
 
 def test_a_load_generator_that_is_killed_is_said():
     with pytest.raises(Failed, match="the load generator was ended by signal 9, and left no record"):
-        elsewhere.run_generator([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], os.environ)
+        elsewhere.run_generator([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], os.environ, 60)
+
+
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        ("import os; os.kill(os.getpid(), 19)", "was stopped by a signal, and was ended"),
+        ("import time; time.sleep(1000)", "did not end within 1 s, and was ended"),
+    ],
+)
+def test_a_load_generator_that_does_not_end_is_not_waited_for(does, said, monkeypatch):
+    monkeypatch.setattr(elsewhere, "STOPPED_SECONDS", 0.5)
+    with pytest.raises(Failed, match=said):
+        elsewhere.run_generator([sys.executable, "-c", does], os.environ, 1)
 
 
 def test_a_target_where_nobody_listens_fails(tree):

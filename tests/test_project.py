@@ -582,6 +582,14 @@ def test_a_sync_worker_of_a_project_says_that_it_has_one_thread():
     assert servers.fit(MODELS["waitress_threads"].server, sys.executable) == MODELS["waitress_threads"].server
 
 
+def test_where_another_run_was_faster_its_server_is_taken(index):
+    folder = index / "servers" / "abi" / "tinyserver==1.0"
+    (folder / "theirs").mkdir(parents=True)
+    assert servers.fault_of_installing(sys.executable, "tinyserver==1.0", folder) == ""
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    assert (folder / "theirs").is_dir()
+
+
 def test_a_server_without_a_wheel_is_skipped_with_the_reason(index):
     with pytest.raises(NotInstalled, match=r"nosuchserver==1.0 cannot be installed for .*: No matching distribution"):
         servers.install(sys.executable, "nosuchserver==1.0", lambda text: None)

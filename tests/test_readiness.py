@@ -7,7 +7,7 @@ import pytest
 
 from common.cli import NotInstalled, NotReady
 from common.client.options import parse_line
-from common.report.following import Follower
+from common.report.following import LONGEST_LINE, Follower
 from common.serving import probe as probes
 from common.serving import process, single_request
 from common.serving.ports import free_port
@@ -170,6 +170,26 @@ def test_an_endless_answer_is_given_up(server, monkeypatch):
         probe(server, "/endless").find_fault(20)
 
 
+LYING = {  # what an answer claims of its length
+    b"Content-Length: 1000000000000000": "with more than 64 MB",
+    b"Content-Length: 1" + 30 * b"0": "with more than 64 MB",
+    b"Content-Length: 1000": "it closes the connection in the middle of its answer",
+    b"Transfer-Encoding: chunked\r\n\r\nfffffffffffff\r\n": "it closes the connection in the middle of its answer",
+    b"Transfer-Encoding: chunked\r\n\r\n-1\r\n": "it closes the connection in the middle of its answer",
+    b"Transfer-Encoding: chunked\r\n\r\n-5\r\n": "what it sends is not HTTP",
+}
+
+
+@pytest.mark.parametrize("claim", LYING)
+def test_no_room_is_made_for_what_an_answer_only_claims(server, claim, monkeypatch):
+    monkeypatch.setitem(misbehaving.ANSWERS, "/lying", (b"HTTP/1.1 200 OK\r\n%b\r\n\r\nok" % claim, misbehaving.CLOSE))
+    try:
+        said = probe(server, "/lying").find_fault(10)
+    except NotReady as given_up:
+        said = str(given_up)
+    assert LYING[claim] in said
+
+
 def test_nobody_listens():
     assert Probe(f"http://127.0.0.1:{free_port(set())}/", parse_line("/")).find_fault(1) == "nothing listens there"
 
@@ -225,6 +245,15 @@ def test_a_line_is_shown_when_it_is_complete(tmp_path, capsys):
             log.write("ves\nthe end")
         assert said_until("halves", capsys) == "one | halves\n"
     assert capsys.readouterr().err == "one | the end\n"
+
+
+def test_a_log_does_not_move_the_cursor_and_its_lines_may_be_endless(tmp_path, capsys):
+    path = tmp_path / "log"
+    path.write_text(f"\x1b[2J\ta tab\n{LONGEST_LINE * 'x'}yy")
+    with Follower() as logs:
+        logs.add(path, "")
+        assert said_until("xxx", capsys) == f"\\x1b[2J    a tab\n{LONGEST_LINE * 'x'}\n"
+    assert capsys.readouterr().err == "yy\n"
 
 
 def said_until(word: str, capsys) -> str:

@@ -1,7 +1,9 @@
 """Is what several processes send one load, and its record that of one load?"""
 
+import multiprocessing
 import signal
 import subprocess
+import time
 
 import numpy as np
 import psutil
@@ -10,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import loadgen
+from common.cli import Failed
+from common.client import many_processes
 from common.client.many_processes import merge, shares
 from common.client.options import parse_line
 from common.client.sent import Sent
@@ -112,3 +116,28 @@ def test_one_that_dies_is_no_result(server, tmp_path):
     assert stderr == "loadgen: one of the 2 processes of the load generator ended before its load did\n"
     assert not saved.exists()
     assert not any(child.is_running() for child in children)
+
+
+def test_none_goes_on_without_their_parent(server, tmp_path):
+    with started(server, tmp_path / "record.json") as process:
+        wait_for(lambda: server.max_in_flight == 4)
+        children = psutil.Process(process.pid).children()
+        process.kill()
+        assert psutil.wait_procs(children, timeout=10)[1] == []
+
+
+def test_one_that_is_stopped_is_ended_too(server, tmp_path):
+    with started(server, tmp_path / "record.json") as process:
+        wait_for(lambda: server.max_in_flight == 4)
+        killed, stopped = psutil.Process(process.pid).children()
+        stopped.suspend()
+        killed.kill()
+        process.communicate(timeout=20)
+    assert not stopped.is_running()
+
+
+def test_one_that_never_says_anything_is_given_up(monkeypatch):
+    monkeypatch.setattr(many_processes, "LOOK_EVERY", 0.05)
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    with ours, theirs, pytest.raises(Failed, match="did not end in its time"):
+        many_processes.hear(ours, time.monotonic())

@@ -30,6 +30,7 @@ HEADS: dict[bytes, Head] = {}
 MOST_HEADS = 256
 END_OF_HEAD = b"\r\n\r\n"
 LENGTH = 2  # its place in a Head
+LONGEST_BEGINNING = 2**16  # bytes before an answer's head is complete: interim responses may never end
 
 
 class Owner(Protocol):
@@ -211,6 +212,8 @@ class Connection(asyncio.Protocol):
                 rest = data  # a second response, to no request
         payload = self._payload
         if payload is None:
+            if len(self._begun) > LONGEST_BEGINNING:
+                self._fail("malformed", now)
             return
         self.body_bytes = payload.total_bytes
         ended = payload.is_eof()

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -18,6 +19,8 @@ from common.client.outcomes import tally
 from common.client.sent import CANCELLED, ClientCost, Column, Requests, Sent
 
 START_SECONDS = 30.0  # in which all must be ready
+HANDING_OVER = 60.0  # seconds, for the records of all
+LOOK_EVERY = 1.0  # seconds
 MOST = 64
 COLUMNS = [field.name for field in fields(Requests)]
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -50,27 +53,48 @@ def send_together(load: Load, processes: int, send_share: SendShare) -> Sent:
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(processes)
     started: list[tuple[Any, Connection]] = []
+    alive, living = context.Pipe(duplex=False)  # the second end stays here: the kernel closes it with us
     for share in shares(load, processes):
         ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=run_share, args=(send_share, share, barrier, theirs), daemon=True)
+        process = context.Process(target=run_share, args=(send_share, share, barrier, theirs, alive, living), daemon=True)
         process.start()
         theirs.close()
         started.append((process, ours))
     on_stops(lambda number, _: pass_on(number, [process for process, _ in started]))
     try:
-        return merge(load, [results.recv() for _, results in started])
+        until = time.monotonic() + START_SECONDS + load.longest_seconds + HANDING_OVER
+        return merge(load, [hear(results, until) for _, results in started])
     except EOFError:
         raise Failed(f"one of the {processes} processes of the load generator ended before its load did") from None
     finally:
         for process, _ in started:
-            process.terminate()
+            process.kill()  # it may have been stopped
             process.join()
 
 
-def run_share(send_share: SendShare, share: Load, barrier: threading.Barrier, results: Connection) -> None:
+def hear(results: Connection, until: float) -> tuple[Sent, float]:
+    while not results.poll(LOOK_EVERY):
+        if time.monotonic() > until:
+            raise Failed("one of the processes of the load generator did not end in its time, and all were ended")
+    heard: tuple[Sent, float] = results.recv()
+    return heard
+
+
+def run_share(
+    send_share: SendShare, share: Load, barrier: threading.Barrier, results: Connection, alive: Connection, living: Connection
+) -> None:
+    living.close()
+    threading.Thread(target=end_with_parent, args=(alive,), daemon=True).start()
     on_stops(signal.SIG_DFL)  # until the load's own handlers are there
     results.send(send_share(share, lambda: barrier.wait(START_SECONDS)))
     results.close()
+
+
+def end_with_parent(alive: Connection) -> None:
+    """Or we would go on loading the server when it is killed."""
+    with suppress(EOFError, OSError):
+        alive.recv()
+    os._exit(1)
 
 
 def on_stops(do: Any) -> None:

@@ -5,8 +5,11 @@ import threading
 from pathlib import Path
 from typing import BinaryIO
 
+from common.cli import printable
+
 LOOK_EVERY = 0.1
 END_SECONDS = 1.0  # our output may have no reader
+LONGEST_LINE = 2**15  # a longer one is shown in pieces
 
 
 class Follower:
@@ -37,9 +40,9 @@ class Follower:
 
     def _show_new(self, all_of_it: bool = False) -> None:
         for log, prefix in list(self._logs):
-            while line := log.readline():
-                if not line.endswith(b"\n") and not all_of_it:
+            while line := log.readline(LONGEST_LINE):
+                if not line.endswith(b"\n") and len(line) < LONGEST_LINE and not all_of_it:
                     log.seek(-len(line), 1)  # the rest of the line is still to come
                     break
-                text = line.decode(errors="replace").rstrip("\n")
+                text = printable(line.decode(errors="replace").rstrip("\r\n").expandtabs())
                 print(f"{prefix}{text}", file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ from typing import Any
 from common.client.request import Request
 
 MOST_BYTES = 64 * 2**20  # of an answer: who sends more may never end
+PIECE = 2**16  # bytes read at a time: an answer may claim any length, and room would be made for all of it at once
 READ, SHOWN = 100_000, 200  # characters of a body
 NOT_TEXT = re.compile(r"<(style|script)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
@@ -41,11 +42,24 @@ def exchange(request: Request, seconds: float) -> Answer:
         with answer:
             answer.begin()
             location, cookies = answer.getheader("Location", ""), answer.headers.get_all("Set-Cookie", [])
-            return Answer(answer.status, location, cookies, answer.read())
+            return Answer(answer.status, location, cookies, body_of(answer))
+
+
+def body_of(answer: http.client.HTTPResponse) -> bytes:
+    if (answer.length or 0) > MOST_BYTES:
+        raise TooLong
+    try:
+        body = b"".join(iter(lambda: answer.read(PIECE), b""))
+    except ValueError as error:  # for a chunk of a length below 0
+        raise http.client.HTTPException(error) from None
+    if answer.length:
+        raise http.client.IncompleteRead(body, answer.length)
+    return body
 
 
 class TooLong(http.client.HTTPException):
-    """Of an answer."""
+    def __str__(self) -> str:
+        return f"more than {MOST_BYTES // 2**20} MB: does its answer ever end?"
 
 
 class Stream(io.RawIOBase):
@@ -67,7 +81,7 @@ class Stream(io.RawIOBase):
         read = self._connection.recv_into(buffer)
         self._left -= read
         if self._left < 0:
-            raise TooLong(f"more than {MOST_BYTES // 2**20} MB: does its answer ever end?")
+            raise TooLong
         if time.monotonic() > self._until:
             raise TimeoutError
         return read

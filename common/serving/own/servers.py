@@ -1,10 +1,10 @@
 """Installs the servers that a project's own environment lacks, each in a folder beside it."""
 
-import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -84,7 +84,12 @@ def install(python: str, requirement: str, tell: Tell) -> Path:
 @cache
 def fault_of_installing(python: str, requirement: str, folder: Path) -> str:
     """Install it, and say what is wrong if that fails; asked once, because pip takes long to fail without a network."""
-    begun = folder.with_name(f"{requirement}.{os.getpid()}")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        begun = Path(tempfile.mkdtemp(prefix=f"{requirement}.", dir=folder.parent))  # others may share the checkout, and our process id
+        begun.chmod(0o755)
+    except OSError as error:
+        return str(error)
     words = [
         "install",
         "--target",
@@ -108,7 +113,7 @@ def fault_of_installing(python: str, requirement: str, folder: Path) -> str:
     except subprocess.TimeoutExpired:
         return f"pip took over {INSTALL_SECONDS:g} s"
     except OSError as error:
-        return str(error)
+        return "" if folder.is_dir() else str(error)  # another run was faster
     finally:
         shutil.rmtree(begun, ignore_errors=True)
 
