@@ -15,14 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.console import Console
-
 from common import cli
 from common.cli import UsageError
 from common.client.load import Load
 from common.client.options import DEFAULT_CAP, count, rate
 from common.client.progress import silent
 from common.report import advice as report
+from common.report.console import PlainConsole
 from common.report.live import Watch
 from common.results import files, targets
 from common.results.advice import Advice, Forecast, Wanted, advise
@@ -154,7 +153,7 @@ def advise_case(runs: Sequence[ScenarioRun], case: Case, wanted: Wanted, verify:
     found = {name: demand_of(name, runs, case, own) for name in names_of(runs, case)}
     demands = [demand for demand in found.values() if isinstance(demand, Demand)]
     refused = [f"{name}: {reason}" for name, reason in found.items() if isinstance(reason, str)]
-    console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
+    console = PlainConsole(width=WIDTH, highlight=False)
     console.rule(case.title, align="left", style="dim")
     if not demands:
         console.print("No advice: nothing that was measured is enough for any.")
@@ -230,7 +229,10 @@ def server_of(name: str, runs: Sequence[ScenarioRun]) -> Server:
 
 def family_of(run: ScenarioRun) -> str:
     """Its launch line without numbers, and its source without what it declares."""
-    tree = ast.parse(run.source)
+    try:
+        tree = ast.parse(run.source)
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        raise files.RecordError(f"the record of {run.scenario} is damaged: its source is not Python: {error}") from None
     declared = [node for name, node in assignments(tree).items() if name in KINDS]
     site = [ast.unparse(node) for node in tree.body if node not in declared and not is_text(node)]
     return "\n".join([re.sub(r"[0-9]+", "#", run.launch), *site])
@@ -300,7 +302,7 @@ def send(scenario: Scenario) -> ScenarioRun:
     return run
 
 
-def verify_advice(advice: Advice, forecast: Forecast, launch: str, runs: Sequence[ScenarioRun], case: Case, console: Console) -> int:
+def verify_advice(advice: Advice, forecast: Forecast, launch: str, runs: Sequence[ScenarioRun], case: Case, console: PlainConsole) -> int:
     """Half a minute of the rate, at random moments, against what is advised."""
     name = forecast.shape.demand.scenario
     load = replace(request_of(loads_of(name, runs, case)), requests=None, concurrency=DEFAULT_CAP, rate=forecast.rate, poisson=True)

@@ -11,6 +11,8 @@ import argparse
 import io
 import math
 import os
+import re
+import select
 import signal
 import sys
 import time
@@ -21,6 +23,7 @@ from typing import Any, NoReturn
 
 SKIPPED, STOPPED = 77, 130
 LONGEST_END = 60.0  # seconds that ending everything may take, before a signal counts again
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # what a terminal obeys rather than shows
 
 
 class Problem(Exception):
@@ -82,12 +85,19 @@ class Outlet(io.FileIO):
 
     def write(self, data: Any) -> int:
         try:
-            return super().write(data)
+            while (written := super().write(data)) is None:  # whoever gave it to us made it non-blocking, and its reader is slow
+                self._wait()
+            return written
         except BrokenPipeError:
             pass
         except OSError as error:
             self.lost = error
         return len(memoryview(data))
+
+    def _wait(self) -> None:
+        room = select.poll()
+        room.register(self, select.POLLOUT)
+        room.poll()
 
 
 def keep_saying(name: str, descriptor: int) -> Outlet | None:
@@ -120,6 +130,11 @@ def printable(text: str) -> str:
     return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
 
 
+def is_plain(text: str) -> bool:
+    """Whether it is in one line, and nothing in it moves the cursor."""
+    return CONTROLS.search(text) is None
+
+
 def complain(text: str) -> None:
     """In one line on stderr; the end of a log, which is indented, may follow."""
     print("\n    ".join(map(printable, text.split("\n    "))), file=sys.stderr, flush=True)
@@ -148,9 +163,12 @@ def end_in_one_line(name: str, command: Callable[[], int]) -> int:
         return STOPPED
 
 
-def stop_on_signals() -> None:
-    """SIGTERM and SIGHUP end a run as Ctrl-C does. Only the first counts: what was started and made is removed on the way out."""
-    stopped_at = -math.inf
+def stop_on_signals(heard: bool = False) -> None:
+    """SIGTERM and SIGHUP end a run as Ctrl-C does. Only the first counts: what was started and made is removed on the way out.
+
+    `heard`: the first has just come.
+    """
+    stopped_at = time.monotonic() if heard else -math.inf
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal stopped_at

@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
 from common import cli
 from common.cli import UsageError
 from common.client.options import share
 from common.report.before_after import advise, draw, sum_up, tell_slowdown
+from common.report.console import PlainConsole
 from common.results import files, targets
 from common.results.before_after import MORE_IS_BETTER, Side, compare, count_runs, differences, gone, slowdown
 from common.results.files import RecordError
@@ -51,7 +51,7 @@ def compare_directories(options: argparse.Namespace) -> int:
     worse = False
     if len(sides) == 2:
         worse = compare_and_print(sides[0], sides[1], options.tolerance)
-        print("\n".join(differences(*runs)) or "nothing else differs: same machine, versions and scenarios")
+        print("\n".join(map(cli.printable, differences(*runs))) or "nothing else differs: same machine, versions and scenarios")
     return 1 if missed or worse else 0
 
 
@@ -97,7 +97,7 @@ def judge_targets(side: Side, lines: Sequence[str]) -> bool:
             missed |= judgement.verdict != targets.KEPT
             undecided = f"{targets.UNDECIDED}: " if judgement.verdict == targets.UNDECIDED else ""
             word = targets.KEPT if judgement.verdict == targets.KEPT else targets.BROKEN
-            print(f"{word:<6}  {counted.name}: {target.text}: {undecided}{judgement.evidence}")
+            print(cli.printable(f"{word:<6}  {counted.name}: {target.text}: {undecided}{judgement.evidence}"))
     return missed
 
 
@@ -109,7 +109,7 @@ def compare_and_print(before: Side, after: Side, tolerance: float) -> bool:
     confidence = confidence_of_each(len(common) * len(MORE_IS_BETTER))
     changes = [compare(before[key], after[key], confidence, tolerance) for key in common]
     changes += [gone(counted) for key, counted in before.items() if key not in after]
-    console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
+    console = PlainConsole(width=WIDTH, highlight=False)
     rows = [row for side in (before, after) for counted in side.values() if (row := counted.row)]
     console.print(Text(f"{sum_up(changes, tolerance)} {advise(changes, rows)}".strip()))
     console.print()

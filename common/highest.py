@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -72,7 +71,7 @@ def search_one(
     except cli.Problem as problem:
         watch.tell("")
         said = "skipped" if isinstance(problem, cli.NotInstalled) else "failed"
-        print(f"{said}: {scenario.name}: {problem}", file=sys.stderr)
+        cli.complain(f"{said}: {scenario.name}: {problem}")
         return problem.exit_code
     found[scenario.name] = search
     watch.tell("")

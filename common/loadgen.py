@@ -141,7 +141,8 @@ def send(arguments: list[str]) -> int:
 
 def finish(sent: Sent, options: argparse.Namespace) -> int:
     """Save before printing, but say last what could not be saved; the exit code says how it went."""
-    problems = [*save(options.json, lambda path: files.write(path, sent)), *save(options.csv, lambda path: ab.save_percentiles(path, sent))]
+    problems = keep(options.json, lambda path: files.write(path, sent), sent.stopped == CANCELLED)
+    problems += keep(options.csv, lambda path: ab.save_percentiles(path, sent), sent.stopped == CANCELLED)
     print(ab.text(sent), flush=True)
     tell_of(problems)
     if sent.stopped == CANCELLED:
@@ -151,10 +152,19 @@ def finish(sent: Sent, options: argparse.Namespace) -> int:
 
 
 def finish_search(found: Search, options: argparse.Namespace) -> int:
-    problems = save(options.json, lambda path: files.write(path, found))
+    problems = keep(options.json, lambda path: files.write(path, found), found.ended == "stopped")
     print(rate.text(found), flush=True)
     tell_of(problems)
     return rate.exit_code(found) or (1 if problems else 0)
+
+
+def keep(path: Path | None, write: Callable[[Path], None], was_stopped: bool) -> list[Problem]:
+    """A signal waits for a file, which is soon written, but not for a pipe, which nobody may ever read; afterwards it ends us."""
+    if path is not None and os.path.exists(path) and not os.path.isfile(path):
+        cli.stop_on_signals()
+    problems = save(path, write)
+    cli.stop_on_signals(heard=was_stopped)
+    return problems
 
 
 def save(path: Path | None, write: Callable[[Path], None]) -> list[Problem]:

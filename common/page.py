@@ -52,7 +52,7 @@ def announce_page(directory: Path) -> None:
         if files.paths_in(directory) or files.read_pairs(directory):
             print(f"Report: {short_path(save_page(directory, *read_records(directory)))}")
     except Exception as error:  # whatever it is, the results were printed and saved
-        print(f"run_all.sh: no report was made: {type(error).__name__}: {str(error).partition(chr(10))[0]}", file=sys.stderr)
+        cli.complain(f"run_all.sh: no report was made: {type(error).__name__}: {str(error).partition(chr(10))[0]}")
 
 
 def read_records(directory: Path) -> tuple[list[ScenarioRun], list[Pair]]:

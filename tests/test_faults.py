@@ -1,6 +1,5 @@
 """Does every command stand what the world around it does: closed and full streams, devices, damaged files, absurd numbers, signals?"""
 
-import ast
 import asyncio
 import json
 import os
@@ -17,12 +16,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.table import Table
+from rich.text import Text
 
 from common import compare
-from common.cli import Failed, UsageError
+from common.cli import Failed, UsageError, is_plain, printable
+from common.client.load import Sizes, resized
 from common.client.open_loop import OpenLoop
 from common.client.options import parse_line
 from common.report import ab, terminal
+from common.report.console import PlainConsole
+from common.report.pair import say_fault
 from common.results import files
 from common.results.metrics import Metrics
 from common.results.record import ScenarioRun
@@ -41,6 +45,7 @@ from tests.made_up import make_measured, make_requests, make_run, make_sent
 from tests.misbehaving import Server
 from tests.processes import ROOT, TINY, Program, changed, copy_tree, one_line, records
 from tests.test_loadgen import LOADGEN, wait_for
+from tests.test_side_by_side import make_pair
 
 # All faults that need no process of their own, and of the others the cheap ones; `python -m benchmarks.faults` tries all
 
@@ -114,6 +119,33 @@ def test_a_link_is_followed_and_a_file_keeps_its_mode(server, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling", "file", "link", "new"]
 
 
+@pytest.mark.parametrize("name", ["r.json", f"{'x' * 250}.json", f"{'x' * 247}.json.gz"])
+def test_a_record_may_be_read_by_whom_the_umask_lets(name, server, tmp_path):
+    for umask, mode in ((0o022, 0o644), (0o027, 0o640)):
+        before = os.umask(umask)
+        try:
+            assert fire(tmp_path / name, server.url("/ok")).returncode == 0
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == mode
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+        (tmp_path / name).unlink()
+
+
+@pytest.mark.parametrize("option", ["--json", "-e"])
+def test_what_goes_to_our_own_stdout_stands_before_the_report(option, server, tmp_path):
+    (tmp_path / "link").symlink_to("/proc/self/fd/1")
+    with (tmp_path / "out").open("wb") as out:
+        out.write(b"from before\n")
+        out.flush()
+        command = [*LOADGEN, "-q", "-n", "2", option, tmp_path / "link", server.url("/ok")]
+        assert subprocess.run(command, cwd=ROOT, stdout=out, timeout=30).returncode == 0
+    first, second, *report = (tmp_path / "out").read_text().splitlines()
+    assert first == "from before"
+    assert json.loads(second)["outcomes"] == {"ok": 2} if option == "--json" else second == "Percentage served,Time in ms"
+    assert any(line.startswith("Complete requests:") for line in report)
+
+
 # Signals
 
 
@@ -128,6 +160,32 @@ def test_a_hangup_leaves_the_record(server, tmp_path):
         process.communicate(timeout=20)
     assert process.returncode == 130
     assert json.loads(saved.read_text())["outcomes"] == {"cancelled": 3}
+
+
+def test_a_pipe_that_nobody_reads_is_not_waited_for_by_whom_a_signal_ends(server, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    command = [*LOADGEN, "-q", "-n", "2", "--json", str(tmp_path / "pipe"), server.url("/ok")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        wait_for(lambda: server.received == 2)
+        until = time.monotonic() + 20
+        while process.poll() is None and time.monotonic() < until:
+            time.sleep(0.5)  # the load is over by then
+            process.terminate()
+        process.kill()
+        assert (process.wait(), process.stderr.read()) == (130, "loadgen: stopped\n")
+
+
+def test_a_stream_that_does_not_block_loses_nothing():
+    """A parent that made it so, as node does, may read later."""
+    says = "from common import cli; raise SystemExit(cli.run('x', lambda: print('x' * 1_000_000) or 0))"
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with subprocess.Popen([sys.executable, "-c", says], cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True) as process:
+        os.close(writing)
+        time.sleep(0.5)
+        with open(reading) as said:
+            assert said.read() == f"{'x' * 1_000_000}\n"
+        assert (process.wait(), process.stderr.read()) == (0, "")
 
 
 INTERRUPTED = """
@@ -261,6 +319,9 @@ def test_what_the_client_could_not_start_is_told_from_what_had_no_room():
         ("-n 5 '/a b'", "percent-encode"),
         ("--rate 1e308 -t 100 /", "is not a rate"),
         ("--stages 1e300s@1e300 /", "at most 200,000"),
+        ("--stages 1e304s@200000 /", "are not stages"),
+        ("--stages 1e15s@200000 /", "requests would be due, and a record holds 20,000,000: lower the rate"),
+        ("--rate 200000 -t 101 --poisson /", "20,200,000 requests would be due"),
         ("-t 1e400 /", "is not a number above 0"),
         ("-t 1e300 /", "is not a number above 0"),
         ("-H 'A B: c' /", "is not a header"),
@@ -269,6 +330,11 @@ def test_what_the_client_could_not_start_is_told_from_what_had_no_room():
 def test_a_line_that_cannot_be_sent_is_known_when_it_is_read(line, said):
     with pytest.raises(UsageError, match=said):
         parse_line(line)
+
+
+def test_a_time_given_for_a_load_does_not_make_it_too_large_either():
+    with pytest.raises(UsageError, match="100,000,000 requests would be due"):
+        resized(parse_line("--rate 100000 -t 5 /"), Sizes(seconds=1000))
 
 
 def test_a_servers_words_do_not_move_the_cursor():
@@ -338,7 +404,7 @@ def test_where_all_was_cut_off_the_command_has_failed_and_the_result_is_kept(tmp
 # Free text
 
 
-WILD = ["[/b]", "list[int] for [red]x", "uses [/api]", ":warning: [", "[bold]"]
+WILD = ["[/b]", "list[int] for [red]x", "uses [/api]", ":warning: [", "[bold]", "\x1b[2J"]
 
 
 @pytest.mark.parametrize("text", WILD)
@@ -353,18 +419,39 @@ def test_text_that_is_not_ours_is_printed_as_it_is(text, capsys, tmp_path):
     one.differs_from = {other.scenario: text}
     terminal.show_tables(judge([one, other]), [one, other], 1, verbose=True)
     printed = " ".join(capsys.readouterr().out.split())
-    assert printed.count(text) >= 4
+    assert printed.count(printable(text)) >= 4
+    assert is_plain(printed)
     for made_up in (one, other):
         files.write(tmp_path / f"{len(made_up.scenario)}{files.SUFFIX}", made_up)
-    assert compare.main([str(tmp_path), str(tmp_path)]) == 0
-    assert f"zz{text}" in " ".join(capsys.readouterr().out.split())
+    code, said = compare.main([str(tmp_path), str(tmp_path)]), capsys.readouterr()
+    if is_plain(text):
+        assert code == 0
+        assert f"zz{text}" in " ".join(said.out.split())
+    else:
+        assert (code, said.out, one_line(said.err)) == (1, "", True)
+        assert "control characters in a name" in said.err
 
 
 def test_no_console_takes_text_for_markup():
+    """Every one is our own, which shows text as it is."""
     for path in (ROOT / "common").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Console":
-                assert {"markup", "emoji"} <= {keyword.arg for keyword in node.keywords}, path
+        if path.name != "console.py":
+            assert "rich.console import Console" not in path.read_text(encoding="utf-8"), path
+
+
+def test_a_console_shows_control_characters(capsys):
+    console = PlainConsole(highlight=False, width=60)
+    table = Table("a\x1b[2J")
+    table.add_row(Text("\x07\x9b2J"))
+    console.print(table)
+    console.print("x\x1b[31my\rz\u202e")
+    said = capsys.readouterr().out
+    assert is_plain(said.replace("\n", ""))
+    assert all(shown in said for shown in (r"a\x1", r"\x9b", r"x\x1b[31my"))  # a table cuts what it has no room for
+
+
+def test_what_a_log_ends_with_does_not_move_the_cursor():
+    assert say_fault(make_pair(fault="it ended\x1b[2J\n    its log")) == r"It ended early: it ended\x1b[2J"
 
 
 # Damaged records
@@ -511,6 +598,34 @@ def test_what_a_pattern_takes_has_an_end(tmp_path, monkeypatch):
         counting.count_in_log(asked, {Process("one", [], log=tmp_path / "log"): 0})
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_what_a_pattern_finds_is_bounded(tmp_path, monkeypatch):
+    (tmp_path / "log").write_text("".join(f"id {number}\n" for number in range(101)))
+    one = Process("one", [], log=tmp_path / "log")
+    asked = replace(scenario.read(scenario.FOLDER / "uvicorn_asgi.py"), count_in_log={"all": "id", "ids": r"id (\d+)"})
+    assert counting.count_in_log(asked, {one: 0}) == {"all": 101, "ids": 101}
+    monkeypatch.setattr(counting, "MOST_DIFFERENT", 100)
+    with pytest.raises(Failed, match=r"COUNT_IN_LOG\['ids'\] has more than 100 different matches: put less into its group"):
+        counting.count_in_log(asked, {one: 0})
+
+
+def test_a_load_that_was_sent_is_kept_where_its_log_cannot_be_counted(tmp_path, monkeypatch):
+    tree = copy_tree(
+        tmp_path,
+        {
+            "slow": changed(
+                ('STUDY = "tests"', 'STUDY = "tests"\nCOUNT_IN_LOG = {"x": "(a+)+$"}'),
+                ("    asked += 1\n", "    asked += 1\n    os.write(2, b'a' * 50 + b'b\\n')\n"),
+            )
+        },
+    )
+    says = "from common import bench; from common.running import counting; counting.COUNT_SECONDS = 0.5; bench.main('scenarios/slow.py')"
+    with Program(tree, "-c", says) as program:
+        assert program.finish() == 1
+    assert "COUNT_IN_LOG was not counted within 0.5 s" in program.stderr
+    saved = records(tree)["slow"]
+    assert (saved["status"], saved["loads"][0]["sent"]["outcomes"], saved["loads"][0]["counted_in_log"]) == ("failed", {"ok": 20}, {})
 
 
 def test_what_an_earlier_process_logged_is_not_taken_for_this_ones(tmp_path):

@@ -51,6 +51,7 @@ def test_a_body_survives_the_way_to_the_load_generator(tmp_path):
 
 
 NUMBERS = st.floats(1e-6, 1e9)
+SECONDS_OF_THREE = st.floats(1e-6, schedule.MOST_DUE / schedule.MOST_RATE / 4)  # stages, so that a record holds what is due
 RATES = st.floats(schedule.LEAST_RATE, schedule.MOST_RATE)
 WORDS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=20).map(str.strip)
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,10}", fullmatch=True)
@@ -65,12 +66,12 @@ def loads(draw):
     counted = kind != "stages" and (not timed or (not ramp and draw(st.booleans())))
     return Load(
         target="/",
-        requests=draw(st.integers(concurrency, 10**9)) if counted else None,
+        requests=draw(st.integers(concurrency, schedule.MOST_DUE // 2 if is_open else 10**9)) if counted else None,
         concurrency=concurrency,
-        seconds=draw(NUMBERS) if timed else None,
+        seconds=draw(SECONDS_OF_THREE if is_open else NUMBERS) if timed else None,
         spawn_rate=draw(NUMBERS) if ramp else None,
         rate=draw(RATES) if kind == "rate" else None,
-        stages=tuple(draw(st.lists(st.tuples(NUMBERS, RATES), min_size=1, max_size=3))) if kind == "stages" else (),
+        stages=tuple(draw(st.lists(st.tuples(SECONDS_OF_THREE, RATES), min_size=1, max_size=3))) if kind == "stages" else (),
         grace=draw(st.none() | NUMBERS) if is_open else None,
         poisson=is_open and draw(st.booleans()),
         keep_alive=draw(st.booleans()),

@@ -149,6 +149,16 @@ def check_sizes(requests: int | None, concurrency: int | None) -> None:
         raise UsageError(f"-c {concurrency} is greater than -n {requests}: lower -c or raise -n")
 
 
+def check_due(load: Load) -> Load:
+    """UsageError if more requests are due than a record holds."""
+    due = schedule.count(load.schedule) if load.is_open else 0
+    if due > schedule.MOST_DUE:
+        raise UsageError(
+            f"{due:,} requests would be due, and a record holds {schedule.MOST_DUE:,}: lower the rate, or let it last less long"
+        )
+    return load
+
+
 def resized(load: Load, sizes: Sizes) -> Load:
     """The load with the sizes that the user gave; the others follow. Nothing is compressed: -t cuts off.
 
@@ -166,4 +176,4 @@ def resized(load: Load, sizes: Sizes) -> Load:
         load = replace(load, stages=schedule.until(load.stages, sizes.seconds))
     elif sizes.seconds:
         load = replace(load, seconds=sizes.seconds)
-    return replace(load, keep_alive=load.keep_alive or sizes.keep_alive)
+    return check_due(replace(load, keep_alive=load.keep_alive or sizes.keep_alive))

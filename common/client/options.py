@@ -10,7 +10,7 @@ from typing import Any
 
 from common.cli import Parser, UsageError
 from common.client import schedule
-from common.client.load import DEFAULT_CONTENT_TYPE, DEFAULT_TIMEOUT, Load, Sizes, check_sizes
+from common.client.load import DEFAULT_CONTENT_TYPE, DEFAULT_TIMEOUT, Load, Sizes, check_due, check_sizes
 from common.client.request import check_can_be_sent
 from common.client.schedule import Stages
 
@@ -205,7 +205,7 @@ def load_from(options: argparse.Namespace, target: str) -> Load:
     requests = options.requests if options.seconds is not None or is_open else options.requests or 1
     concurrency = options.users if ramp else options.concurrency or (min(DEFAULT_CAP, requests or DEFAULT_CAP) if is_open else 1)
     check_sizes(requests, concurrency)
-    return Load(
+    load = Load(
         target=target,
         requests=requests,
         concurrency=concurrency,
@@ -227,6 +227,7 @@ def load_from(options: argparse.Namespace, target: str) -> Load:
         expect=options.expect,
         expect_status=options.expect_status,
     )
+    return check_due(load)
 
 
 def sizes_from(options: argparse.Namespace) -> Sizes:

@@ -25,4 +25,4 @@ def teller(quiet: bool, file: Path | None) -> Tell:
 
 def in_file(file: Path, text: str) -> None:
     with suppress(OSError):  # the program that shows it does without
-        file.write_text(text)
+        file.write_text(text, encoding="utf-8")

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 LEAST_RATE = 1e-6  # a second: one in 11 days
 MOST_RATE = 200_000.0  # more than a client can start; unsent requests have rows in the record too
+MOST_SECONDS = 1e15  # of a stage: what is computed from it stays finite
+MOST_DUE = 20_000_000  # requests of a load: each has its row in memory and in the record, also where it is never sent
 Stages = tuple[tuple[float, float], ...]  # seconds, requests per second
 
 
@@ -21,7 +23,7 @@ def stage(text: str) -> tuple[float, float]:
     if not at or unit is None:
         raise ValueError(f"{text!r} is not a stage")
     found = float(duration[:-1]) * unit, float(rate)
-    if not (0 < found[0] < math.inf and LEAST_RATE <= found[1] <= MOST_RATE):
+    if not (0 < found[0] <= MOST_SECONDS and LEAST_RATE <= found[1] <= MOST_RATE):
         raise ValueError(f"{text!r} is not a stage of some seconds and some requests")
     return found
 

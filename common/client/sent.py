@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.client.load import Load
-from common.client.outcomes import NUMBER, OK, OUTCOMES, failures
+from common.client.outcomes import NUMBER, OK, OUTCOMES, failures, tally
 
 Column = npt.NDArray[Any]  # of whole numbers
 CUT_OFF, CANCELLED = "cut off", "cancelled"
@@ -101,6 +101,10 @@ class Sent:
     outcome_names: tuple[str, ...]  # what the numbers in the outcome column mean
     client: ClientCost
     requests: Requests
+
+    def __post_init__(self) -> None:
+        if self.outcomes != tally(self.requests.outcome):
+            raise ValueError("The outcomes are not those of the requests")
 
     @property
     def failed(self) -> int:

@@ -7,7 +7,7 @@ from common.cli import printable
 from common.client import percentiles
 from common.client.sent import Sent
 from common.results.bottleneck import bounds, doubts_of_client, doubts_of_ideal
-from common.results.files import RecordError
+from common.results.files import RecordError, opened
 from common.results.intervals import Over
 from common.results.metrics import LATE_MS, Metrics
 from common.results.published import known_metrics, ratio_to_published, stated
@@ -265,6 +265,7 @@ def save_percentiles(path: Path, sent: Sent) -> None:
     known = [(percent, metrics.percentile(percent)) for percent in range(101)]
     lines = [f"{percent},{value:.3f}" for percent, value in known if isinstance(value, float)]
     try:
-        path.write_text("\n".join(["Percentage served,Time in ms", *lines]) + "\n")
+        with opened(path) as file:
+            file.write("\n".join(["Percentage served,Time in ms", *lines, ""]).encode())
     except OSError as error:
         raise RecordError(f"cannot save {path}: {error.strerror}") from None

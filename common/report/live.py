@@ -10,13 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from common.report import ab
+from common.report.console import PlainConsole
 from common.results.comparison import LoadComparison
 from common.results.samples import Sample
 from common.results.words import write_count, write_number, write_value
@@ -38,7 +39,7 @@ class Watch:
         self.left_seconds = self.planned_seconds = 0.0
         self._title = ""
         self._rates: dict[str, dict[str, list[float]]] = {}  # by the title of a table, then by scenario
-        self._console = Console(stderr=True, markup=False, emoji=False)
+        self._console = PlainConsole(stderr=True)
         self._live: Live | None = None
 
     def expect(self, seconds: float) -> None:

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Sequence
 
+from common.cli import printable
 from common.client.load import Load
 from common.client.options import parse_line
 from common.results.intervals import Estimate, can_hide, no_difference_shown
@@ -77,7 +78,7 @@ def say_failed(pair: Pair, found: SideBySide) -> str:
 def say(pair: Pair, found: SideBySide) -> str:
     """The verdict, in one sentence."""
     if pair.refused:
-        return f"Not comparable side by side: {pair.refused}."
+        return f"Not comparable side by side: {first_line(pair.refused)}."
     if found.kind == "failed":
         return f"Not compared: more than {MOST_FAILED:.0%} of the requests failed ({say_failed(pair, found)})."
     if found.kind == "unfair":
@@ -140,4 +141,5 @@ def say_fault(pair: Pair) -> str:
 
 
 def first_line(words: str) -> str:
-    return words.partition("\n")[0]
+    """Without the end of a log, which may follow."""
+    return printable(words.partition("\n")[0])

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from rich.console import Console
-
 from common.cli import complain
 from common.report import tables
+from common.report.console import PlainConsole
 from common.results.claims import Judgement
 from common.results.record import ScenarioRun
 from common.results.words import describe_environment
@@ -24,7 +23,7 @@ def show_left_out(runs: Iterable[ScenarioRun], unreadable: Mapping[str, str]) ->
 
 def show_tables(judged: Mapping[str, Judgement], measured: Sequence[ScenarioRun], rounds: int, verbose: bool) -> None:
     """Study by study; where and how it was measured; the answers last."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = PlainConsole(highlight=False)
     console.width = WIDTH
     console.print()
     for study, judgement in judged.items():

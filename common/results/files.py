@@ -2,19 +2,20 @@
 
 import gzip
 import os
+import secrets
 import shutil
-import tempfile
 import zlib
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import fields, is_dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
 
-from common.cli import Problem
+from common.cli import Problem, is_plain
 from common.client.sent import Column, Sent
 from common.results.pairs import Pair
 from common.results.record import Plan, ScenarioRun, Search
@@ -42,7 +43,8 @@ def write(path: Path, record: Sent | ScenarioRun | Search | Plan | Pair) -> None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_symlink() or (path.exists() and not path.is_file()):
-            write_to(path, path.suffix, record)  # devices, pipes and links stay what they are
+            with opened(path) as file:  # devices, pipes and links stay what they are
+                write_to(file, path.suffix, record)
         else:
             replace(path, record)
     except OSError as error:
@@ -51,10 +53,10 @@ def write(path: Path, record: Sent | ScenarioRun | Search | Plan | Pair) -> None
 
 def replace(path: Path, record: Sent | ScenarioRun | Search | Plan | Pair) -> None:
     """Write the file whole or not at all."""
-    with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
-        temporary = Path(file.name)
+    temporary = path.with_name(f"{secrets.token_hex(8)}.part")  # not longer than its name, which may be as long as the system allows
     try:
-        write_to(temporary, path.suffix, record)
+        with open(temporary, "xb") as file:
+            write_to(file, path.suffix, record)
         if path.exists():
             shutil.copymode(path, temporary)
         os.replace(temporary, path)
@@ -63,13 +65,18 @@ def replace(path: Path, record: Sent | ScenarioRun | Search | Plan | Pair) -> No
         raise
 
 
-def write_to(path: Path, suffix: str, record: Sent | ScenarioRun | Search | Plan | Pair) -> None:
-    with write_as(suffix)(path, "wb") as file:
-        file.writelines(pieces(record))
+def opened(path: Path) -> BinaryIO:
+    """To write to. Our own stdout goes on where it is: opened anew, a file would be written from its beginning twice."""
+    try:
+        is_stdout = os.path.samestat(os.stat(path), os.fstat(1))
+    except OSError:
+        is_stdout = False
+    return open(os.dup(1) if is_stdout else path, "wb")
 
 
-def write_as(suffix: str) -> Callable[..., Any]:
-    return partial(gzip.open, compresslevel=4) if suffix == ".gz" else open
+def write_to(file: BinaryIO, suffix: str, record: Sent | ScenarioRun | Search | Plan | Pair) -> None:
+    with gzip.open(file, "wb", compresslevel=4) if suffix == ".gz" else nullcontext(file) as packed:
+        packed.writelines(pieces(record))
 
 
 def pieces(record: Sent | ScenarioRun | Search | Plan | Pair) -> Iterator[bytes]:
@@ -104,9 +111,50 @@ def read(path: Path, kind: type[Record]) -> Record:
     if head.kind != KINDS[kind]:
         raise RecordError(f"{path} is not a record of a {KINDS[kind]}")
     try:
-        return msgspec.json.decode(content, type=kind, dec_hook=as_column)
+        record = msgspec.json.decode(content, type=kind, dec_hook=as_column)
+        check_fields(content, kind, more=("version", "kind"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"{path} is damaged: {error}") from None
+    if not all(map(is_plain, names_in(record))):
+        raise RecordError(f"{path} is damaged: it has control characters in a name")
+    return record
+
+
+def check_fields(content: bytes | msgspec.Raw, kind: Any, where: str = "$", more: tuple[str, ...] = ()) -> None:
+    """Every field is there and no other: what a type would add by itself, nobody measured."""
+    inner = next((one for one in (kind, *get_args(kind)) if is_dataclass(one)), None)
+    if inner is None:
+        return
+    if get_origin(kind) is list:
+        for place, item in enumerate(msgspec.json.decode(content, type=list[msgspec.Raw])):
+            check_fields(item, inner, f"{where}[{place}]")
+        return
+    found, hints = msgspec.json.decode(content, type=dict[str, msgspec.Raw] | None), get_type_hints(inner)
+    if found is None:
+        return
+    names = [field.name for field in fields(inner)]
+    for name in (*more, *names):
+        if name not in found:
+            raise msgspec.ValidationError(f"Object missing required field `{name}` - at `{where}`")
+    for name in found:
+        if name not in (*more, *names):
+            raise msgspec.ValidationError(f"Object has unknown field {name!a} - at `{where}`")
+    for name in names:
+        check_fields(found[name], hints[name], f"{where}.{name}")
+
+
+def names_in(record: Sent | ScenarioRun | Search | Plan | Pair) -> list[str]:
+    """Which tables and commands repeat."""
+    match record:
+        case ScenarioRun():
+            return [record.scenario, record.study, *record.differs_from]
+        case Pair():
+            return [*record.names, record.study]
+        case Search():
+            return [record.scenario]
+        case Plan():
+            return record.scenarios
+    return []
 
 
 def content_of(path: Path) -> bytes:
@@ -123,7 +171,10 @@ def as_column(kind: type, value: Any) -> Column:
     column = np.array(value if isinstance(value, list) else [value])
     if column.size and (column.ndim != 1 or column.dtype.kind not in "iu"):
         raise ValueError("Expected a column of whole numbers")
-    return column.astype(np.int64)
+    whole = column.astype(np.int64)
+    if whole.size and whole.min() < 0:
+        raise ValueError("Expected a column of numbers of 0 or more")
+    return whole
 
 
 def read_directory(directory: Path) -> list[ScenarioRun]:

@@ -140,5 +140,5 @@ class Plan:
     def __post_init__(self) -> None:
         if not (self.scenarios and 1 <= self.rounds <= MOST_ROUNDS and 0 <= self.seed <= MOST_SEED):
             raise ValueError(f"A plan needs scenarios, 1 to {MOST_ROUNDS:,} rounds, and a seed of 0 to {MOST_SEED:,}")
-        if not (self.within is None or 0 < self.within < 1) or self.minutes < 0:
-            raise ValueError("A plan's `within` is a share of 1, and its minutes are not below 0")
+        if not (self.within is None or 0 < self.within < 1) or self.minutes < 0 or self.workers < 1:
+            raise ValueError("A plan's `within` is a share of 1, its minutes are not below 0, and its workers not below 1")

@@ -5,7 +5,6 @@ import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 from common.cli import Failed
 from common.serving.places import short_path
@@ -13,6 +12,7 @@ from common.serving.process import Process
 from common.serving.scenario import Scenario
 
 COUNT_SECONDS = 60.0
+MOST_DIFFERENT = 1_000_000  # matches of a pattern with a group
 
 
 def count_in_log(scenario: Scenario, log_sizes: Mapping[Process, int]) -> dict[str, int]:
@@ -23,11 +23,20 @@ def count_in_log(scenario: Scenario, log_sizes: Mapping[Process, int]) -> dict[s
     try:
         with at_most(COUNT_SECONDS):
             return count_in_lines(scenario.count_in_log, lines)
+    except TooMany as many:
+        raise Failed(
+            f"{short_path(scenario.path)}: COUNT_IN_LOG[{str(many)!r}] has more than {MOST_DIFFERENT:,} different matches: "
+            "put less into its group, or leave the group out to count all matches"
+        ) from None
     except TimeoutError:
         raise Failed(
             f"{short_path(scenario.path)}: COUNT_IN_LOG was not counted within {COUNT_SECONDS:g} s: "
             "simplify its patterns (a repetition in a repetition, as in (a+)+, may never end), or log less"
         ) from None
+
+
+class TooMany(Exception):
+    """Different matches of the pattern of this name."""
 
 
 @contextmanager
@@ -50,10 +59,13 @@ def count_in_lines(patterns: Mapping[str, str], lines: Iterable[str]) -> dict[st
     """The number of matches, or of different ones if the pattern has a group."""
     wanted = {what: re.compile(pattern) for what, pattern in patterns.items()}
     counts = dict.fromkeys(wanted, 0)
-    different: dict[str, set[Any]] = {what: set() for what in wanted}
+    different: dict[str, set[int]] = {what: set() for what in wanted}  # their hashes: a match may be as long as a line
     for line in lines:
         for what, pattern in wanted.items():
             matches = pattern.findall(line)
             counts[what] += len(matches)
-            different[what].update(matches if pattern.groups else [])
+            if pattern.groups:
+                different[what].update(map(hash, matches))
+            if len(different[what]) > MOST_DIFFERENT:
+                raise TooMany(what)
     return {what: len(different[what]) if wanted[what].groups else counts[what] for what in wanted}

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -118,6 +118,7 @@ def measure(
     on_cores = meter.cpu_on_sides(started, ended, all_here=not site.pinned or site.pinned.shared)
     with_tables = scenario.tables is not None
     logs_are_ours = database.process is not None or not with_tables  # a user's own PostgreSQL writes elsewhere
+    in_log, uncounted = count(scenario, log_sizes) if logs_are_ours else ({}, "")
     return Measured(
         sent=sent,
         identity=load.identity,
@@ -131,14 +132,22 @@ def measure(
         pinned=site.pinned,
         postgres=database.version if with_tables else "",
         warm_up=warmed,
-        fault=fault_of(site, sent),
+        fault=fault_of(site, sent) or uncounted,
         cost=meter.cost_between(*counted),
         cpu_seconds_beside=meter.cpu_beside(*counted),
         noise=replace(machine.noise(started, ended, *on_cores), waited_for_quiet_seconds=round(waited_for_quiet, 1)),
         waited_for_ports_seconds=round(waited_for_ports, 1),
-        counted_in_log=count_in_log(scenario, log_sizes) if logs_are_ours else {},
+        counted_in_log=in_log,
         calibration_ms=calibration_ms,
     )
+
+
+def count(scenario: Scenario, log_sizes: Mapping[Process, int]) -> tuple[dict[str, int], str]:
+    """What is counted in its logs, and why it is not: the load has been sent, and its record is kept."""
+    try:
+        return count_in_log(scenario, log_sizes), ""
+    except Failed as error:
+        return {}, str(error)
 
 
 def begin_accounting(site: Site) -> CostMeter:
@@ -245,7 +254,8 @@ def run_generator(
 
     def look() -> None:
         nonlocal told_to_stop
-        tell(f"{site.scenario.name} · {label}\n{progress.read_text() if progress.exists() else ''}")
+        done = progress.read_text(encoding="utf-8", errors="replace") if progress.exists() else ""
+        tell(f"{site.scenario.name} · {label}\n{done}")
         if not told_to_stop and generator.pid and (not site.lives() or time.monotonic() > until):
             with suppress(ProcessLookupError):
                 os.kill(generator.pid, signal.SIGINT)  # it still saves what it has

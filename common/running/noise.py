@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from common.cli import UsageError
+from common.cli import UsageError, printable
 from common.client.progress import Tell
 from common.results.circumstances import Noise
 from common.serving import accounting
@@ -73,7 +73,7 @@ def foreign_programs(before: Mapping[int, float], outside: Sequence[int]) -> dic
 
 def name_of(pid: int) -> str:
     try:
-        return str(psutil.Process(pid).name())
+        return printable(psutil.Process(pid).name())
     except psutil.Error:
         return "a program that ended"
 

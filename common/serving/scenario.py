@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from common.cli import UsageError
+from common.cli import UsageError, is_plain
 from common.client.load import Load
 from common.client.options import parse_line
 from common.serving.places import ROOT, short_path
@@ -128,6 +128,15 @@ def is_text(value: object) -> bool:
     return isinstance(value, str) and "\0" not in value and not any("\ud800" <= mark <= "\udfff" for mark in value)
 
 
+def is_line(value: object) -> bool:
+    """What a terminal shows as it is."""
+    return is_text(value) and is_plain(str(value))
+
+
+def is_lines(value: object) -> bool:
+    return is_line(re.sub("[\t\r\n]", " ", value) if isinstance(value, str) else value)
+
+
 def is_study(value: object) -> bool:
     """It names a file too."""
     return is_text(value) and 0 < len(str(value).strip()) <= LONGEST_NAME and str(value).isprintable()
@@ -157,7 +166,7 @@ def is_list_of(fits: Fits) -> Fits:
 
 
 def is_dict_to(fits: Fits) -> Fits:
-    return lambda value: isinstance(value, dict) and all(is_text(name) and fits(item) for name, item in value.items())
+    return lambda value: isinstance(value, dict) and all(is_line(name) and fits(item) for name, item in value.items())
 
 
 def is_published(value: object) -> bool:
@@ -182,20 +191,22 @@ REQUIRED = ("STUDY", "SERVER", "LOAD")
 OF_A_PROJECT = ("PYTHON", "SETTINGS", "APP")  # required with PROJECT
 TEXT: tuple[str, Fits] = "a string", is_text
 PATH: tuple[str, Fits] = "a path that begins with '/'", is_path
+LINE: tuple[str, Fits] = "a string in one line", is_line
 TEXTS: tuple[str, Fits] = "a list of strings, not empty", is_list_of(is_text)
+LINES: tuple[str, Fits] = "a list of strings in one line, not empty", is_list_of(is_line)
 LATENCIES: tuple[str, Fits] = "a list of whole numbers from 0 to 3600000, not empty", is_list_of(is_whole(0, 3_600_000))
 KINDS: dict[str, tuple[str, Fits]] = {  # in the order in which a file declares them
     "STUDY": (f"a name of 1 to {LONGEST_NAME} characters", is_study),
-    "DIFFERS_FROM": ("a dict that maps names of scenarios to what differs", is_dict_to(is_text)),
-    "PROJECT": TEXT,
-    "PYTHON": TEXT,
-    "SETTINGS": TEXT,
-    "APP": TEXT,
+    "DIFFERS_FROM": ("a dict that maps names of scenarios to what differs", is_dict_to(is_line)),
+    "PROJECT": LINE,
+    "PYTHON": LINE,
+    "SETTINGS": LINE,
+    "APP": LINE,
     "ENV": ("a dict that maps names to strings", is_dict_to(is_text)),
-    "ENV_FILE": TEXT,
-    "NEEDS": TEXTS,
+    "ENV_FILE": LINE,
+    "NEEDS": LINES,
     "PORTS": ("a dict that maps names to port numbers from 1 to 65535", is_dict_to(is_whole(1, 65_535))),
-    "SERVER": TEXT,
+    "SERVER": ("a string without control characters", is_lines),
     "LOAD": TEXTS,
     "LOAD_FULL": TEXTS,
     "LOGIN": ("'NAME:PASSWORD', or '$VARIABLE' that holds it", is_login),
@@ -225,6 +236,8 @@ def read(path: Path, root: Path | None = None) -> Scenario:
     path = path.parent.resolve() / path.name  # a link is a scenario of its own
     if not path.is_relative_to(root):
         raise ScenarioError(f"{path} is outside {ROOT}: copy scenarios to {FOLDER}, where the server can import them")
+    if not is_line(scenario_name(path)):
+        raise ScenarioError(f"{path}: rename it: a name may hold no control characters, and must be UTF-8")
     return from_source(path, read_source(path), root)
 
 
@@ -232,7 +245,7 @@ def from_source(path: Path, source: str, root: Path = ROOT) -> Scenario:
     """What a file of this content declares, whether it is written already or not."""
     tree = parse_source(path, source)
     question = (ast.get_docstring(tree) or "").partition("\n")[0]
-    if not is_text(question):
+    if not is_line(question):
         raise ScenarioError(f"{short_path(path)}: its question must be text")
     values = {name.lower(): value for name, value in constants(path, tree).items()}
     scenario = Scenario(path, question, **values, source=source, root=root)

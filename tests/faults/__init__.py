@@ -12,7 +12,7 @@ def nothing_more(here: Path) -> str:
 @dataclass(frozen=True)
 class Fault:
     name: str
-    does: str  # a shell's line: `loadgen`, `suite`, `compare`, `page` and `scenario` are our commands, {url} a server, {here} a folder
+    does: str  # a shell's line, with our commands by their names, {url} a server, and {here} a folder
     codes: tuple[int, ...] = (2,)  # with which it may end
     said: str | None = ""  # in the one line on stderr; '' where there is none; None: there may be one
     scenario: str = ""  # the source of the one that `scenario` starts and {name} names; '' if it needs none

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import bench, compare, loadgen, page, suite
+from common import advise, bench, compare, loadgen, page, suite
 from common.cli import run
 from common.serving import scenario
 from tests.faults import Fault
@@ -24,6 +24,7 @@ loadgen() { python -m common.loadgen "$@"; }
 suite() { python -m common.suite "$@"; }
 compare() { python -m common.compare "$@"; }
 page() { python -m common.page "$@"; }
+advise() { python -m common.advise "$@"; }
 scenario() { python {file} "$@"; }
 """
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "suite": suite.main,
     "compare": compare.main,
     "page": page.main,
+    "advise": advise.main,
 }
 END_SECONDS = 10.0  # for what it started to end after it
 

@@ -2,12 +2,12 @@
 
 import gzip
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 from common.results import files
 from tests.faults import Fault
 from tests.made_up import make_measured, make_requests, make_run, make_sent
+from tests.processes import SCHEMA
 
 PUT = (..., None, "x", -1, 0, [], {}, 1e308)  # in the place of each part of a record; ...: it is left out
 PLAN = {
@@ -20,6 +20,7 @@ PLAN = {
     "pin": True,
     "sizes": {"requests": None, "concurrency": None, "seconds": None, "keep_alive": False},
 }
+USUAL = {"baseline": "", "within": None, "minutes": 0.0, "workers": 1}
 
 
 def whole() -> dict:
@@ -74,34 +75,34 @@ CONTENTS = {
 }
 
 
+READS = {
+    "compare": "compare {here}/run {here}/run",
+    "page": "page {here}/run",
+    "advise": "advise {here}/run --rate 1 --target 'p99<=1s'",
+}
+CONTRADICTIONS: dict[str, Callable[[dict], object]] = {  # what no schema can say
+    "outcomes are not those of the requests": lambda record: record["loads"][0]["sent"]["outcomes"].update(ok=2),
+    "columns have different lengths": lambda record: record["loads"][0]["sent"]["requests"]["end"].pop(),
+    "a name moves the cursor": lambda record: record.update(scenario="\x1b[2J"),
+}
+
+
 def read_by(command: str, name: str, content: bytes, codes: tuple[int, ...], said: str = "one.json.gz") -> Fault:
-    does = {"compare": "compare {here}/run {here}/run", "page": "page {here}/run"}[command]
-    return Fault(f"{command}: {name}", does, codes, said, files={"run/one.json.gz": content}, pure=True)
+    return Fault(f"{command}: {name}", READS[command], codes, said, files={"run/one.json.gz": content}, pure=True)
 
 
 def damaged_records() -> Iterator[Fault]:
-    """Each part of a record with one thing in its place, all things in turn; what may still be read is not a fault."""
+    """Each part of a record with one thing in its place, all things in turn, and what the schema does not allow is refused."""
     record = whole()
     for number, way in enumerate(parts(record)):
         put = PUT[number % len(PUT)]
-        content = packed(json.dumps(damaged(record, way, put)).encode())
+        spoilt = damaged(record, way, put)
         name = f"{'.'.join(map(str, way))} is {'left out' if put is ... else put}"
-        if not is_readable(content):
-            yield read_by("compare" if number % 2 else "page", name, content, (1,))
-
-
-def is_readable(content: bytes) -> bool:
-    """By the types alone, which the schema is made from."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "one.json.gz"
-        path.write_bytes(content)
-        try:
-            files.read(path, files.ScenarioRun)
-        except files.RecordError:
-            return False
-    return True
+        if not SCHEMA.is_valid(spoilt):
+            yield read_by(sorted(READS)[number % len(READS)], name, packed(json.dumps(spoilt).encode()), (1,))
+    for name, spoil in CONTRADICTIONS.items():
+        spoil(spoilt := whole())
+        yield read_by("compare", name, packed(json.dumps(spoilt).encode()), (1,))
 
 
 PLANS = {
@@ -109,16 +110,31 @@ PLANS = {
     "is no JSON": b"x",
     "is too deep": b"[" * 200_000,
     "is no UTF-8": b'"\xff"',
-    **{f"has {name} = {put!r}"[:60]: json.dumps({**PLAN, name: put}).encode() for name in PLAN for put in (None, "x", -1, [3], 10**30)},
-    **{f"has no {name}": json.dumps({key: value for key, value in PLAN.items() if key != name}).encode() for name in PLAN},
-    "has rounds beyond memory": json.dumps({**PLAN, "rounds": 10**12}).encode(),
-    "has sizes that cannot be": json.dumps({**PLAN, "sizes": {**PLAN["sizes"], "requests": -5}}).encode(),
-    "names nobody": json.dumps({**PLAN, "scenarios": ["nobody"]}).encode(),
-    "names nothing": json.dumps({**PLAN, "scenarios": []}).encode(),
+    **{
+        f"has {name} = {put!r}"[:60]: json.dumps({**USUAL, **PLAN, name: put}).encode()
+        for name in PLAN
+        for put in (None, "x", -1, [3], 10**30)
+    },
+    **{
+        f"has no {name}": json.dumps({key: value for key, value in {**USUAL, **PLAN}.items() if key != name}).encode()
+        for name in {**USUAL, **PLAN}
+    },
+    "has no worker": json.dumps({**USUAL, **PLAN, "workers": 0}).encode(),
+    "has rounds beyond memory": json.dumps({**USUAL, **PLAN, "rounds": 10**12}).encode(),
+    "has sizes that cannot be": json.dumps({**USUAL, **PLAN, "sizes": {**PLAN["sizes"], "requests": -5}}).encode(),
+    "names nobody": json.dumps({**USUAL, **PLAN, "scenarios": ["nobody"]}).encode(),
+    "names nothing": json.dumps({**USUAL, **PLAN, "scenarios": []}).encode(),
 }
 RECORDS = [
-    *[read_by(command, name, content, (1,)) for command in ("compare", "page") for name, content in CONTENTS.items()],
+    *[read_by(command, name, content, (1,)) for command in READS for name, content in CONTENTS.items()],
     *damaged_records(),
+    read_by(
+        "advise",
+        "a source that is no Python",
+        packed(json.dumps({**whole(), "source": "x = ("}).encode()),
+        (1,),
+        "its source is not Python",
+    ),
     *[
         Fault(f"a plan that {name}", "suite --resume {here}/run", (1, 2), ": ", files={"run/suite.json": content}, pure=True)
         for name, content in PLANS.items()
