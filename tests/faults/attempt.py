@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common import advise, bench, compare, loadgen, page, suite
-from common.cli import run
+from common.cli import is_plain, run
 from common.serving import scenario
 from tests.faults import Fault
 from tests.processes import MARK, end_all, one_line, running_with
@@ -78,7 +78,11 @@ def attempt(fault: Fault, around: Around, here: Path) -> str:
             return f"it had not ended after {fault.seconds:g} s"
         took = time.monotonic() - began
         left = left_over(mark, temporary, min(END_SECONDS, fault.seconds))
-    wrong = [*judge(fault, done.returncode, done.stderr.decode(errors="replace")), *left, *litter(fault, here, temporary)]
+    wrong = [
+        *judge(fault, done.returncode, *(stream.decode(errors="replace") for stream in (done.stderr, done.stdout))),
+        *left,
+        *litter(fault, here, temporary),
+    ]
     wrong += [] if wrong else filter(None, [fault.then(here)])
     return "; ".join(wrong and [*wrong, f"after {took:.1f} s"])
 
@@ -88,13 +92,15 @@ def attempt_within(fault: Fault, around: Around, here: Path) -> str:
     with scenario_of(fault, around.tree) as file:
         prepare(fault, here)
         name, *arguments = shlex.split(filled_in(fault.does, file, around, here))
-        said = io.StringIO()
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()), project_in(around.tree):
+        said, shown = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(shown), project_in(around.tree):
             try:
                 code = run(file.stem, lambda: bench.run_command(file, arguments)) if name == "scenario" else COMMANDS[name](arguments)
             except Exception as error:  # a traceback, had it been a process
                 return f"{type(error).__name__}: {error}"
-    return "; ".join([*judge(fault, code, said.getvalue()), *litter(fault, here, here / "tmp"), *filter(None, [fault.then(here)])])
+    return "; ".join(
+        [*judge(fault, code, said.getvalue(), shown.getvalue()), *litter(fault, here, here / "tmp"), *filter(None, [fault.then(here)])]
+    )
 
 
 @contextlib.contextmanager
@@ -132,12 +138,16 @@ def filled_in(line: str, file: Path, around: Around, here: Path) -> str:
     return line
 
 
-def judge(fault: Fault, code: int, said: str) -> Iterator[str]:
+def judge(fault: Fault, code: int, said: str, shown: str) -> Iterator[str]:
+    """What is wrong with the exit code, with stderr and with stdout."""
     first = said.partition("\n")[0]
     if code not in fault.codes:
         yield f"exit code {code}, not {' or '.join(map(str, fault.codes))}"
-    if any(line.startswith("Traceback") for line in said.splitlines()):  # a server's own may be in its log, which is indented
-        yield f"a traceback: {said.strip().splitlines()[-1]}"
+    for name, text in (("stderr", said), ("stdout", shown)):
+        if not is_plain(text.replace("\n", "").replace("\t", "")):
+            yield f"a control character on {name}"
+    if text := next(filter(has_traceback, (said, shown)), ""):
+        yield f"a traceback: {text.strip().splitlines()[-1]}"
     elif fault.said is None and not said:
         return
     elif fault.said == "":
@@ -146,6 +156,11 @@ def judge(fault: Fault, code: int, said: str) -> Iterator[str]:
         yield f"{len(said.splitlines())} lines: {' | '.join(said.splitlines()[:4])}"
     elif (fault.said or "") not in first:
         yield f"said: {first}"
+
+
+def has_traceback(text: str) -> bool:
+    """A server's own may be in its log, which is indented."""
+    return any(line.startswith("Traceback") for line in text.splitlines())
 
 
 def left_over(mark: str, temporary: Path, seconds: float) -> list[str]:

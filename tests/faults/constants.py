@@ -6,7 +6,20 @@ from tests.processes import TINY, changed
 NO_TEXTS = ("3", "None", "[]", "b'x'", r"'\0'", r"'\ud800'")
 NO_WHOLES = ("0", "-1", "1.5", "True", "'1'", "None", "[1]", "10**3", "1" + "0" * 30)
 NO_LATENCIES = ("0", "[]", "[-5]", "[1.5]", "['0']", "[True]", "[None]", "[3600001]", "{}", "(0,)")
-NO_NAMES = ("3", "[]", "{1: 'x'}", "{'x': 1}", r"{'x': '\0'}", r"{'\ud800': 'x'}", "{'x': None}", "{**x}", "{[]: 1}", "{{}: 1}")
+NO_NAMES = (
+    "3",
+    "[]",
+    "{1: 'x'}",
+    "{'x': 1}",
+    r"{'x': '\0'}",
+    r"{'\ud800': 'x'}",
+    "{'x': None}",
+    "{**x}",
+    "{[]: 1}",
+    "{{}: 1}",
+    r"{'x': '\x1b'}",
+    r"{'a\nb': 'x'}",
+)
 NO_PORTS = (
     "8000",
     "{}",
@@ -25,9 +38,9 @@ NO_PATTERNS = ("['x']", "{'x': '('}", "{'x': 3}", r"{'x': '\0'}", "{'x': '*'}", 
 WRONG = {
     "STUDY": (*NO_TEXTS, "''", "' '", "'x' * 3", repr("x" * 101), r"'a\nb'", r"'\x1b[2J'"),
     "DIFFERS_FROM": NO_NAMES,
-    "NEEDS": NO_LISTS,
+    "NEEDS": (*NO_LISTS, r"['\x1b[2J']"),
     "PORTS": NO_PORTS,
-    "SERVER": NO_TEXTS,
+    "SERVER": (*NO_TEXTS, r"'x {port} \x1b[2J'"),
     "LOAD": NO_LISTS,
     "LOAD_FULL": NO_LISTS,
     "LEAST_SECONDS": NO_SECONDS,
@@ -51,6 +64,7 @@ TEXTS = {  # of a whole file
     "no UTF-8": ("x = '\udcff'", "fault_"),
     "a byte order mark in the middle": (f"x\n\ufeff{TINY}", ":2: "),
     "a question that is half a letter": (TINY.replace("Is it answered?", r"\ud800?"), "question must be text"),
+    "a question that moves the cursor": (TINY.replace("Is it answered?", r"\x1b[2J?"), "question must be text"),
     "a name that is assigned twice": (f"{TINY}\nSTUDY = 3\n", "STUDY must be"),
     "no SERVER": (TINY.replace("SERVER = ", "SERVING = "), "has no SERVER"),
     "no LOAD": (TINY.replace("LOAD = ", "LOADS = "), "has no LOAD"),
@@ -105,6 +119,12 @@ CONSTANTS = [
         )
         for value, said in PUBLISHED.items()
     ],
+    Fault(
+        "a scenario whose name moves the cursor",
+        r"name=$(printf '\033[2J'); cp scenarios/tiny.py scenarios/$name.py; suite --list; code=$?; rm scenarios/$name.py; exit $code",
+        (1,),
+        "rename it: a name may hold no control characters",
+    ),
     Fault(
         "a scenario that is a folder",
         "mkdir scenarios/{name}.py; python -m common.bench; suite --list {name}; code=$?; rmdir scenarios/{name}.py; exit $code",

@@ -94,6 +94,8 @@ def line_is_a_load_or_an_error(line: str) -> None:
         return
     assert parse_line(load.identity) == load, "its identity is another load"
     assert one_line(load.describe())
+    assert load.longest_seconds > 0
+    assert load.most_requests is None or load.most_requests > 0
     Request(f"http://127.0.0.1:1{load.target}", load)
 
 
@@ -239,10 +241,8 @@ def answer_has_one_outcome(pieces: list[bytes]) -> None:
         connection = Connection(loop, Request("http://127.0.0.1:1/", load), owner)
         connection.connection_made(Wire())
         for piece in pieces:
-            if not owner.told:
-                connection.data_received(piece)
-        if not owner.told:
-            connection.connection_lost(None)
+            connection.data_received(piece)
+        connection.connection_lost(None)
         assert len(owner.told) == 1
         assert owner.told[0] in OUTCOMES
     finally:
@@ -276,22 +276,24 @@ KINDS: dict[str, tuple[Any, Callable[[Any], None]]] = {  # what is made up, and 
 }
 
 
-def try_out(kind: str, tries: int, seed: int) -> str:
-    """The shortest that does not hold, and why; '' if all did."""
+def try_out(kind: str, tries: int, seed: int) -> tuple[int, str]:
+    """How many were tried; and the shortest that does not hold, and why, or '' if all did."""
     made_up, holds = KINDS[kind]
     wanted = settings(max_examples=tries, database=None, deadline=None, derandomize=False, suppress_health_check=list(HealthCheck))
-    failed: list[Any] = []
+    made = 0
+    last: Any = None
 
     @seeded(seed)
     @wanted
     @given(made_up)
     def try_one(value: Any) -> None:
-        failed[:] = [value]
+        nonlocal made, last
+        made, last = made + 1, value
         holds(value)
 
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             try_one()
     except Exception as error:  # whatever it is, that is what we look for
-        return f"{failed[0]!r}: {type(error).__name__}: {str(error)[:300]}"
-    return ""
+        return made, f"{last!r}: {type(error).__name__}: {str(error)[:300]}"
+    return made, ""

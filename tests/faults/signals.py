@@ -66,12 +66,15 @@ SIGNALS = [
         for to, name, number, codes, said in TO_OTHERS
     ],
     Fault(
-        "INT twice",
+        "INT again and again while it ends",
         "scenario",
         (130,),
         "stopped",
-        sending("is under load", "2", more="await asyncio.sleep(0.3); send_signal(2, 'driver'); await asyncio.sleep(1000)"),
-        litters=True,
+        changed(
+            ('STUDY = "{name}"', 'STUDY = "{name}"\nTABLES = "CREATE TABLE one (two int)"'),
+            source=sending("is under load", "2", more="while True: await asyncio.sleep(0.05); send_signal(2, 'driver')"),
+        ),
+        needs=("ls /usr/lib/postgresql/*/bin/postgres",),
     ),
     Fault("HUP that is ignored", "(trap '' HUP; scenario)", (0,), "", sending("is under load", "1", more="pass")),
     Fault("a load that is stopped", "timeout --preserve-status -s INT 6 python -m common.loadgen -q -t 60 {url}/ok", (130,)),

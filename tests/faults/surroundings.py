@@ -14,6 +14,9 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
+READS = "from common.results import files; files.read_directory(files.Path(sys.argv[1]))"
+# what ended well has left a record
+AND_A_RECORD = f'python -c "import sys; {READS}" $(ls -td results/*/ | head -1)'
 SMALL = "-n 5 -c 1"
 TINY_ALONE, TINY_IN_SUITE = f"python scenarios/tiny.py {SMALL}", f"python -m common.suite -q tiny {SMALL}"
 VARIABLES = (
@@ -88,17 +91,31 @@ SURROUNDINGS = [
     Fault("TMPDIR that is not there", f"TMPDIR=/no/such {TINY_ALONE}", (0,)),
     Fault("a stack of 128 KB", f"ulimit -s 128; {TINY_ALONE}", (0,)),
     Fault("no core dumps", f"ulimit -c 0; {TINY_ALONE}", (0,)),
-    Fault("few descriptors", f"ulimit -n 64; {TINY_ALONE}", (0, 1), None, explains=True),
-    Fault("files of at most 4 KB", f"ulimit -f 4; {TINY_IN_SUITE}", (0, 1), None, explains=True),
+    Fault("few descriptors", f"ulimit -n 64; {TINY_ALONE} && {AND_A_RECORD}", (0, 1), None, explains=True),
+    Fault("files of at most 4 KB", f"ulimit -f 4; {TINY_IN_SUITE} && {AND_A_RECORD}", (0, 1), None, explains=True),
     Fault("a PATH of nothing", f"python=$(command -v python); PATH=/no/such $python scenarios/tiny.py {SMALL}", (0,)),
     Fault("umask 777", "umask 777; python -m common.loadgen -q -n 5 --json {here}/r.json {url}/ok", (0, 1), leaves=("r.json",)),
     *[
-        Fault(f"results on a disk of {options}: {name}", on_a_disk(options, "results", does), (0, 1), None, explains=True, needs=MOUNTS)
+        Fault(
+            f"results on a disk of {options}: {name}",
+            on_a_disk(options, "results", f"{does} && {AND_A_RECORD}"),
+            (0, 1),
+            None,
+            explains=True,
+            needs=MOUNTS,
+        )
         for options in ("size=4k", "size=16k", "nr_inodes=1", "nr_inodes=2", "nr_inodes=3", "nr_inodes=4", "ro")
         for name, does in (("a scenario", TINY_ALONE), ("a suite", TINY_IN_SUITE))
     ],
     *[
-        Fault(f"TMPDIR on a disk of {options}: {name}", on_a_disk(options, "$TMPDIR", does), (0, 1), None, explains=True, needs=MOUNTS)
+        Fault(
+            f"TMPDIR on a disk of {options}: {name}",
+            on_a_disk(options, "$TMPDIR", f"{does} && {AND_A_RECORD}"),
+            (0, 1),
+            None,
+            explains=True,
+            needs=MOUNTS,
+        )
         for options in ("size=4k", "nr_inodes=1", "nr_inodes=2", "ro")
         for name, does in (("a scenario", TINY_ALONE), ("a suite", TINY_IN_SUITE))
     ],
