@@ -17,7 +17,7 @@ from common.client.options import add_load_options, at_least, body_file, load_fr
 from common.client.request import check_can_be_sent
 from common.results import targets
 from common.serving import cores
-from common.serving.own import project, scenario_files, servers, settings
+from common.serving.own import asking, project, project_files, scenario_files, servers, settings
 from common.serving.own.scenario_files import Row
 from common.serving.own.settings import Facts
 from common.serving.places import HOST, short_path
@@ -190,13 +190,13 @@ def wanted_from(options: argparse.Namespace) -> argparse.Namespace | None:
 def look_at(found: project.Project, options: argparse.Namespace, loads: Sequence[Load], launches: Sequence[str]) -> tuple[Facts, str]:
     """Say what matters about the project, which database before all, unless it cannot be measured; return that and its login page."""
     host = host_sent(loads[0])
-    facts = project.ask_settings(found, host)
+    facts = asking.ask_settings(found, host)
     print(f"{found.folder}: {found.settings}, Django {facts.django}, {found.python}", flush=True)
-    project.check_applications(found, facts)
-    settings.refuse(facts, found.settings, project.first_written(Path(facts.wsgi_file), project.SETTINGS), options.debug_anyway)
-    say(*settings.explain(facts, loads, launches, bool(options.login)), *project.explain_reading(found, facts))
+    project_files.check_applications(found.settings, facts.application_files)
+    settings.refuse(facts, found.settings, project_files.first_written(Path(facts.wsgi_file), project_files.SETTINGS), options.debug_anyway)
+    say(*settings.explain(facts, loads, launches, bool(options.login)), *project.explain_reading(found, facts.application_files))
     asked = [] if options.login else [load for load in loads if load.method == "GET"]  # only a server logs in
-    pages = project.ask_for_pages(found, host, loads, asked)
+    pages = asking.ask_for_pages(found, host, loads, asked)
     settings.refuse_answers(facts, pages, asked)
     login_path = options.login_path or pages.login_path if options.login else ""
     say(*settings.explain_views(pages, launches), *tell_login(options.login, login_path))

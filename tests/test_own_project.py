@@ -15,7 +15,7 @@ from common import suite
 from common.cli import Failed, UsageError
 from common.client.options import parse_line
 from common.serving import checkouts, environments
-from common.serving.own import origins, project
+from common.serving.own import asking, env_file, origins, project
 from common.serving.own.settings import Facts
 from tests.processes import ROOT
 from tests.test_project import MODELS, git, make_environment
@@ -145,7 +145,7 @@ def test_what_a_project_starts_and_prints_does_not_hide_its_answer(shop):
 
 
 def test_a_database_that_never_answers_is_named(shop, monkeypatch):
-    monkeypatch.setattr(project, "INSPECTOR_SECONDS", 5.0)
+    monkeypatch.setattr(asking, "INSPECTOR_SECONDS", 5.0)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -455,7 +455,7 @@ C=2
 def test_what_would_have_to_be_expanded_is_not_set_and_said(shop, capsys):
     (shop / ".env").write_text(UNREADABLE)
     expected = {"A": "1", "SINGLE": "${A} \\ ", "DOLLAR": "a$(b", "KEY": "-----BEGIN\nB=inside\n-----END", "C": "2"}
-    assert project.read_env_file(shop / ".env") == expected
+    assert env_file.read_env_file(shop / ".env") == expected
     look(shop)
     assert f"{shop}/.env writes HOME_OF_IT, QUOTED, OPEN with what would have to be expanded" in capsys.readouterr().out
 
@@ -479,7 +479,7 @@ def before(repository: Path, python: Path, tree: Path, app: str = "shop.wsgi") -
     """Where the other state's modules come from."""
     theirs = replace(MODELS["gunicorn_sync"], project=str(tree), python=str(python), settings="shop.settings", app=f"{app}:application")
     theirs = origins.with_its_own_code(theirs, repository, tree)
-    return {name: Path(file) for name, file in project.ask_modules(project.served_by(theirs), theirs.app) if name.startswith("shop")}
+    return {name: Path(file) for name, file in asking.ask_modules(project.served_by(theirs), theirs.app) if name.startswith("shop")}
 
 
 def install(python: Path, line: str) -> None:

@@ -32,7 +32,7 @@ from common.running.until_decided import OpenRun
 from common.serving import choice, cores
 from common.serving.checkouts import checkout
 from common.serving.login import NotVisited
-from common.serving.own import project, scenario_files, servers, wider
+from common.serving.own import env_file, project, project_files, scenario_files, servers, wider
 from common.serving.own.settings import Database, Facts, explain_database, refuse
 from common.serving.scenario import Scenario, ScenarioError, read
 from common.serving.shape import GREENLETS, LOOP, shape_of
@@ -357,7 +357,7 @@ def test_what_the_site_refuses_is_said_once(tree, site, anna, words, said):
 )
 def test_the_settings_are_those_of_manage_py(tmp_path, source, settings):
     (tmp_path / "manage.py").write_text(source)
-    assert project.settings_of_manage(tmp_path / "manage.py") == settings
+    assert project_files.settings_of_manage(tmp_path / "manage.py") == settings
 
 
 def test_the_folder_may_be_one_above_and_the_environment_further_up(tmp_path):
@@ -373,7 +373,7 @@ def test_the_folder_may_be_one_above_and_the_environment_further_up(tmp_path):
 def test_variables_come_from_a_file_and_by_name(tmp_path):
     path = tmp_path / ".env"
     path.write_text("# secret\nA=1\nexport B='two words' # why\n\nC=\"#3\"\nD = plain # comment\nE=\nnot a line\n")
-    assert project.read_env_file(path) == {"A": "1", "B": "two words", "C": "#3", "D": "plain", "E": ""}
+    assert env_file.read_env_file(path) == {"A": "1", "B": "two words", "C": "#3", "D": "plain", "E": ""}
     assert project.environment(project.Project(tmp_path, "python", "s", {"A": "2"}, str(path)))["A"] == "2"
 
 

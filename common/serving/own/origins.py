@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from common.cli import Failed, UsageError
-from common.serving.own import project
+from common.serving.own import asking, project
 from common.serving.scenario import Scenario
 
 
@@ -31,7 +31,7 @@ def with_its_own_code(theirs: Scenario, repository: Path, tree: Path) -> Scenari
 def imported_astray(theirs: project.Project, app: str, repository: Path, tree: Path) -> list[tuple[str, Path]]:
     """The modules that do not come from the other checkout, but from the working copy; links that were made into it count as its own."""
     try:
-        files = [(name, Path(file)) for name, file in project.ask_modules(theirs, app)]
+        files = [(name, Path(file)) for name, file in asking.ask_modules(theirs, app)]
     except Failed as fault:
         raise Failed(f"--against: the project as it was: {fault}") from None
     own = (tree, tree.resolve())

@@ -71,6 +71,10 @@ class Facts:
     asgi_file: str = ""
     proxy_ssl_header: list[str] = field(default_factory=list)  # by which a proxy says that a request came by https: name and value
 
+    @property
+    def application_files(self) -> list[str]:
+        return [file for file in (self.wsgi_file, self.asgi_file) if file]
+
 
 def refuse(facts: Facts, settings: str, other_settings: str, debug_anyway: bool) -> None:
     """What would make every figure wrong, or every answer an error."""
