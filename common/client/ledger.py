@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.client.outcomes import OK
-from common.client.sent import Requests
+from common.client.sent import Column, Requests, compact
 
 # A row in two forms: packed in one call when a request ends, which is cheaper than appending to a column
 # for each fact; and as numpy reads all rows at the end. Whoever ends a request packs its row itself: a call less.
@@ -42,9 +42,9 @@ class Ledger:
         """
         rows, self.rows = np.frombuffer(self.rows, ROW_TYPE), bytearray()
         moments = {name: microseconds(rows[name], zero) for name in MOMENTS}
-        facts = {name: rows[name].copy() for name in FACTS}
+        facts = {name: compact(rows[name].copy()) for name in FACTS}
         return Requests(**moments, **facts, due=None if due is None else microseconds(np.array(due), zero))
 
 
-def microseconds(moments: npt.NDArray[np.float64], zero: float) -> npt.NDArray[np.int64]:
-    return np.maximum(np.rint((moments - zero) * 1e6), 0).astype(np.int64)
+def microseconds(moments: npt.NDArray[np.float64], zero: float) -> Column:
+    return compact(np.maximum(np.rint((moments - zero) * 1e6), 0).astype(np.int64))

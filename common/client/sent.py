@@ -57,6 +57,12 @@ class Requests:
         return milliseconds(self.intended, self.end)
 
 
+def compact(column: Column) -> Column:
+    """In four bytes a number where they suffice: ten million requests have ninety million."""
+    fits = column.itemsize > 4 and (not column.size or column.max() <= np.iinfo(np.int32).max)
+    return column.astype(np.int32) if fits else column
+
+
 def milliseconds(earlier: Column, later: Column) -> Column:
     """The time between two moments; never below 0, although moments are rounded one by one."""
     return np.maximum(later.astype(np.int64) - earlier.astype(np.int64), 0) / 1000
