@@ -122,9 +122,12 @@ def read(path: Path, kind: type[Record]) -> Record:
         raise RecordError(f"{path} is not a record of a {KINDS[kind]}")
     try:
         record = msgspec.json.decode(content, type=kind, dec_hook=as_column)
-        check_fields(content, kind, more=("version", "kind"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"{path} is damaged: {error}") from None
+    try:
+        check_fields(content, kind, more=("version", "kind"))
+    except msgspec.ValidationError as error:
+        raise RecordError(f"{path} is damaged, or of another state of this program: {error}") from None
     if not all(map(is_plain, names_in(record))):
         raise RecordError(f"{path} is damaged: it has control characters in a name")
     return record
