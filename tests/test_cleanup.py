@@ -47,7 +47,7 @@ NEEDS_API = changed(('STUDY = "tests"', 'STUDY = "tests"\nNEEDS = ["slow_api"]')
 MOMENTS = {
     "starting": ("0", ("uvicorn",)),
     "warming up": ("1", ("common.loadgen", "-n 10")),
-    "under load": ("11", ("common.loadgen", "-n 20")),
+    "under load": ("12", ("common.loadgen", "-n 20")),
 }
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
@@ -80,7 +80,7 @@ def test_nothing_is_left_of_a_scenario(tree, moment, number):
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("name", ["stuck", "ignores_term"])
 def test_nothing_is_left_of_a_suite(tree, name, number):
-    with Program(tree, "-m", "common.suite", name, name, ANSWERS="11") as program:
+    with Program(tree, "-m", "common.suite", name, name, ANSWERS="12") as program:
         program.wait_for("common.loadgen", "-n 20")
         end(program, number)
 
@@ -93,7 +93,7 @@ def test_nothing_is_left_of_a_server_with_workers(tree):
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_nothing_is_left_of_a_service(tree, number):
-    with Program(tree, "scenarios/needs_api.py", ANSWERS="11") as program:
+    with Program(tree, "scenarios/needs_api.py", ANSWERS="12") as program:
         program.wait_for("common.loadgen", "-n 20")
         program.wait_for("common.serving.slow_api")
         end(program, number)
@@ -102,7 +102,7 @@ def test_nothing_is_left_of_a_service(tree, number):
 def test_nothing_is_left_whenever_the_kill_comes(tree):
     """From the driver's first imports to the load."""
     with ExitStack() as stack:
-        programs = [stack.enter_context(Program(tree, "scenarios/stuck.py", ANSWERS="11")) for _ in range(8)]
+        programs = [stack.enter_context(Program(tree, "scenarios/stuck.py", ANSWERS="12")) for _ in range(8)]
         for program in programs:
             time.sleep(0.25)
             program.process.kill()
@@ -111,7 +111,7 @@ def test_nothing_is_left_whenever_the_kill_comes(tree):
 
 
 def test_a_second_interrupt_leaves_nothing_either(tree):
-    with Program(tree, "scenarios/ignores_term.py", ANSWERS="11") as program:
+    with Program(tree, "scenarios/ignores_term.py", ANSWERS="12") as program:
         program.wait_for("common.loadgen", "-n 20")
         program.process.send_signal(signal.SIGINT)
         time.sleep(0.5)

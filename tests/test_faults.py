@@ -393,7 +393,7 @@ class Quiet:
 
 def test_where_all_was_cut_off_the_command_has_failed_and_the_result_is_kept(tmp_path):
     hangs = changed(
-        ("    asked += 1\n", "    asked += 1\n    if asked > 11:\n        await asyncio.sleep(99)\n"), ("-n 20 -c 2", "-c 2 -t 0.5")
+        ("    asked += 1\n", "    asked += 1\n    if asked > 12:\n        await asyncio.sleep(99)\n"), ("-n 20 -c 2", "-c 2 -t 0.5")
     )
     tree = copy_tree(tmp_path, {"hangs": hangs})
     for words in (["scenarios/hangs.py"], ["-m", "common.suite", "hangs"]):

@@ -49,6 +49,7 @@ LONGEST_WAIT = 65.0  # for ports: a minute of TIME_WAIT and a bit
 STARTING_SECONDS = 3.0  # of a load generator, which then keeps what it has if it is told to stop
 SAVING_SECONDS = 5.0  # to write the record of a search that a person ends
 SETTLING_SECONDS, SETTLED = 2.5, 1.2  # for bursts before a load; two of which neither takes this many times as long as the other
+ALONE_SECONDS = 10.0  # that a request alone may take
 MOST_OPENED = 10_000  # connections a second, by the load generator
 
 
@@ -86,10 +87,10 @@ def middle_of(sent: Sent) -> float:
 
 
 def time_alone(site: Site, load: Load) -> float | None:
-    """The time of a single request in ms, with its connection."""
+    """The time of a single request in ms, with its connection; None if it is not answered in time."""
     began = time.monotonic()
     with suppress(OSError, HTTPException):
-        exchange(Request(site.url + load.target, load, site.carried), load.timeout)
+        exchange(Request(site.url + load.target, load, site.carried), min(load.timeout, ALONE_SECONDS))
         return round((time.monotonic() - began) * 1000, 3)
     return None
 
