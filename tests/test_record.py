@@ -88,8 +88,8 @@ def test_what_is_written_is_read(tmp_path, name):
 @pytest.mark.parametrize(
     ("spoil", "named"),
     [
-        (lambda text: text.replace('"version":3', '"version":2'), "has version 2; this program reads version 3"),
-        (lambda text: text.replace('"version":3,', ""), "it has no version"),
+        (lambda text: text.replace('"version":4', '"version":3'), "has version 3; this program reads version 4"),
+        (lambda text: text.replace('"version":4,', ""), "it has no version"),
         (lambda text: text.replace('"kind":"scenario"', '"kind":"suite"'), "is not a record of a scenario"),
         (lambda text: text.replace('"round":1', '"round":"one"'), "Expected `int`, got `str` - at `$.round`"),
         (lambda text: text.replace('"status":"ok"', '"status":"fine"'), "Invalid enum value 'fine' - at `$.status`"),

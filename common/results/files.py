@@ -20,7 +20,7 @@ from common.client.sent import Column, Sent, compact
 from common.results.pairs import Pair
 from common.results.record import Plan, ScenarioRun, Search
 
-VERSION = 3
+VERSION = 4
 SUFFIX = ".json.gz"  # of scenario records
 PAIR_SUFFIX = ".pair.json"
 PLAN = "suite.json"  # kept beside the results, so that a stopped run can be resumed

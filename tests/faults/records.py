@@ -11,7 +11,7 @@ from tests.processes import SCHEMA
 
 PUT = (..., None, "x", -1, 0, [], {}, 1e308)  # in the place of each part of a record; ...: it is left out
 PLAN = {
-    "version": 3,
+    "version": 4,
     "kind": "suite",
     "scenarios": ["tiny"],
     "rounds": 1,
@@ -62,11 +62,11 @@ CONTENTS = {
     "an empty record": packed(b"{}"),
     "a text": packed(b'"x"'),
     "no UTF-8": packed(b'"\xff"'),
-    "half a letter": packed(rb'{"version": 3, "kind": "\ud800"}'),
+    "half a letter": packed(rb'{"version": 4, "kind": "\ud800"}'),
     "a NUL behind it": packed(json.dumps(whole()).encode() + b"\0"),
     "two of them": packed(json.dumps(whole()).encode() * 2),
     "too deep": packed(b"[" * 200_000),
-    "too deep inside": packed(b'{"version": 3, "kind": "scenario", "x": ' + b"[" * 200_000),
+    "too deep inside": packed(b'{"version": 4, "kind": "scenario", "x": ' + b"[" * 200_000),
     "an old version": packed(json.dumps({**whole(), "version": 2}).encode()),
     "a version to come": packed(json.dumps({**whole(), "version": 4}).encode()),
     "a version that is text": packed(json.dumps({**whole(), "version": "3"}).encode()),
