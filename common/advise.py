@@ -13,7 +13,6 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from common import cli
 from common.cli import UsageError
@@ -92,7 +91,7 @@ def advise_from(runs: Sequence[ScenarioRun], options: argparse.Namespace, own: O
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     description = (__doc__ or "").partition("\n")[0]
     parser = cli.Parser(examples=EXAMPLES, prog="python -m common.advise", description=description, allow_abbrev=False)
-    parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="results of one run, or of several that belong together")
+    parser.add_argument("directories", nargs="+", type=cli.directory, metavar="DIR", help="of one run, or of several that belong together")
     parser.add_argument("--rate", type=rate, required=True, metavar="R", help="requests per second to serve")
     parser.add_argument("--path", metavar="PATH", help="advise for this path only (default: each that was measured)")
     add_wanted_options(parser, required=True)

@@ -73,6 +73,13 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message)
 
 
+def directory(text: str) -> Path:
+    """A directory's name; '' would be the one that we are in, which nobody means."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty: name a directory")
+    return Path(text)
+
+
 def typed_path(text: str | Path) -> Path:
     """Of a path that a person typed: run_all.sh goes to its own folder, and says which one they are in."""
     return Path(os.environ.get("CALLED_FROM", "")) / text

@@ -58,7 +58,7 @@ def compare_directories(options: argparse.Namespace) -> int:
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     description = (__doc__ or "").partition("\n")[0]
     parser = cli.Parser(examples=EXAMPLES, prog="python -m common.compare", description=description, allow_abbrev=False)
-    parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="results of one run, or of two to compare")
+    parser.add_argument("directories", nargs="+", type=cli.directory, metavar="DIR", help="results of one run, or of two to compare")
     parser.add_argument("--tolerance", type=tolerance, default=0.05, metavar="SHARE", help="how much worse is accepted (default 5%%)")
     parser.add_argument(
         "--gate", action="append", default=[], metavar="'SCENARIO TARGET'", help="target for the last results, such as 'uwsgi_* p99<=800ms'"

@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
 
 def make_page(arguments: list[str]) -> int:
     parser = cli.Parser(examples=EXAMPLES, prog="python -m common.page", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
-    parser.add_argument("directory", type=Path, metavar="DIR", help="a directory that ./run_all.sh left in results/")
+    parser.add_argument("directory", type=cli.directory, metavar="DIR", help="a directory that ./run_all.sh left in results/")
     parser.add_argument("--open", action="store_true", help="show it in the browser")
     parser.add_argument("--svg", type=Path, metavar="DIR", help="also save each chart as SVG in DIR")
     parser.add_argument("--png", type=Path, metavar="DIR", help="also save each chart as PNG in DIR")

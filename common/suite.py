@@ -77,7 +77,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--rounds", type=some_rounds, default=1, metavar="R", help="run each R times, in random order, for intervals (default 1)"
     )
-    parser.add_argument("--resume", type=Path, metavar="DIR", help="resume a stopped run: its directory in results/")
+    parser.add_argument("--resume", type=cli.directory, metavar="DIR", help="resume a stopped run: its directory in results/")
     parser.add_argument("--seed", type=some_seed, metavar="N", help="seed of the random order; every record holds it")
     parser.add_argument(
         "-v", dest="verbose", action="store_true", help="print each load's ab summary, all changes, published figures and claims"

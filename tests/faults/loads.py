@@ -1,5 +1,7 @@
 """Loads that nobody can send: on the command line of the load generator, and in a scenario's LOAD."""
 
+import shlex
+
 from tests.faults import Fault
 from tests.processes import changed
 
@@ -105,10 +107,10 @@ TARGETS = (
     "p99<=nan",
     "p99<=-5ms",
     "failed<=1%",
-    "'p99 <= '",
+    "p99 <= ",
     "p<=5ms",
     "p99>=5ms",
-    "''",
+    "",
 )
 FINDS = {
     "-n 5": "leave out -n",
@@ -134,7 +136,7 @@ LOADS = [
     *[Fault(f"URL {words[:40]!a}", f"loadgen {words}" if words else "loadgen ''", said=said, pure=True) for words, said in URLS.items()],
     Fault("no URL", "loadgen", said="required: URL", pure=True),
     Fault("an option without its value", "loadgen {url}/ok -n", said="expected one argument", pure=True),
-    *[Fault(f"rate for {words}", f"loadgen --find-rate {words} {{url}}/ok", said=": ", pure=True) for words in TARGETS],
+    *[Fault(f"rate for {words}", f"loadgen --find-rate {shlex.quote(words)} {{url}}/ok", said=": ", pure=True) for words in TARGETS],
     *[
         Fault(f"rate with {words}", f"loadgen --find-rate 'p99<=9ms' {words} {{url}}/ok", said=said, pure=True)
         for words, said in FINDS.items()
@@ -165,7 +167,7 @@ LOADS = [
     Fault("a million stages", "loadgen -q --stages $(yes 0.000001s@1 | head -1000 | paste -sd,) {url}/ok", (0, 1)),
     Fault("too many at once", "loadgen -q -n 1000000000 -c 1000000000 {url}/ok", said="file descriptors, but the limit is", cheap=True),
     Fault("more at once than may be", "ulimit -n 100; loadgen -q -n 500 -c 500 {url}/ok", said="lower -c or raise `ulimit -n`"),
-    Fault("hardly any memory", "ulimit -v 100000; loadgen -q -n 5 {url}/ok", (1, 2, 134, 137, 139), seconds=30),
+    Fault("hardly any memory", "ulimit -v 100000; loadgen -q -n 5 {url}/ok", (1, 2, 134, 137, 139), said=None, seconds=30),
     Fault("nobody listens", "loadgen -q -n 5 http://127.0.0.1:1/", (1,)),
     Fault("nobody is there", "loadgen -q -n 2 -s 0.5 http://127.0.0.255:1/", (1,)),
     Fault("TLS where there is none", "loadgen -q -n 2 -s 2 $(echo {url} | sed s/http/https/)/ok", (1,)),

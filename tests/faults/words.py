@@ -72,7 +72,7 @@ NO_RUNS = {  # of --resume, compare and page
     "{here}/nobody": "nobody",
     "{here}/file": "file",
     "/dev/null": "/dev/null",
-    "''": "",
+    "''": "it is empty: name a directory",
     "'\x1b'": "",
     "'" + "x" * 300 + "'": "",
     "/proc/1/root/x": "",
