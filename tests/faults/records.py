@@ -68,7 +68,7 @@ CONTENTS = {
     "too deep": packed(b"[" * 200_000),
     "too deep inside": packed(b'{"version": 4, "kind": "scenario", "x": ' + b"[" * 200_000),
     "an old version": packed(json.dumps({**whole(), "version": 2}).encode()),
-    "a version to come": packed(json.dumps({**whole(), "version": 4}).encode()),
+    "a version to come": packed(json.dumps({**whole(), "version": 5}).encode()),
     "a version that is text": packed(json.dumps({**whole(), "version": "3"}).encode()),
     "another kind": packed(json.dumps({**whole(), "kind": "suite"}).encode()),
     "NaN": packed(json.dumps(whole()).replace('"round": 1', '"round": NaN').encode()),
