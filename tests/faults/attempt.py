@@ -6,6 +6,7 @@ import os
 import secrets
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -71,7 +72,13 @@ def attempt(fault: Fault, around: Around, here: Path) -> str:
         began = time.monotonic()
         try:
             done = subprocess.run(
-                command, cwd=around.tree, env=environment, capture_output=True, timeout=fault.seconds, stdin=subprocess.DEVNULL
+                command,
+                cwd=around.tree,
+                env=environment,
+                capture_output=True,
+                timeout=fault.seconds,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=hear_signals,
             )
         except subprocess.TimeoutExpired:
             end_all(running_with(mark, temporary))
@@ -85,6 +92,12 @@ def attempt(fault: Fault, around: Around, here: Path) -> str:
     ]
     wrong += [] if wrong else filter(None, [fault.then(here)])
     return "; ".join(wrong and [*wrong, f"after {took:.1f} s"])
+
+
+def hear_signals() -> None:
+    """As in a terminal: who tries it in the background, or under nohup, has those ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def attempt_within(fault: Fault, around: Around, here: Path) -> str:
