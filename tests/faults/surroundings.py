@@ -97,26 +97,18 @@ SURROUNDINGS = [
     Fault("umask 777", "umask 777; python -m common.loadgen -q -n 5 --json {here}/r.json {url}/ok", (0, 1), leaves=("r.json",)),
     *[
         Fault(
-            f"results on a disk of {options}: {name}",
-            on_a_disk(options, "results", f"{does} && {AND_A_RECORD}"),
+            f"{what} on a disk of {options}: {name}",
+            on_a_disk(options, where, f"{does} && {AND_A_RECORD}"),
             (0, 1),
             None,
             explains=True,
             needs=MOUNTS,
         )
-        for options in ("size=4k", "size=16k", "nr_inodes=1", "nr_inodes=2", "nr_inodes=3", "nr_inodes=4", "ro")
-        for name, does in (("a scenario", TINY_ALONE), ("a suite", TINY_IN_SUITE))
-    ],
-    *[
-        Fault(
-            f"TMPDIR on a disk of {options}: {name}",
-            on_a_disk(options, "$TMPDIR", f"{does} && {AND_A_RECORD}"),
-            (0, 1),
-            None,
-            explains=True,
-            needs=MOUNTS,
+        for what, where, disks in (
+            ("results", "results", ("size=4k", "size=16k", "nr_inodes=1", "nr_inodes=2", "nr_inodes=3", "nr_inodes=4", "ro")),
+            ("TMPDIR", "$TMPDIR", ("size=4k", "nr_inodes=1", "nr_inodes=2", "ro")),
         )
-        for options in ("size=4k", "nr_inodes=1", "nr_inodes=2", "ro")
+        for options in disks
         for name, does in (("a scenario", TINY_ALONE), ("a suite", TINY_IN_SUITE))
     ],
 ]
