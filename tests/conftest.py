@@ -22,11 +22,21 @@ settings.register_profile("same every time", derandomize=True, deadline=None)
 settings.load_profile("same every time")
 
 
-LONG = ("test_readme.py", "test_scenarios.py")  # begun first, so that none is left to run alone at the end
+LONG = (  # begun first, and in this order, so that none is left to run alone at the end
+    "test_project.py",
+    "test_readme.py",
+    "test_scenarios.py",
+    "test_rounds.py",
+    "test_postgres.py",
+    "test_suite.py",
+    "test_template.py",
+    "test_side_by_side.py",
+    "test_truth.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name not in LONG)
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
 def without_skips(report: Any) -> Any:
