@@ -68,7 +68,12 @@ OTHERS = {
     "rejected": changed(("proxy_pass http", "proxy_parse http"), source=PROXIED),
     "unknown": changed(("unix:{socket};", "unix:{sock};"), source=PROXIED),
     "dies": DIES,
-    "endless": changed(("-n 20 -c 2", "-c 2 -t 10"), ("asked += 1", "asked += 1\n    await asyncio.sleep(0.2)"), source=PROXIED),
+    "endless": changed(
+        ('STUDY = "tests"', 'STUDY = "endless"'),  # or it would run twice beside another, the second time as the control
+        ("-n 20 -c 2", "-c 2 -t 10"),
+        ("asked += 1", "asked += 1\n    await asyncio.sleep(0.2)"),
+        source=PROXIED,
+    ),
     "tiny": TINY,
 }
 

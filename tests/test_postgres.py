@@ -271,7 +271,8 @@ def may_run(python: str) -> bool:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    endless = changed(("-n 20 -c 2", "-c 2 -t 10"), source=COUNTS)
+    # of a study of its own, or it would run twice beside another: the second time as the control
+    endless = changed(("-n 20 -c 2", "-c 2 -t 10"), ('STUDY = "tests"', 'STUDY = "endless"'), source=COUNTS)
     broken = changed(("CREATE TABLE", "CRATE TABLE"), source=COUNTS)
     return copy_tree(
         tmp_path_factory.mktemp("project"), {"counts": COUNTS, "lasts": LASTS, "a_endless": endless, "broken": broken, "tiny": TINY}

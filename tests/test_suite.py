@@ -96,6 +96,7 @@ BROKEN = {
     "refuses": (changed(("200,", "200 if asked == 1 else 500,")), "does not answer its warm-up correctly: non-2xx 10 (status 500)"),
     "dies": (DIES, "dies ended with exit code 3 while it was needed"),
 }
+OF_ANOTHER_STUDY = changed(('STUDY = "tests"', 'STUDY = "others"'))  # or the first of the two would run again, as the control
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +163,7 @@ def test_a_server_whose_first_process_is_gone(tmp_path):
             'uvicorn.run("{app}", host="{host}", port={port}, lifespan="off", log_level="warning")\'"""',
         ),
     )
-    tree = copy_tree(tmp_path, {"gone": gone, "z_good": TINY})
+    tree = copy_tree(tmp_path, {"gone": gone, "z_good": OF_ANOTHER_STUDY})
     program = suite(tree)
     assert program.process.returncode == 1
     assert "Traceback" not in program.stderr
@@ -173,7 +174,7 @@ def test_a_server_whose_first_process_is_gone(tmp_path):
 @pytest.mark.parametrize("early", [False, True], ids=["under load", "before the first request"])
 def test_a_service_that_dies_ends_the_load(tmp_path, early):
     needy = changed(('STUDY = "tests"', 'STUDY = "tests"\nNEEDS = ["slow_api"]'), ("-n 20 -c 2", "-c 2 -t 10"))
-    tree = copy_tree(tmp_path, {"a_needy": needy, "z_good": TINY})
+    tree = copy_tree(tmp_path, {"a_needy": needy, "z_good": OF_ANOTHER_STUDY})
     with Program(tree, "-m", "common.suite", "-k") as program:
         generator = program.wait_for("common.loadgen", "-t 10.0")
         while not early and not generator.net_connections():
