@@ -29,7 +29,7 @@ from common.series import exit_code
 from common.serving import cores
 from common.serving.scenario import Scenario
 from tests.made_up import make_run
-from tests.processes import TINY, Program, copy_tree, one_line, records, run
+from tests.processes import TINY, Program, changed, copy_tree, one_line, records, run
 from tests.test_suite import below_heads, one_second, printed
 
 rates = some.lists(some.floats(1, 1e6), min_size=3, max_size=20)
@@ -306,7 +306,7 @@ def test_what_is_measured_runs_on_the_cores_that_the_record_names(tmp_path):
     if not others:
         pytest.skip("a single core")
     seen: dict[str, dict[int, list[list[int]]]] = {"uvicorn": {}, "common.loadgen": {}}  # by process
-    tree = copy_tree(tmp_path, {"one": TINY, "two": TINY})
+    tree = copy_tree(tmp_path, {"one": changed((' /"]', ' /", "-n 20 -c 3 --expect ok /"]'))})
     slow_start = "import sys, time\nif 'common.loadgen' in sys.orig_argv:\n    time.sleep(1)\n"  # the load is not over the sooner
     (tree / "sitecustomize.py").write_text(slow_start)
     with Program(tree, "-m", "common.suite", "-n", "1000000", "-k", "-t", "1") as program:
@@ -317,6 +317,7 @@ def test_what_is_measured_runs_on_the_cores_that_the_record_names(tmp_path):
                     for name in seen:
                         if name in command and "guard.py" not in command:
                             seen[name].setdefault(process.pid, []).append(process.cpu_affinity())
+            time.sleep(0.05)  # the rest of the time is for what is looked at
         assert program.finish() == 0, program.stderr
     assert all(on == server for looks in seen["uvicorn"].values() for on in looks)
     assert sum(len(looks) for looks in seen["uvicorn"].values()) >= 4
