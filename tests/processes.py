@@ -23,6 +23,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "record.schema.json").read_text()))
 MARK = "RUN_OF_A_TEST"  # in the environment of a program and of all that it starts
+LOOK_EVERY = 0.1  # seconds: a look reads what every process of the machine is, and takes that time from those that are tested
 
 TAIL = """
 if __name__ == "__main__":
@@ -133,7 +134,7 @@ class Program:
         """What still runs of it after so long."""
         deadline = time.monotonic() + seconds
         while (left := self.running()) and time.monotonic() < deadline:
-            time.sleep(0.05)
+            time.sleep(LOOK_EVERY)
         return [said(process) for process in left]
 
     def wait_for(self, *words: str, seconds: float = 90) -> psutil.Process:
@@ -145,7 +146,7 @@ class Program:
                 if "guard.py" not in line and all(word in line for word in words):
                     return process
             assert self.process.poll() is None, self.process.communicate()
-            time.sleep(0.02)
+            time.sleep(LOOK_EVERY)
         raise AssertionError(f"nothing with {words} runs: {[said(process) for process in self.running()]}")
 
 
