@@ -110,7 +110,7 @@ def tree(tmp_path_factory):
 def compare(tree: Path, *arguments: str, name: str = "site"):
     """Without a network."""
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tree / "wheels"), "PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0"}
-    return run(tree, "-m", "common.suite", name, *arguments, "--minutes", "1", **offline)
+    return run(tree, "-m", "common.suite", name, *arguments, "--minutes", "0.3", **offline)
 
 
 def test_a_package_that_makes_it_slower_ends_with_1_and_is_installed_once(tree):

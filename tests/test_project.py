@@ -999,7 +999,7 @@ def test_a_change_that_costs_cpu_is_told_beside_the_revision_before_it(tree, sit
     git(shop, "commit", "-qm", "before")
     urls.write_text(urls.read_text().replace("range(1)", "range(60_000)"))
     before = fingerprint(shop)
-    words = ("--project", shop, "--path", "/who/", "-c", "1", "--against", "HEAD", "--minutes", "1", "--markdown", tmp_path / "answer.md")
+    words = ("--project", shop, "--path", "/who/", "-c", "1", "--against", "HEAD", "--minutes", "0.3", "--markdown", tmp_path / "answer.md")
     program = suite(tree, *words)
     assert program.process.returncode == 1, program.stderr
     assert "shop/gunicorn_sync costs " in program.stdout
