@@ -40,7 +40,7 @@ def main(words: Sequence[str]) -> int:
         os.chmod(folder, 0o755)
         around: SimpleQueue[Around] = SimpleQueue()
         for number in range(AT_A_TIME):
-            around.put(Around(server.url(""), copy_tree(Path(folder) / f"project-{number}", {"tiny": TINY})))
+            around.put(Around(server.url(""), copy_tree(Path(folder) / f"project-{number}", {"tiny": TINY}, page=True)))
         numbers = itertools.count()
         trying = [(group, pool.submit(try_one, fault, around, Path(folder) / f"{next(numbers)}")) for group, fault in chosen]
         try:

@@ -69,8 +69,11 @@ def changed(*replacements: tuple[str, str], source: str = TINY) -> str:
     return source
 
 
-def copy_tree(folder: Path, scenarios: dict[str, str] | None = None) -> Path:
-    """The project in a folder of its own: with its scenarios, or with these in their place."""
+def copy_tree(folder: Path, scenarios: dict[str, str] | None = None, page: bool = False) -> Path:
+    """The project in a folder of its own: with its scenarios, or with these in their place.
+
+    A suite ends with its page only where it is asked for: to make it takes as long as to run the smallest scenario.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy2(ROOT / "requirements.txt", folder)
     for package in ("common", "studies"):
@@ -81,6 +84,9 @@ def copy_tree(folder: Path, scenarios: dict[str, str] | None = None) -> Path:
         path = folder / "scenarios" / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source)
+    if not page:
+        path = folder / "common" / "page.py"
+        path.write_text(changed(("if files.paths_in(directory) or files.read_pairs(directory):", "if False:"), source=path.read_text()))
     return folder
 
 

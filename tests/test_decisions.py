@@ -188,7 +188,7 @@ TWIN = changed(KEPT, ('STUDY = "tests"\n', 'STUDY = "tests"\nDIFFERS_FROM = {"pl
 
 
 def test_a_stop_keeps_what_was_measured_and_a_resumed_run_goes_on(tmp_path):
-    tree = copy_tree(tmp_path, {"plain": PLAIN, "twin": TWIN})
+    tree = copy_tree(tmp_path, {"plain": PLAIN, "twin": TWIN}, page=True)
     with Program(tree, "-m", "common.suite", "--until-decided", "--minutes", "0.5", "--within", "30%") as program:
         program.wait_for("common.running.in_turn", "--seconds")
         waited_for_a_record(tree, program)

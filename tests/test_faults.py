@@ -53,7 +53,7 @@ from tests.test_side_by_side import make_pair
 @pytest.fixture(scope="module")
 def around(tmp_path_factory):
     with Server() as running:
-        yield Around(running.url(""), copy_tree(tmp_path_factory.mktemp("project"), {"tiny": TINY}))
+        yield Around(running.url(""), copy_tree(tmp_path_factory.mktemp("project"), {"tiny": TINY}, page=True))
 
 
 @pytest.mark.parametrize("group", [group for group, faults in GROUPS.items() if any(fault.pure for fault in faults)])
@@ -504,7 +504,8 @@ def test_a_readers_folder_hides_no_name_of_ours(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory):
     """A link to a scenario, one with a byte order mark, one with a NUL, one beyond all depth; run once, with a stdout that ends early."""
-    tree = copy_tree(tmp_path_factory.mktemp("odd"), {"tiny": TINY, "bom": f"\ufeff{TINY}", "nul": "\0", "deep": "x = " + "(" * 5000})
+    scenarios = {"tiny": TINY, "bom": f"\ufeff{TINY}", "nul": "\0", "deep": "x = " + "(" * 5000}
+    tree = copy_tree(tmp_path_factory.mktemp("odd"), scenarios, page=True)
     (tree / "scenarios" / "a_link.py").symlink_to("tiny.py")
     return tree
 
@@ -663,7 +664,7 @@ CHANGING = {
 
 
 def test_a_file_that_changes_meanwhile_is_not_measured_as_two(tmp_path):
-    tree = copy_tree(tmp_path, {**{name: source for name, (source, _) in CHANGING.items()}, "tiny": TINY})
+    tree = copy_tree(tmp_path, {**{name: source for name, (source, _) in CHANGING.items()}, "tiny": TINY}, page=True)
     with Program(tree, "-m", "common.suite") as program:
         assert program.finish() == 1
     lines = program.stderr.splitlines()

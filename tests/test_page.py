@@ -499,7 +499,7 @@ def test_nothing_that_draws_is_imported_before_it_is_needed():
 
 
 def test_a_suite_ends_with_its_page(tmp_path):
-    tree = copy_tree(tmp_path, {"one": TINY})
+    tree = copy_tree(tmp_path, {"one": TINY}, page=True)
     program = run(tree, "-m", "common.suite")
     assert program.process.returncode == 0, program.stderr
     [report] = (tree / "results").glob("*/report.html")

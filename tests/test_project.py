@@ -136,7 +136,7 @@ def site(tmp_path_factory) -> Path:
 def tree(tmp_path_factory, site) -> Path:
     """With all models, and with the servers installed already, out of our own environment."""
     sources = {name: FILES[name].read_text() for name in SERVED_BY}
-    tree = copy_tree(tmp_path_factory.mktemp("tree"), sources)
+    tree = copy_tree(tmp_path_factory.mktemp("tree"), sources, page=True)
     python = str(site / ".venv" / "bin" / "python")
     for model in MODELS.values():
         for requirement in servers.lacking(model.server, python):

@@ -240,7 +240,7 @@ def test_two_rounds_of_two(tmp_path):
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path):
-    tree = copy_tree(tmp_path, {"one": TINY, "two": TINY})
+    tree = copy_tree(tmp_path, {"one": TINY, "two": TINY}, page=True)
     with Program(tree, "-m", "common.suite", "--rounds", "2", "--seed", "3", "-n", "7") as program:
         deadline = time.monotonic() + 30
         while len(list((tree / "results").glob("*/**/*.json.gz"))) < 2 and time.monotonic() < deadline:

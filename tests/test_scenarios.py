@@ -244,7 +244,8 @@ def in_small(name: str, source: str) -> str:
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     """The project, with a copy of a scenario under a new name and one in a new subfolder, both unedited."""
-    tree = copy_tree(tmp_path_factory.mktemp("project"), {name: in_small(name, path.read_text()) for name, path in FILES.items()})
+    sources = {name: in_small(name, path.read_text()) for name, path in FILES.items()}
+    tree = copy_tree(tmp_path_factory.mktemp("project"), sources, page=True)
     (tree / "scenarios" / "mine").mkdir()
     for copy in ("copy", "mine/copy"):
         (tree / "scenarios" / f"{copy}_{secrets.token_hex(3)}.py").write_text(FILES["uvicorn_asgi"].read_text())

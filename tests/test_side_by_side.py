@@ -238,7 +238,7 @@ SHORT = ("--side-by-side", "--minutes", "0.25")
 
 def test_a_slower_one_is_found(tmp_path):
     """It needs several times as much, so a few seconds on a busy machine show it."""
-    tree = copy_tree(tmp_path, {"plain": PLAIN, "slower": SLOWER})
+    tree = copy_tree(tmp_path, {"plain": PLAIN, "slower": SLOWER}, page=True)
     program = run(tree, "-m", "common.suite", "slower", "plain", *SHORT)
     assert program.process.returncode == 0, program.stderr
     assert "slower beside plain · GET /, 4 at a time, keep-alive" in program.stdout

@@ -102,7 +102,7 @@ OF_ANOTHER_STUDY = changed(('STUDY = "tests"', 'STUDY = "others"'))  # or the fi
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory):
     scenarios = {name: source for name, (source, _) in BROKEN.items()}
-    tree = copy_tree(tmp_path_factory.mktemp("broken"), {**scenarios, "z_good": TINY})
+    tree = copy_tree(tmp_path_factory.mktemp("broken"), {**scenarios, "z_good": TINY}, page=True)
     return suite(tree), records(tree)
 
 
@@ -208,7 +208,7 @@ def test_what_cannot_be_saved_is_printed_all_the_same(tmp_path):
         ("import os", "import os\nimport shutil\nfrom pathlib import Path"),
         ("asked += 1", "asked += 1\n    [folder] = Path('results').iterdir()\n" + goes),
     )
-    program = run(copy_tree(tmp_path, {"vandal": vandal}), "-m", "common.suite", "-v")
+    program = run(copy_tree(tmp_path, {"vandal": vandal}, page=True), "-m", "common.suite", "-v")
     assert program.process.returncode == 1
     assert "Complete requests:      20" in program.stdout
     assert "\nGET /, 20 requests" in program.stdout
