@@ -150,6 +150,7 @@ def tree(tmp_path_factory, site) -> Path:
         ("results/demand", "if load.noise.disturbed:", "if load.noise.disturbed == 'by no test':"),
         ("results/demand", "MISFIT = 1.25", "MISFIT = 99.0"),
         ("advise", "VERIFIED_SECONDS, GRACE_SECONDS = 30.0", "VERIFIED_SECONDS, GRACE_SECONDS = 5.0"),
+        ("running/measure", "SETTLING_SECONDS, SETTLED = 2.5", "SETTLING_SECONDS, SETTLED = 1.0"),
     ):
         path = tree / "common" / f"{name}.py"
         path.write_text(changed((old, new), source=path.read_text()))
