@@ -21,13 +21,13 @@ COMMANDS = {
     "./run_all.sh gunicorn_gthread_wait uvicorn_asgi_wait": None,  # test_scenarios.py
     "./run_all.sh '*_wait'": None,  # test_scenarios.py
     ". .venv/bin/activate": None,  # before each of the others
-    "python scenarios/uvicorn_asgi.py": f"python scenarios/uvicorn_asgi.py {SMALL}",
+    "python scenarios/uvicorn_asgi.py": None,  # test_scenarios.py
     "python scenarios/uvicorn_asgi.py -n 1000 -c 50 -k": "python scenarios/uvicorn_asgi.py -n 10 -c 5 -k",
     "python scenarios/uvicorn_asgi.py --serve": "until Ctrl-C",
     "./run_all.sh --list": "./run_all.sh --list",
     "./run_all.sh 'uwsgi_*' --full": f"./run_all.sh 'uwsgi_*' {SMALL}",
     "./run_all.sh 'uwsgi_*' --rounds 10": None,  # test_rounds.py
-    "./run_all.sh --serve": "until Ctrl-C",
+    "./run_all.sh --serve": None,  # test_scenarios.py
     "./run_all.sh gunicorn_gthread uvicorn_asgi --side-by-side": None,  # test_side_by_side.py
     "./run_all.sh uvicorn_asgi --against ../before": None,  # test_side_by_side.py
     "./run_all.sh 'gunicorn_*' --until-decided --within 5% --minutes 20": None,  # test_decisions.py
@@ -35,7 +35,7 @@ COMMANDS = {
     "./run_all.sh --resume results/RUN": None,  # test_rounds.py
     "python -m common.compare results/BEFORE results/AFTER": None,  # test_compare.py
     "python -m common.compare results/RUN --gate 'gunicorn_gthread p99<=5s'": None,  # test_compare.py
-    "./run_all.sh gunicorn_gthread_wait uvicorn_asgi_wait -n 100 -c 1": "./run_all.sh uvicorn_asgi -n 2 -c 1",
+    "./run_all.sh gunicorn_gthread_wait uvicorn_asgi_wait -n 100 -c 1": None,  # test_from_nothing
     "python -m common.advise results/RUN results/ALONE --rate 200 --target 'p99<=1s'": None,  # test_advice.py, as the next
     "python -m common.advise results/RUN --rate 200 --target 'p99<=1s' --cores 4 --memory 2GB --verify": None,
     "./run_all.sh --project ../mysite --path /dashboard/": None,  # test_project.py, as the next four
@@ -127,26 +127,24 @@ def test_small(clone, command):
 
 
 def test_by_hand_and_loads_against_it(clone, studies_ports):
-    """--serve, for one and for all, and what sends a load to a server that is there already."""
-    first = "python -m common.loadgen -n 6 -c 3 http://127.0.0.1:8005/"
-    others = [
+    """--serve, and what sends a load to a server that is there already."""
+    loads = [
+        "python -m common.loadgen -n 6 -c 3 http://127.0.0.1:8005/",
         "python -m common.loadgen --rate 5 -t 1 http://127.0.0.1:8005/20/",
         "python -m common.loadgen --stages 0.5s@2,1s@4 http://127.0.0.1:8005/20/",
         f"python scenarios/uvicorn_asgi.py {SMALL} --target http://127.0.0.1:8005",
         "locust -f common/locustfile.py --host http://127.0.0.1:8005 --headless --users 2 --run-time 2s",
     ]
-    one, all_of_them = ["scenarios/uvicorn_asgi.py", "--serve"], ["-m", "common.suite", "--serve", *KEPT]
-    for arguments, loads in ((one, [first, *others]), (all_of_them, [first])):
-        with Program(clone, *arguments) as program:
-            assert program.process.stdout is not None
-            while "Ctrl-C ends all" not in (line := program.process.stdout.readline()):
-                assert line, program.process.communicate()
-            for load in loads:
-                done = shell(clone, load)
-                assert done.returncode == 0, done.stdout + done.stderr
-            program.process.send_signal(signal.SIGINT)
-            assert program.finish() == 130
-            assert program.left_over() == []
+    with Program(clone, "scenarios/uvicorn_asgi.py", "--serve") as program:
+        assert program.process.stdout is not None
+        while "Ctrl-C ends all" not in (line := program.process.stdout.readline()):
+            assert line, program.process.communicate()
+        for load in loads:
+            done = shell(clone, load)
+            assert done.returncode == 0, done.stdout + done.stderr
+        program.process.send_signal(signal.SIGINT)
+        assert program.finish() == 130
+        assert program.left_over() == []
 
 
 def test_nothing_of_the_copy_runs_on(clone):
