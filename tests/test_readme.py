@@ -14,49 +14,49 @@ from tests.processes import ROOT, Program, running_with
 
 SMALL = "-n 6 -c 3"
 FIRST_RUN = '"$(ls -d results/* | head -n 1)"'
-# Their words -> how they are run here: the same with a smaller load, or None where something else runs them.
+# Their words -> how they are run here: the same with a smaller load; or which file runs them.
 COMMANDS = {
     "./run_all.sh": f"./run_all.sh {SMALL}",
     "./run_tests.sh": "./run_tests.sh --collect-only",
-    "./run_all.sh gunicorn_gthread_wait uvicorn_asgi_wait": None,  # test_scenarios.py
-    "./run_all.sh '*_wait'": None,  # test_scenarios.py
+    "./run_all.sh gunicorn_gthread_wait uvicorn_asgi_wait": "test_scenarios.py",
+    "./run_all.sh '*_wait'": "test_scenarios.py",
     ". .venv/bin/activate": None,  # before each of the others
-    "python scenarios/uvicorn_asgi.py": None,  # test_scenarios.py
+    "python scenarios/uvicorn_asgi.py": "test_scenarios.py",
     "python scenarios/uvicorn_asgi.py -n 1000 -c 50 -k": "python scenarios/uvicorn_asgi.py -n 10 -c 5 -k",
     "python scenarios/uvicorn_asgi.py --serve": "until Ctrl-C",
     "./run_all.sh --list": "./run_all.sh --list",
-    "./run_all.sh 'uwsgi_*' --full": f"./run_all.sh 'uwsgi_*' {SMALL}",
-    "./run_all.sh 'uwsgi_*' --rounds 10": None,  # test_rounds.py
-    "./run_all.sh --serve": None,  # test_scenarios.py
-    "./run_all.sh gunicorn_gthread uvicorn_asgi --side-by-side": None,  # test_side_by_side.py
-    "./run_all.sh uvicorn_asgi --against ../before": None,  # test_side_by_side.py
-    "./run_all.sh 'gunicorn_*' --until-decided --within 5% --minutes 20": None,  # test_decisions.py
-    "./run_all.sh uvicorn_asgi --requirements new.txt": None,  # test_environments.py
-    "./run_all.sh --resume results/RUN": None,  # test_rounds.py
-    "python -m common.compare results/BEFORE results/AFTER": None,  # test_compare.py
-    "python -m common.compare results/RUN --gate 'gunicorn_gthread p99<=5s'": None,  # test_compare.py
-    "./run_all.sh gunicorn_gthread_wait uvicorn_asgi_wait -n 100 -c 1": None,  # test_from_nothing
-    "python -m common.advise results/RUN results/ALONE --rate 200 --target 'p99<=1s'": None,  # test_advice.py, as the next
-    "python -m common.advise results/RUN --rate 200 --target 'p99<=1s' --cores 4 --memory 2GB --verify": None,
-    "./run_all.sh --project ../mysite --path /dashboard/": None,  # test_project.py, as the next four
-    "./run_all.sh 'mysite/*'": None,
-    "./run_all.sh --project ../mysite --servers 'gunicorn_*' --processes 1,2 --threads 4,16 -c 16": None,
-    "./run_all.sh --project ../mysite --path /dashboard/ --against main": None,
-    "./run_all.sh --project ../mysite --path /dashboard/ --rate 200 --target 'p99<=1s' --cores 4 --memory 2GB": None,
-    "./run_all.sh --new mine": None,  # test_template.py, as the next three
-    "./run_all.sh mine": None,
-    "./run_all.sh --new mine_10_threads --like mine": None,
-    "./run_all.sh mine mine_10_threads --rounds 10": None,
+    "./run_all.sh 'uwsgi_*' --full": f"./run_all.sh 'uwsgi_*' --full {SMALL}",
+    "./run_all.sh 'uwsgi_*' --rounds 10": "test_rounds.py",
+    "./run_all.sh --serve": "test_scenarios.py",
+    "./run_all.sh gunicorn_gthread uvicorn_asgi --side-by-side": "test_side_by_side.py",
+    "./run_all.sh uvicorn_asgi --against ../before": "test_side_by_side.py",
+    "./run_all.sh 'gunicorn_*' --until-decided --within 5% --minutes 20": "test_decisions.py",
+    "./run_all.sh uvicorn_asgi --requirements new.txt": "test_environments.py",
+    "./run_all.sh --resume results/RUN": "test_rounds.py",
+    "python -m common.compare results/BEFORE results/AFTER": "test_compare.py",
+    "python -m common.compare results/RUN --gate 'gunicorn_gthread p99<=5s'": "test_compare.py",
+    "./run_all.sh gunicorn_gthread_wait uvicorn_asgi_wait -n 100 -c 1": "test_readme.py",  # with the first of all
+    "python -m common.advise results/RUN results/ALONE --rate 200 --target 'p99<=1s'": "test_advice.py",
+    "python -m common.advise results/RUN --rate 200 --target 'p99<=1s' --cores 4 --memory 2GB --verify": "test_advice.py",
+    "./run_all.sh --project ../mysite --path /dashboard/": "test_project.py",
+    "./run_all.sh 'mysite/*'": "test_project.py",
+    "./run_all.sh --project ../mysite --servers 'gunicorn_*' --processes 1,2 --threads 4,16 -c 16": "test_project.py",
+    "./run_all.sh --project ../mysite --path /dashboard/ --against main": "test_project.py",
+    "./run_all.sh --project ../mysite --path /dashboard/ --rate 200 --target 'p99<=1s' --cores 4 --memory 2GB": "test_project.py",
+    "./run_all.sh --new mine": "test_template.py",
+    "./run_all.sh mine": "test_template.py",
+    "./run_all.sh --new mine_10_threads --like mine": "test_template.py",
+    "./run_all.sh mine mine_10_threads --rounds 10": "test_template.py",
     "python -m common.page results/RUN --open --svg charts --png charts": f"python -m common.page {FIRST_RUN} --svg charts",
     "python -m common.loadgen -n 300 -c 300 http://127.0.0.1:8000/": "with a server",
-    "python -m common.loadgen -n 100000 -c 200 -k --processes 2 http://127.0.0.1:8000/": None,  # test_together.py
+    "python -m common.loadgen -n 100000 -c 200 -k --processes 2 http://127.0.0.1:8000/": "test_together.py",
     "python -m common.loadgen --rate 100 -t 10 http://127.0.0.1:8000/": "with a server",
     "python -m common.loadgen --stages 10s@50,20s@200 http://127.0.0.1:8000/": "with a server",
-    "python -m common.loadgen --find-rate 'p99<=500ms' http://127.0.0.1:8000/": None,  # test_find_rate.py
-    "python scenarios/uvicorn_asgi.py --find-rate 'p99<=2s'": None,  # test_find_rate.py
-    "./run_all.sh gunicorn_gthread_wait uvicorn_asgi_wait --find-rate 'p99<=200ms'": None,  # test_highest.py
+    "python -m common.loadgen --find-rate 'p99<=500ms' http://127.0.0.1:8000/": "test_find_rate.py",
+    "python scenarios/uvicorn_asgi.py --find-rate 'p99<=2s'": "test_find_rate.py",
+    "./run_all.sh gunicorn_gthread_wait uvicorn_asgi_wait --find-rate 'p99<=200ms'": "test_highest.py",
     "python scenarios/uvicorn_asgi.py --locust --run-time 20s": "python scenarios/uvicorn_asgi.py --locust --run-time 1s --users 2",
-    "python scenarios/uvicorn_asgi.py --locust-web": None,  # test_locust.py
+    "python scenarios/uvicorn_asgi.py --locust-web": "test_locust.py",
     "python scenarios/uvicorn_asgi.py --target http://127.0.0.1:8005": "with a server",
     "locust -f common/locustfile.py --host http://127.0.0.1:8005 --headless --users 100 --run-time 30s": "with a server",
 }
@@ -72,6 +72,13 @@ def commands() -> list[str]:
 
 def test_every_command_is_run():
     assert set(commands()) == set(COMMANDS)
+
+
+def test_what_another_file_runs_has_its_options_there():
+    for command, how in COMMANDS.items():
+        if how is not None and how.startswith("test_"):
+            source = (ROOT / "tests" / how).read_text(encoding="utf-8")
+            assert [option for option in re.findall(r"--[a-z-]+", command) if option not in source] == [], command
 
 
 def test_every_link_leads_somewhere():
