@@ -25,6 +25,7 @@ from common.results import files
 from common.results.metrics import Metrics
 from common.running import by_locust
 from common.serving.ports import free_port
+from common.serving.process import listens
 from tests.processes import ROOT, TINY, Program, changed, copy_tree, get, one_line, run
 
 MOVED = changed(
@@ -87,6 +88,19 @@ def test_a_ramp_says_itself_to_locust():
     assert (said["--host"], said["--path"], said["--expect"]) == ("http://h:1", "/x/?y=1", "a b")
     assert "--headless" in words
     assert "--headless" not in by_locust.locust_command(parse_line("-n 5 -c 5 /"), "http://h:1", Path("/r"), web=True)
+
+
+def test_its_load_can_be_started_from_its_web_page(tree):
+    port = free_port(set())
+    with Program(tree, "scenarios/tiny.py", "--locust-web", LOCUST_WEB_PORT=str(port)) as program:
+        while not listens("127.0.0.1", port):
+            assert program.process.poll() is None, program.process.communicate()
+            time.sleep(0.1)
+        status, page = get(f"http://127.0.0.1:{port}/")
+        assert (status, "Locust" in page) == (200, True)
+        program.process.terminate()
+        assert program.finish() == 130
+        assert program.left_over() == []
 
 
 def test_without_locust_it_is_one_line(tree):
