@@ -151,6 +151,7 @@ def test_a_server_that_dies_behind_it_is_found_out(tree):
     assert "dies ended with exit code 3" in program.stderr
     [load] = records(tree)["dies"]["loads"]
     assert load["sent"]["outcomes"]["ok"] >= 1
+    assert load["sent"]["stopped"] == "cancelled"
 
 
 def test_it_may_die_in_the_middle_of_a_load(tree):
@@ -164,6 +165,8 @@ def test_it_may_die_in_the_middle_of_a_load(tree):
         assert program.left_over() == []
         assert program.left_files() == []
     assert "nginx ended with exit code 137" in program.stderr
+    [load] = records(tree)["endless"]["loads"]
+    assert load["sent"]["stopped"] == "cancelled"
     assert records(tree)["tiny"]["status"] == "ok"
 
 

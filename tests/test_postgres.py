@@ -377,6 +377,7 @@ def test_it_is_killed_in_the_middle_of_a_load(tree):
     saved = records(tree)
     assert saved["a_endless"]["status"] == "failed"
     assert "postgres ended with exit code 137" in saved["a_endless"]["loads"][0]["fault"]
+    assert saved["a_endless"]["loads"][0]["sent"]["stopped"] == "cancelled"
     assert saved["counts"]["status"] == "ok", saved["counts"]["reason"]
 
 

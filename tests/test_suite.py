@@ -185,6 +185,7 @@ def test_a_service_that_dies_ends_the_load(tmp_path, early):
     saved = records(tree)
     assert "slow_api ended with exit code 137" in saved["a_needy"]["reason"]
     assert early or len(saved["a_needy"]["loads"]) == 1
+    assert all(load["sent"]["stopped"] == "cancelled" for load in saved["a_needy"]["loads"])  # at once, not when its time was up
     assert saved["z_good"]["status"] == "ok"
 
 
