@@ -23,7 +23,7 @@ from common.running import directories
 from common.serving import checkouts, folders
 from common.serving import process as serving_process
 from common.serving.process import Process
-from tests.processes import ROOT, Program, changed, copy_tree, one_line
+from tests.processes import ROOT, Program, changed, copy_tree, one_line, said
 
 # Answers so many requests, and keeps the others waiting until their clients go.
 STUCK = changed(
@@ -103,18 +103,24 @@ def test_nothing_is_left_whenever_the_kill_comes(tree):
     """From the driver's first imports to the load."""
     with ExitStack() as stack:
         programs = [stack.enter_context(Program(tree, "scenarios/stuck.py", ANSWERS="12")) for _ in range(8)]
+        had_a_server = set()
         for program in programs:
-            time.sleep(0.25)
+            if program is programs[-1]:
+                program.wait_for("common.loadgen")
+            had_a_server.add(any("uvicorn" in said(process) for process in program.running()))
             program.process.kill()
+            time.sleep(0.25)
         for program in programs:
             assert program.left_over() == []
+    assert had_a_server == {False, True}
 
 
 def test_a_second_interrupt_leaves_nothing_either(tree):
     with Program(tree, "scenarios/ignores_term.py", ANSWERS="12") as program:
         program.wait_for("common.loadgen", "-n 20")
         program.process.send_signal(signal.SIGINT)
-        time.sleep(0.5)
+        time.sleep(0.2)
+        assert program.process.poll() is None  # it waits for a server that ignores its signal
         program.process.send_signal(signal.SIGINT)
         program.finish(10)
         assert program.left_over() == []
