@@ -61,12 +61,19 @@ def tree(tmp_path_factory):
 TRIES = 3  # on a busy machine a rate may be too uncertain to be ranked
 
 
-def test_a_block_shows_what_runs_and_who_leads(tree):
+@pytest.fixture(scope="module")
+def drawn(tree):
+    """Of a suite of three: its stdout, and what was drawn on the terminal."""
     for _ in range(TRIES):
         stdout, seen = on_a_terminal(tree)
-        text = CONTROL.sub("", seen)
-        if "so far" in text:
+        if "so far" in CONTROL.sub("", seen):
             break
+    return stdout, seen
+
+
+def test_a_block_shows_what_runs_and_who_leads(drawn):
+    stdout, seen = drawn
+    text = CONTROL.sub("", seen)
     assert "left" in text
     assert "c_third · GET /, 2 at a time, for 1 s" in text
     assert re.search(r"[\d,]+ requests done, \d of 1 s · [\d,]+ req/s, p95 [\d,]+ ms", text)
@@ -77,10 +84,12 @@ def test_a_block_shows_what_runs_and_who_leads(tree):
     assert re.search(r"^a_first \(A/A\) +/ +[\d,.]+ +0 ", stdout, re.MULTILINE)
 
 
-def test_no_colour_where_none_is_wanted(tree):
+def test_no_colour_where_none_is_wanted(tree, drawn):
     colours = re.compile(r"\x1b\[[0-9;]*m")
-    assert colours.search(on_a_terminal(tree, "a_first")[1])
-    assert not [code for code in colours.findall(on_a_terminal(tree, "a_first", NO_COLOR="1")[1]) if re.search(r"[34]\d", code)]
+    assert colours.search(drawn[1])
+    seen = on_a_terminal(tree, "a_first", NO_COLOR="1")[1]
+    assert "less than a minute left" in CONTROL.sub("", seen)  # the block was drawn
+    assert not [code for code in colours.findall(seen) if re.search(r"[34]\d", code)]
 
 
 def test_quiet_leaves_only_the_tables(tree):
