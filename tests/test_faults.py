@@ -231,7 +231,7 @@ def test_a_body_of_any_length_takes_no_memory(expect, server, tmp_path):
     assert done.returncode == 1
     record = json.loads((tmp_path / "r.json").read_text())
     assert record["outcomes"] == {"total timeout": 2}
-    assert sum(record["requests"]["received_bytes"]) > 2**20
+    assert sum(record["requests"]["received_bytes"]) > 250 * 2**20  # more than it may hold
     assert int(done.stdout) < 200 * 1024
 
 
