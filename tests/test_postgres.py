@@ -298,8 +298,9 @@ def test_what_a_load_that_was_cut_off_leaves_running_is_not_its_cost(tree):
     if not others:
         pytest.skip("a single core")
     program = alone(tree, "lasts")
-    assert program.process.returncode in (0, 1), program.stderr  # a fast machine has answered some of them
     [load] = records(tree)["lasts"]["loads"]
+    answered = load["sent"]["outcomes"].get("ok", 0)  # some, on a fast machine
+    assert program.process.returncode == (0 if answered else 1), program.stderr
     assert load["sent"]["stopped"] == "cut off"
     used, seconds = load["cpu_seconds_beside"]["postgres"], load["sent"]["seconds"]
     assert 0.1 * seconds < used <= 1.02 * len(others) * seconds
