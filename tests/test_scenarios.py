@@ -357,7 +357,7 @@ def test_the_published_loads_are_sent_as_published_and_the_default_ones_are_shor
             assert (load.load.seconds or 0) <= 20
 
 
-def test_the_published_studies_end_within_ten_minutes():
+def test_the_published_studies_end_within_ten_minutes_if_each_load_takes_what_it_was_seen_to_take():
     """By the plan of a default run: every load, the starts, the controls, and a million rows made three times."""
     declared = [one for one in map(scenario.read, FILES.values()) if one.study in PUBLISHED_LOADS]
     turns = plan_turns(declared, 1, 0, {study: baselines_of(study) for study in {one.study for one in declared}})
