@@ -72,11 +72,13 @@ def test_wrong_answers_make_it_fail(tree):
     assert "the answer lacks the expected text" in program.stdout + program.stderr
 
 
-@pytest.mark.parametrize("name", ["ramp", "form", "moved"])
-def test_the_declared_load_is_sent(tree, name):
+@pytest.mark.parametrize(("name", "users"), [("ramp", 4), ("form", 2), ("moved", 2)])
+def test_the_declared_load_is_sent(tree, name, users):
     program = run(tree, f"scenarios/{name}.py", "--locust", "--run-time", "2s")
     assert program.process.returncode == 0, program.stderr
     assert int(statistics(tree, name)["Request Count"]) > 0
+    with max((tree / "results").glob(f"*-{name}*")).joinpath("locust_stats_history.csv").open() as file:
+        assert max(int(row["User Count"]) for row in csv.DictReader(file)) == users
 
 
 def test_a_ramp_says_itself_to_locust():
