@@ -165,10 +165,15 @@ def test_a_request_that_never_had_a_connection_reused_none(fire):
 
 
 def test_what_is_sent_on_a_closed_connection_fails_and_is_not_sent_again(server, fire):
-    done = fire("-n", 6, "-k", server.url("/idle-close"))
-    lost = done.outcomes.get("reset", 0) + done.outcomes.get("disconnected", 0)
-    assert (done.outcomes["ok"], lost) == (3, 3)
-    assert server.received == 3  # the server never saw the others
+    for _ in range(3):  # a connection whose end is read together with the answer is not used again, and nothing is lost
+        before = server.received
+        done = fire("-n", 6, "-k", server.url("/idle-close"))
+        lost = done.outcomes.get("reset", 0) + done.outcomes.get("disconnected", 0)
+        assert done.outcomes["ok"] + lost == 6
+        assert server.received - before == done.outcomes["ok"]  # the server never saw the others
+        if lost:
+            return
+    pytest.fail("nothing was sent on a closed connection")
 
 
 def test_a_request_lost_by_the_server_is_not_sent_again(server, fire):
@@ -573,7 +578,7 @@ def test_a_connection_that_is_accepted_late_takes_as_long_and_is_used(loop):
     assert (sent.outcomes, sent.connections) == ({"ok": 1}, 1)
     [connecting], [sending] = sent.requests.connected - sent.requests.start, sent.requests.sent - sent.requests.connected
     assert connecting > 250_000
-    assert sending < 100_000
+    assert sending < connecting / 2
 
 
 # Is it the client that is slow?
