@@ -203,8 +203,10 @@ def test_a_target_is_left_with_a_record_if_somebody_stops_us(tree, served):
     """Not only a terminal's Ctrl-C, which the load generator hears too."""
     before = set((tree / "results").rglob("*.json"))
     with Program(tree, "scenarios/tiny.py", "--target", served, "-c", "2", "-t", "60", "-n", "1000000", "-k") as program:
-        program.wait_for("common.loadgen", "-t 60")
-        time.sleep(2)  # some of it is sent
+        generator = program.wait_for("common.loadgen", "-t 60")
+        while not generator.net_connections():
+            time.sleep(0.02)
+        time.sleep(0.3)  # some of it is sent
         program.process.terminate()
         assert program.finish() == 130
         assert program.left_over() == []
