@@ -25,7 +25,7 @@ from common.client.load import Sizes
 from common.client.options import parse_line
 from common.results import files
 from common.results.circumstances import Noise
-from common.results.record import Plan, ScenarioRun
+from common.results.record import Plan, ScenarioRun, Search
 from common.running.rounds import Turn
 from common.running.sizing import RunOptions
 from common.running.until_decided import OpenRun
@@ -312,6 +312,10 @@ def test_the_highest_rate_of_a_project(tree, site):
     words = ("--path", "/who/", "--find-rate", "p99<=5s", "--minutes", "0.15", "--renew")
     program = suite(tree, "--project", site, "--servers", "gunicorn_sync", *words)
     assert re.search(r"^ *mysite/gunicorn_sync +\d", program.stdout, re.MULTILINE), program.stdout + program.stderr
+    [path] = (tree / "results").glob("*/mysite/gunicorn_sync.rate.json.gz")
+    search = files.read(path, Search)
+    assert search.url.endswith("/who/")
+    assert "held" in {probe.verdict for probe in search.probes}
 
 
 @pytest.mark.parametrize(
@@ -962,9 +966,12 @@ def test_advice_is_what_a_run_ends_with_if_it_is_asked_for(served):
     advised = " ".join(program.stdout.rpartition("Records and")[2].split())
     assert re.search(r"To keep p90<=10000ms at 20 requests a second on \d+ cores?, run mysite/\w+ with 1 process", advised)
     assert re.search(r"^    (gunicorn|uvicorn) mysite\.[aw]sgi:application -.*127\.0\.0\.1", program.stdout, re.MULTILINE)
-    assert re.search(r"^Kept: p90 [\d.]+ ms", program.stdout, re.MULTILINE)
-    asked_alone = {path.name.partition(".")[0] for path in (directory / project_run.ALONE).rglob("*.json.gz")}
-    assert asked_alone == {"gunicorn_gthread_2", "uvicorn_asgi"}
+    asked_alone = {path.name.partition(".")[0]: path for path in (directory / project_run.ALONE).rglob("*.json.gz")}
+    assert set(asked_alone) == {"gunicorn_gthread_2", "uvicorn_asgi"}
+    fastest = min(min(load.metrics.latencies) for path in asked_alone.values() for load in files.read(path, ScenarioRun).loads)
+    kept = re.search(r"^Kept: p90 ([\d.,]+) ms \(forecast ([\d.,]+)\)", program.stdout, re.MULTILINE)
+    assert kept, program.stdout
+    assert all(float(ms.replace(",", "")) > 0.9 * fastest for ms in kept.groups())
 
 
 def test_advice_ends_no_run_of_another_kind():
