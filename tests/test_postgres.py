@@ -439,6 +439,7 @@ def databases(own: Server) -> set[str]:
 
 
 def test_the_users_own_is_used_and_left_as_it_was(own, theirs, tree):
+    """And what it uses stands beside the server."""
     before = databases(own)
     program = alone(tree, "counts", **theirs, PGDATABASE="precious")
     assert program.process.returncode == 0, program.stderr
@@ -447,6 +448,7 @@ def test_the_users_own_is_used_and_left_as_it_was(own, theirs, tree):
     [load] = records(tree)["counts"]["loads"]
     assert load["sent"]["outcomes"] == {"ok": 20}
     assert load["postgres"] == own.version
+    assert load["cpu_seconds_beside"]["postgres"] > 0
 
 
 def test_databases_of_ours_bear_our_name(own, theirs, tree):
@@ -576,10 +578,3 @@ def test_the_users_own_works_for_us(own, theirs, monkeypatch):
     for name, value in theirs.items():
         monkeypatch.setenv(name, value)
     assert postgres.server(silent).outside() == {"postgres": own.process.pid}
-
-
-def test_what_the_users_own_uses_stands_beside_the_server(theirs, tree):
-    program = alone(tree, "counts", **theirs)
-    assert program.process.returncode == 0, program.stderr
-    [load] = records(tree)["counts"]["loads"]
-    assert load["cpu_seconds_beside"]["postgres"] > 0
