@@ -13,10 +13,11 @@ from common.results.record import Plan
 from common.series import baselines_among
 from common.serving import scenario
 from common.serving.choice import on_ports_of_their_own
-from common.serving.copies import is_declared, views_that_differ
+from common.serving.copies import find_copy, is_declared, views_that_differ
 from common.serving.places import ROOT
 from common.serving.template import make_source
 from studies import TEMPLATE, baselines_of
+from tests.faults.attempt import project_in
 from tests.processes import TAIL, TINY, changed, copy_tree, one_line, records, run
 from tests.tracked import tracked_scenarios
 
@@ -150,15 +151,19 @@ OTHER_VIEW = ('b"ok"}', 'b"ok" * 1}')
 )
 def test_a_copy_whose_view_is_another_is_noticed(tmp_path, copy, noticed):
     tree = copy_tree(tmp_path, {"tiny": TINY, "mine": copy})
-    for program in [run(tree, "scenarios/mine.py"), *([suite(tree)] if noticed else [])]:
-        assert program.process.returncode == 0, program.stderr
-        lines = [line for line in program.stderr.splitlines() if "still takes part" in line]
-        assert len(lines) == noticed
-        if noticed:
-            assert lines[0].startswith(
-                "mine: application is not that of tiny, but it still takes part in study tests, where a right answer"
-            )
-            assert "holds 'ok'" in lines[0]
+    with project_in(tree):
+        assert (find_copy(scenario.read(tree / "scenarios" / "mine.py")) is not None) == noticed
+
+
+@pytest.mark.parametrize("view", [(), (OTHER_VIEW,)], ids=["unchanged", "another view"])
+def test_what_is_noticed_of_a_copy_is_said_when_it_runs(tmp_path, view):
+    program = run(copy_tree(tmp_path, {"tiny": TINY, "mine": changed(*view)}), "scenarios/mine.py")
+    assert program.process.returncode == 0, program.stderr
+    lines = [line for line in program.stderr.splitlines() if "still takes part" in line]
+    assert len(lines) == len(view)
+    if view:
+        assert lines[0].startswith("mine: application is not that of tiny, but it still takes part in study tests, where a right answer")
+        assert "holds 'ok'" in lines[0]
 
 
 def test_a_copy_of_a_variant_is_noticed(tmp_path):
