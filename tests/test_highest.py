@@ -5,12 +5,14 @@ import time
 
 import pytest
 
+from common import suite
 from common.client.load import Load
 from common.report import highest as report
 from common.results import files
 from common.results.circumstances import Pinned
 from common.results.highest import beats, limited_by, probe_above, rank, rate_held
 from common.results.record import Probe, Search
+from tests.faults.attempt import project_in
 from tests.made_up import make_client, make_cost, make_requests, make_sent
 from tests.processes import Program, changed, copy_tree, one_line, run
 
@@ -152,8 +154,10 @@ def test_each_has_its_share_of_the_time(tree):
 
 
 @pytest.mark.parametrize("more", [["--rounds", "2"], ["-n", "5"], ["--full"], ["--side-by-side"], ["--find-rate", "fast"]])
-def test_what_does_not_go_with_it_is_refused(tree, more):
-    program = run(tree, *find_rate("late"), *more)
-    assert program.process.returncode == 2
-    assert one_line(program.stderr), program.stderr
-    assert "--find-rate" in program.stderr
+def test_what_does_not_go_with_it_is_refused(tree, more, capsys):
+    with project_in(tree):
+        code = suite.main([*find_rate("late")[2:], *more])
+    stderr = capsys.readouterr().err
+    assert code == 2
+    assert one_line(stderr), stderr
+    assert "--find-rate" in stderr
