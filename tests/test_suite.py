@@ -12,6 +12,10 @@ from common.report.tables import draw_comparison
 from common.results import files
 from common.results.comparison import compare_loads
 from common.results.record import ScenarioRun
+from common.running.rounds import plan_turns
+from common.running.sizing import RunOptions, plan_loads
+from common.serving import scenario
+from tests.faults.attempt import project_in
 from tests.made_up import make_client, make_measured, make_requests, make_run, make_sent
 from tests.processes import TAIL, TINY, Program, changed, copy_tree, one_line, records, run
 
@@ -257,14 +261,18 @@ def test_a_load_that_its_time_cuts_off_is_said(tmp_path):
 
 def test_full_sends_the_published_loads_in_place_of_the_default_ones(tmp_path):
     """Where a scenario has some; the control is sent the first of them too."""
-    both = changed(('-n 20 -c 2 --expect ok /"]', '-n 20 -c 2 --expect ok /"]\nLOAD_FULL = ["-n 30 -c 3 --expect ok /full/"]'))
+    full = 'LOAD_FULL = ["-n 30 -c 3 --expect ok /full/", "-n 40 -c 3 --expect ok /full/"]'
+    both = changed(('-n 20 -c 2 --expect ok /"]', f'-n 20 -c 2 --expect ok /"]\n{full}'))
     tree = copy_tree(tmp_path, {"both": both, "other": both})
-    for words, sent in (([], "-n 20 -c 2"), (["--full"], "-n 30 -c 3")):
-        program = run(tree, "-m", "common.suite", *words)
-        assert program.process.returncode == 0, program.stderr
-        folder = max((tree / "results").iterdir())
-        sent_lines = [[load.line.partition(" --expect")[0] for load in one.loads] for one in files.read_directory(folder)]
-        assert sent_lines == [[sent]] * 3
+    with project_in(tree):
+        scenarios = [scenario.read(path) for path in scenario.files()]
+    turns = plan_turns(scenarios, 1, 0, {"tests": []})
+    assert [[load.line[:10] for load in plan_loads(turn.scenario, RunOptions())] for turn in turns] == [["-n 20 -c 2"]] * 3
+    program = run(tree, "-m", "common.suite", "--full")
+    assert program.process.returncode == 0, program.stderr
+    sent = {(one.scenario, one.control): [load.line[:10] for load in one.loads] for one in files.read_directory(tree / "results")}
+    published = ["-n 30 -c 3", "-n 40 -c 3"]
+    assert sent == {("both", False): published, ("other", False): published, ("both", True): published[:1]}
 
 
 def one_second(name: str, per_second: int, busiest: float = 0.2, study: str = "tests", line: str = "-n 9 /", **more) -> ScenarioRun:
