@@ -76,8 +76,7 @@ def test_nothing_is_left_of_a_scenario(tree, moment, number):
         end(program, number)
 
 
-@pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("name", ["stuck", "ignores_term"])
+@pytest.mark.parametrize(("name", "number"), [("stuck", signal.SIGTERM), *(("ignores_term", number) for number in SIGNALS)])
 def test_nothing_is_left_of_a_suite(tree, name, number):
     with Program(tree, "-m", "common.suite", name, name, ANSWERS="12") as program:
         program.wait_for("common.loadgen", "-n 20")
