@@ -266,6 +266,11 @@ def finished(tree):
         return {name: program for (names, _), program in zip(plan, programs, strict=True) for name in names}
 
 
+@pytest.fixture(scope="module")
+def saved(tree, finished):
+    return records(tree)
+
+
 def run_to_its_end(tree: Path, *arguments: str) -> Program:
     with Program(tree, *arguments) as program:
         program.finish(240)
@@ -304,20 +309,20 @@ def check_sizes(record: dict, loads: int, warm_up: int) -> None:
 
 
 @every_scenario
-def test_runs(name, tree, finished):
-    saved = records(tree)[name]
-    if name in NOT_INSTALLED_BY_US and saved["status"] == "skipped":
+def test_runs(name, tree, finished, saved):
+    record = saved[name]
+    if name in NOT_INSTALLED_BY_US and record["status"] == "skipped":
         assert finished[name].process.returncode == 77
-        assert "is not installed" in saved["reason"]
+        assert "is not installed" in record["reason"]
         return
-    check_run(finished[name], saved)
+    check_run(finished[name], record)
     declared = scenario.read(FILES[name])
     path = tree / "scenarios" / f"{name}.py"
     small = scenario.constants(path, ast.parse(path.read_text()))
     published_lines = small.get("LOAD_FULL", small["LOAD"])
     if name not in WITH_TABLES:
-        check_sizes(saved, len(small["LOAD"]), declared.warm_up)
-    for entry in saved["loads"]:
+        check_sizes(record, len(small["LOAD"]), declared.warm_up)
+    for entry in record["loads"]:
         assert entry["sent"]["outcomes"] == {"ok": entry["sent"]["load"]["requests"]}
         has_figures = any(row["path"] == entry["sent"]["path"] for row in declared.published)
         assert bool(entry["published"]) == (has_figures and entry["line"] in published_lines)
@@ -380,9 +385,9 @@ def expected(study: str) -> set[str | None]:
     return {load.expect for one in declared if one.study == study for load in one.loads}
 
 
-def test_added_latency_delays_every_answer_and_every_query(tree, finished):
+def test_added_latency_delays_every_answer_and_every_query(saved):
     for name in WITH_TABLES:
-        for entry in records(tree)[name]["loads"]:
+        for entry in saved[name]["loads"]:
             rows = zip(*(entry["sent"]["requests"][column] for column in ("start", "end", "outcome")), strict=True)
             fastest_ms = min(end - start for start, end, outcome in rows if outcome == OK) / 1000
             delayed = 1 if entry["sent"]["path"] == "/cpu/" else 6  # the answer; TCP's handshake, two words of SCRAM's and the query
@@ -394,10 +399,10 @@ def test_added_latency_delays_every_answer_and_every_query(tree, finished):
             assert ("nginx" in beside) == (name.startswith("nginx"))
 
 
-def test_threads_that_resume_are_counted(tree, finished):
+def test_threads_that_resume_are_counted(saved):
     """An async view under WSGI has a thread for each request, as has a sync view under ASGI."""
     for name, threads in (("gunicorn_sync_sleep", [0, REQUESTS, 1]), ("gunicorn_uvicorn_sleep", [0, 1, REQUESTS])):
-        assert [entry["counted_in_log"]["threads that resumed"] for entry in records(tree)[name]["loads"]] == threads
+        assert [entry["counted_in_log"]["threads that resumed"] for entry in saved[name]["loads"]] == threads
 
 
 def test_the_suite_prints_what_was_claimed(finished):
@@ -405,12 +410,12 @@ def test_the_suite_prints_what_was_claimed(finished):
     assert "count · what was claimed" in finished["nginx_uwsgi_count"].stdout
 
 
-def test_copies_run_unedited(tree, finished):
+def test_copies_run_unedited(finished, saved):
     copies = [name for name in finished if "copy_" in name]
     assert len(copies) == 2
     for name in copies:
-        check_run(finished[name], records(tree)[name])
-        check_sizes(records(tree)[name], 1, 10)
+        check_run(finished[name], saved[name])
+        check_sizes(saved[name], 1, 10)
 
 
 def serving(program: Program) -> list[str]:
