@@ -27,7 +27,7 @@ def lab():
 
 @pytest.mark.parametrize("keep", [["-k"], []], ids=["keep-alive", "close"])
 @pytest.mark.parametrize("path", ["/bimodal", "/slow", "/100", "/4"])
-@pytest.mark.parametrize("words", [("-n", 100, "-c", 20), ("--rate", 100, "-n", 100)], ids=["closed", "open"])
+@pytest.mark.parametrize("words", [("-n", 100, "-c", 20), ("--rate", 200, "-n", 100)], ids=["closed", "open"])
 def test_percentiles_are_those_that_the_server_applied(path, words, keep, lab):
     """Never less, and in one of a few runs hardly more: other programs can only add."""
     added = []
