@@ -34,7 +34,7 @@ from common.running import counting, measure, run
 from common.running.rounds import Turn
 from common.running.sizing import RunOptions
 from common.serving import choice, ports, scenario
-from common.serving.process import Process, find_program
+from common.serving.process import Process, check, find_program
 from studies import judge
 from tests.faults import Fault
 from tests.faults.attempt import Around, attempt, attempt_within
@@ -637,6 +637,13 @@ def test_what_an_earlier_process_logged_is_not_taken_for_this_ones(tmp_path):
         with Process("one", ["echo", word] if word else ["true"], log=tmp_path / "log") as one:
             one.wait()
         assert one.log_tail() == (f"\n    {word}" if word else "")
+
+
+def test_of_a_server_that_was_killed_memory_is_asked_for():
+    with Process("one", [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]) as one:
+        one.wait()
+        with pytest.raises(Failed, match="one ended with exit code 137 while it was needed, killed: is there enough memory"):
+            check([one])
 
 
 def test_why_nothing_could_be_saved_is_said_last(server, tmp_path):

@@ -270,7 +270,6 @@ def test_a_change_for_the_worse_ends_with_1(tmp_path):
 
 
 DIES = changed(KEPT, ("    asked += 1\n", "    asked += 1\n    if asked > 100:\n        os._exit(3)\n"))
-WANTS_MEMORY = changed(KEPT, ("    asked += 1\n", "    asked += 1\n    if asked > 100:\n        os.kill(os.getpid(), 9)\n"))
 ANSWERS_WRONGLY = changed(KEPT, ('"status": 200', '"status": 500'))
 WRONG = {
     "one alone": (["plain", *SHORT], 2, "--side-by-side needs two scenarios"),
@@ -284,11 +283,6 @@ WRONG = {
     ),
     "nothing side by side for it": (["plain", "--markdown", "a.md"], 2, "--markdown writes what side by side shows: pass --side-by-side"),
     "one that dies": (["plain", "dies", *SHORT], 1, "plain beside dies: dies ended with exit code 3"),
-    "one without memory": (
-        ["plain", "grows", *SHORT],
-        1,
-        "grows ended with exit code 137 while it was needed, killed: is there enough memory?",
-    ),
     "one that answers wrongly": (["plain", "fails", *SHORT], 1, "plain beside fails: fails answers GET / with status 500"),
 }
 
@@ -296,7 +290,7 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_what_goes_wrong_is_one_line_and_nothing_is_lost(tmp_path, name):
     arguments, code, said = WRONG[name]
-    others = {"other": changed(("-n 20 -c 2", "-n 20 -c 3 -k")), "dies": DIES, "grows": WANTS_MEMORY, "fails": ANSWERS_WRONGLY}
+    others = {"other": changed(("-n 20 -c 2", "-n 20 -c 3 -k")), "dies": DIES, "fails": ANSWERS_WRONGLY}
     tree = copy_tree(tmp_path, {"plain": PLAIN, **others})
     program = run(tree, "-m", "common.suite", *arguments)
     assert program.process.returncode == code, program.stderr
