@@ -85,6 +85,7 @@ def foreign(share: float) -> Noise:
         # a load generator that is not at its limit names nothing
         (make_load(ok=20, cpu=0.3, client_cpu=0.55, beside={"nginx": 0.33}), "nginx"),
         (make_load(ok=2, in_flight=50, client_cpu=0.88), "server concurrency"),
+        (make_load(ok=20, cpu=0.7, client_cpu=0.87, beside={"postgres": 0.01}), "CPU and waits"),
         # few ticks tell nothing
         (make_load(ok=20, in_flight=50, cost=replace(make_cost(0.9), cpu_known=False)), "unknown"),
     ],

@@ -5,7 +5,7 @@ The first of these that holds:
   errors              more than a twentieth of what ended had failed
   offered load        an open loop, and 0.98 of what was due was answered in time: the server could take more
   server CPU          a process of the server used 0.85 of a core, or all of them 0.85 of their cores
-  database, <service> the cores beside the server's were 0.85 busy, mostly with this
+  database, <service> the cores beside the server's were 0.85 busy, at least a quarter of that with this, the busiest service
   waiting             at least 0.85 of the ideal, by a declared least time or that of a request alone: with more in
                       flight, more would be served
   other programs      they used more than 0.15 of the server's cores, and the server 0.85 of what they left
@@ -28,6 +28,7 @@ MANY_FAILED = 0.05
 BUSY, IDLE = 0.85, 0.50
 NEAR, KEPT_UP, FEW_AT_WORK = 0.85, 0.98, 0.50
 MANY_FOREIGN = 0.15
+LEAST_PART = 0.25  # of what the cores beside the server did, for the service that is said to fill them
 MANY_UNANSWERED = 0.10  # of what was answered: the CPU per answer includes theirs
 IDEAL_MOST = 1.05  # of the ideal: more is impossible, so the declared least time is wrong
 CLIENT, ERRORS, OFFERED, WAITING, SERVER_CPU, DATABASE = "client", "errors", "offered load", "waiting", "server CPU", "database"
@@ -65,18 +66,23 @@ def find_bottleneck(
     if busy is not None and busy >= BUSY:
         return Bottleneck(SERVER_CPU, f"{busy:.0%} of what it may use")
     services = {name: share for name, share in beside.items() if name != CLIENT}
-    if services and sum(beside.values()) >= BUSY:
-        whose = "the cores that all share" if pinned and pinned.shared else "the cores beside the server's"
-        most = max(services, key=lambda name: services[name])
-        return Bottleneck(most, f"{whose} were {sum(beside.values()):.0%} busy, {services[most]:.0%} with this")
     return (
-        by_waiting(metrics)
+        by_services(beside, services, "the cores that all share" if pinned and pinned.shared else "the cores beside the server's")
+        or by_waiting(metrics)
         or by_others(noise, busy)
         or by_concurrency(metrics, busy)
         or in_turn(metrics)
         or by_others(noise)
         or nearest_to_full(busy, services, metrics.share_of_time)
     )
+
+
+def by_services(beside: Mapping[str, float], services: Mapping[str, float], whose: str) -> Bottleneck | None:
+    """Not where the load generator has filled these cores, and each service did little."""
+    most = max(services, key=lambda name: services[name], default="")
+    if not most or sum(beside.values()) < BUSY or services[most] < LEAST_PART * sum(beside.values()):
+        return None
+    return Bottleneck(most, f"{whose} were {sum(beside.values()):.0%} busy, {services[most]:.0%} with this")
 
 
 def by_waiting(metrics: Metrics) -> Bottleneck | None:
