@@ -214,6 +214,17 @@ def test_memory_that_is_not_there_is_not_used():
     assert little.advised is None or (little.machines > 1 and little.advised.mb <= 100)
 
 
+def test_spare_threads_that_do_not_fit_are_left_out():
+    demand = demand_of(THREADS, memory=Memory(0, 100, 1.0))
+    enough = advise([demand], wanted(200)).advised
+    assert enough is not None
+    little = advise([demand], wanted(200, memory_mb=enough.mb - 1))
+    assert little.advised is not None
+    assert little.machines == 1
+    assert little.advised.kept
+    assert little.advised.mb < enough.mb
+
+
 # The command
 
 

@@ -143,8 +143,8 @@ def first_kept(family: Iterable[Sequence[Candidate]], wanted: Wanted) -> Forecas
         for shape in shapes:
             ms, inside = with_spare(shape, wanted)
             if ms <= wanted.target.limit_ms:
-                forecast = forecast_at(with_room(shape, wanted), wanted)
-                return forecast if forecast.mb <= wanted.memory_mb else None
+                forecasts = (forecast_at(one, wanted) for one in (with_room(shape, wanted), shape))
+                return next((forecast for forecast in forecasts if forecast.mb <= wanted.memory_mb), None)
             if shape.at_a_time and inside < shape.at_a_time and not shape.is_pooled:
                 break  # more at a time would not be used
     return None
