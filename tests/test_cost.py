@@ -216,6 +216,32 @@ def test_looking_takes_less_than_a_hundredth_of_a_core():
                 os.killpg(process.pid, signal.SIGKILL)
 
 
+REPLACES = """
+import subprocess, sys
+for _ in range(2):
+    worker = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
+    print(worker.pid, flush=True)
+    sys.stdin.readline()
+    worker.kill()
+    worker.wait()
+"""
+
+
+def test_a_worker_that_takes_the_place_of_another_is_soon_seen():
+    with subprocess.Popen([sys.executable, "-c", REPLACES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        server.stdout.readline()
+        meter = CostMeter(server.pid)
+        meter._finding._next = math.inf  # as where there are very many processes
+        server.stdin.write("\n")
+        server.stdin.flush()
+        another = int(server.stdout.readline())
+        meter.look()
+        time.sleep(cost.SELDOM_ENOUGH)
+        meter.look()
+        assert another in meter._server.alive
+        server.communicate("\n")
+
+
 def test_processes_may_come_and_go_while_they_are_looked_at():
     short = "while :; do sh -c 'sh -c :; :'; done"
     with subprocess.Popen(["sh", "-c", short], start_new_session=True) as server:
@@ -249,3 +275,7 @@ def test_between_two_samples_it_grows_evenly():
     samples = [(10.0, 1.0), (12.0, 2.0), (13.0, 5.0)]
     assert [cost.value_at(clock, samples) for clock in (-math.inf, 10, 11, 12.5, 13, math.inf)] == [1, 1, 1.5, 3.5, 5, 5]
     assert cost.grown_between(11, 12.5, samples) == 2
+
+
+def test_a_clock_that_is_set_back_loses_nothing():
+    assert cost.grown_between(*ALWAYS, [(0.0, 0.0), (10.0, 8.0), (5.25, 8.2), (6.0, 8.8)]) == 8.8

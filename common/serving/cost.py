@@ -4,6 +4,7 @@ Looking takes time from a core that something else needs: clocks are read at eac
 their memory) is done seldom enough to stay below a share of a core.
 """
 
+import math
 import os
 import re
 import sys
@@ -33,7 +34,7 @@ class Seldom:
 
     def __init__(self, share: float) -> None:
         self._share = share
-        self._next = 0.0
+        self._began = self._next = 0.0
 
     @property
     def is_due(self) -> bool:
@@ -41,9 +42,13 @@ class Seldom:
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        began, used = time.monotonic(), time.thread_time()
+        self._began, used = time.monotonic(), time.thread_time()
         yield
-        self._next = began + (time.thread_time() - used) / self._share
+        self._next = self._began + (time.thread_time() - used) / self._share
+
+    def hurry(self) -> None:
+        """Do it again a second after the last time, though that takes more than its share."""
+        self._next = min(self._next, self._began + SELDOM_ENOUGH)
 
 
 class Group:
@@ -102,7 +107,10 @@ class CostMeter:
         if everything or self._finding.is_due:
             with self._finding.timed():
                 self._find()
+        had = len(self._server.alive)
         self._read_clocks()
+        if len(self._server.alive) < had:  # a worker has ended: another may be in its place
+            self._finding.hurry()
         if everything or self._weighing.is_due:
             with self._weighing.timed():
                 self._weigh()
@@ -226,6 +234,8 @@ def grown_between(start: float, end: float, samples: Samples) -> float:
 
 def value_at(clock: float, samples: Samples) -> float:
     """The value at a clock time, as if it grew evenly between samples."""
+    if math.isinf(clock):
+        return samples[-1 if clock > 0 else 0][1]  # in the order they were taken: the machine's clock may have been set back
     before = max((sample for sample in samples if sample[0] <= clock), default=samples[0])
     after = min((sample for sample in samples if sample[0] >= clock), default=samples[-1])
     if after[0] == before[0]:
