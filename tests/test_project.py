@@ -1026,7 +1026,9 @@ def test_what_git_does_not_keep_goes_with_a_revision(tmp_path):
     git(repository, "add", ".")
     git(repository, "commit", "-qm", "first")
     (repository / "kept.py").write_text("second")
+    (repository / ".#kept.py").symlink_to("anna@here.4711")  # as an editor locks it
     with checkout("HEAD", repository) as root:
+        assert (root / ".#kept.py").is_symlink()
         assert [(root / name).read_text() for name in ("kept.py", "db.sqlite3", "static/a.css")] == ["first"] * 3
         (root / "db.sqlite3").write_text("theirs stays as it is")
     assert (repository / "db.sqlite3").read_text() == (repository / "static" / "a.css").read_text() == "first"

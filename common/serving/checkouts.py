@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from common.cli import UsageError, typed_path
@@ -48,11 +48,12 @@ def bring_untracked(repository: Path, tree: Path) -> None:
     """A site may need what git does not keep: a database, local settings, collected files."""
     for name in git(repository, "ls-files", "-z", "--others", "--directory").stdout.split("\0"):
         source, copy = repository / name, tree / name
-        if name and not copy.exists() and copy.parent.is_dir():
-            if source.is_dir():
+        if name and not os.path.lexists(copy) and copy.parent.is_dir():
+            if source.is_dir() or source.is_symlink():
                 copy.symlink_to(source.resolve())
             else:
-                shutil.copy(source, copy)
+                with suppress(OSError):  # nobody may read it, or it has gone meanwhile: the site says if it needs it
+                    shutil.copy(source, copy)
 
 
 def project_in(tree: Path, scenario: Scenario, repository: Path) -> Path:
