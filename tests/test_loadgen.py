@@ -11,7 +11,9 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from itertools import pairwise
 
 import pytest
@@ -579,6 +581,35 @@ def test_a_connection_that_is_accepted_late_takes_as_long_and_is_used(loop):
     [connecting], [sending] = sent.requests.connected - sent.requests.start, sent.requests.sent - sent.requests.connected
     assert connecting > 250_000
     assert sending < connecting / 2
+
+
+def test_an_answer_before_all_was_sent_is_the_connections_last(tmp_path):
+    """What is left of the first body would be read as a part of the second request."""
+    (tmp_path / "body").write_bytes(bytes(20_000_000))
+
+    def refuse_both():
+        for _ in range(2):
+            accepted, _ = listening.accept()
+            with accepted, suppress(ConnectionError):
+                accepted.recv(1000)
+                accepted.sendall(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
+                time.sleep(1)  # the rest does not fit into the buffers
+                while accepted.recv(1_000_000):
+                    pass
+
+    with listen("127.0.0.1", 0) as listening, ThreadPoolExecutor() as pool, asyncio.Runner() as runner:
+        refusing = pool.submit(refuse_both)
+        sent = runner.run(send("-k", "-n", 2, "-p", tmp_path / "body", f"http://127.0.0.1:{listening.getsockname()[1]}/"))
+        refusing.result()
+    assert (sent.outcomes, sent.connections, sent.kept_alive) == ({"non-2xx": 2}, 2, 0)
+
+
+def test_a_load_begins_when_its_clock_does(server, monkeypatch):
+    monkeypatch.setattr("gc.collect", lambda: time.sleep(1))
+    with asyncio.Runner() as runner:
+        sent = runner.run(send(server.url("/ok")))
+    ended = datetime.fromisoformat(sent.started_at).timestamp() + sent.seconds
+    assert time.time() - ended < 0.7
 
 
 # Is it the client that is slow?

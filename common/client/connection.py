@@ -114,6 +114,11 @@ class Connection(asyncio.Protocol):
         self._transport.write(self._request.bytes)
         self.sent = perf_counter()
 
+    @property
+    def still_sends(self) -> bool:
+        """Its answer may come before the whole request was sent: of a body that is too large, for one."""
+        return self._transport is not None and self._transport.get_write_buffer_size() > 0
+
     def close(self) -> None:
         """Give the connection up and report nothing more."""
         self._waiting = False

@@ -12,6 +12,7 @@ from common.client.load import Load
 from common.client.outcomes import MISMATCH, NON_2XX, OK
 from common.client.site_headers import Headers
 
+LARGE = 16384  # bytes: a smaller request always fits into an empty socket buffer
 SUCCESSES = frozenset(range(200, 300))  # a set is looked up faster than a range
 
 
@@ -45,6 +46,7 @@ class Request:
         self.statuses = SUCCESSES if load.expect_status is None else frozenset((load.expect_status,))
         self.body = Path(load.body_file).read_bytes() if load.body_file is not None else (load.form or "").encode()
         self.bytes = self._prepare(parts.netloc, load, carried)
+        self.is_large = len(self.bytes) > LARGE
         self.tls: ssl.SSLContext | None = None
         if parts.scheme == "https":
             self.tls = ssl.create_default_context()

@@ -56,6 +56,8 @@ class User:
             ledger.failures += 1
         if ledger.server is None:
             ledger.server = connection.header("Server")
+        if self._request.is_large and connection.still_sends:
+            connection.reusable = False
         if self._request.keep_alive:
             ledger.kept_alive += connection.reusable
         else:

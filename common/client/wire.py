@@ -113,6 +113,10 @@ class Wire:
             self._unsent = memoryview(data)[sent:]
             self._watch(READABLE | WRITABLE)
 
+    def get_write_buffer_size(self) -> int:
+        """What is not handed over yet, as asyncio's transports name it."""
+        return len(self._unsent) if self._connected and self._watched & WRITABLE else 0
+
     def abort(self) -> None:
         """Close it and tell the listener nothing more."""
         del self._wires.open[self._descriptor]
