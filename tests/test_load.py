@@ -63,10 +63,11 @@ def loads(draw):
     kind = draw(st.sampled_from(["closed", "ramp", "rate", "stages"]))
     ramp, is_open = kind == "ramp", kind in ("rate", "stages")
     timed = ramp or (kind != "stages" and draw(st.booleans()))
+    most = schedule.MOST_DUE // 2 if is_open else 10**9 if timed else schedule.MOST_DUE
     counted = kind != "stages" and (not timed or (not ramp and draw(st.booleans())))
     return Load(
         target="/",
-        requests=draw(st.integers(concurrency, schedule.MOST_DUE // 2 if is_open else 10**9)) if counted else None,
+        requests=draw(st.integers(concurrency, most)) if counted else None,
         concurrency=concurrency,
         seconds=draw(SECONDS_OF_THREE if is_open else NUMBERS) if timed else None,
         spawn_rate=draw(NUMBERS) if ramp else None,

@@ -604,6 +604,13 @@ def test_an_answer_before_all_was_sent_is_the_connections_last(tmp_path):
     assert (sent.outcomes, sent.connections, sent.kept_alive) == ({"non-2xx": 2}, 2, 0)
 
 
+def test_a_load_ends_with_the_last_request_that_a_record_holds(server, monkeypatch):
+    monkeypatch.setattr("common.client.schedule.MOST_DUE", 50)
+    with asyncio.Runner() as runner:
+        sent = runner.run(send("-t", 60, "-c", 5, server.url("/ok")))
+    assert (sent.outcomes, sent.stopped) == ({"ok": 50}, "")
+
+
 def test_a_load_begins_when_its_clock_does(server, monkeypatch):
     monkeypatch.setattr("gc.collect", lambda: time.sleep(1))
     with asyncio.Runner() as runner:

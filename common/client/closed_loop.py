@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from time import perf_counter
 
+from common.client import schedule
 from common.client.load import Load
 from common.client.sent import CUT_OFF
 from common.client.user import NewUser, User
@@ -17,7 +18,7 @@ class ClosedLoop:
         self._over = over
         self._stop = stop
         self.users = [new_user(self._ended) for _ in range(load.concurrency)]
-        self._left: Iterator[int] = iter(range(load.requests)) if load.requests is not None else iter(int, 1)
+        self._left: Iterator[int] = iter(range(min(load.requests or schedule.MOST_DUE, schedule.MOST_DUE)))
         self._arrived = self._at_work = 0
 
     def begin(self, zero: float) -> None:

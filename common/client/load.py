@@ -150,7 +150,9 @@ def check_sizes(requests: int | None, concurrency: int | None) -> None:
 
 
 def check_due(load: Load) -> Load:
-    """UsageError if more requests are due than a record holds."""
+    """UsageError if more requests are due than a record holds. A closed loop that has an end besides ends with the last that it holds."""
+    if not load.is_open and load.seconds is None and (load.requests or 0) > schedule.MOST_DUE:
+        raise UsageError(f"-n {load.requests}: a record holds {schedule.MOST_DUE:,} requests: send fewer")
     due = schedule.count(load.schedule) if load.is_open else 0
     if due > schedule.MOST_DUE:
         raise UsageError(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 LEAST_RATE = 1e-6  # a second: one in 11 days
 MOST_RATE = 200_000.0  # more than a client can start; unsent requests have rows in the record too
 MOST_SECONDS = 1e15  # of a stage: what is computed from it stays finite
-MOST_DUE = 20_000_000  # requests of a load: each has its row in memory and in the record, also where it is never sent
+MOST_DUE = 20_000_000  # requests of a load, also of a closed one: each has its row in memory and in the record, even if it is never sent
 Stages = tuple[tuple[float, float], ...]  # seconds, requests per second
 
 
