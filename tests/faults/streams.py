@@ -37,6 +37,7 @@ STREAMS = [
     Fault("a scenario on a full disk", "python scenarios/tiny.py >/dev/full", (1,), "tiny: cannot write to stdout"),
     Fault("a scenario with all closed", "python scenarios/tiny.py <&- >&- 2>&-", (0,)),
     Fault("a scenario quietly, stderr closed", "python scenarios/tiny.py 2>&-", (0,)),
+    Fault("a page that nobody reads", "suite tiny >{here}/out; page $(ls -td results/*/ | head -1) | true", (0,), leaves=("out",)),
     Fault("a terminal without columns", "COLUMNS=0 LINES=0 TERM=dumb suite tiny", (0,)),
     Fault("a width that is no number", "COLUMNS=wide TERM= suite tiny", (0,)),
     # where a record goes: by links of our own, for what replaced a file of /dev would harm the machine
