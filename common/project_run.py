@@ -142,6 +142,21 @@ def tell_top(open_run: OpenRun) -> Iterator[str]:
         yield f"{path}: {said}{command}"
 
 
+def tell_choice(open_run: OpenRun) -> Iterator[str]:
+    """What we would run for each page, by its launch line: what serves most, or of what may, the one whose requests cost least."""
+    servers = {scenario.name: server_of(scenario) for scenario in open_run.scenarios}
+    decisions = [each for pair in top_pairs(open_run) for each in decisions_of(pair) if each.kind in ("more", "less")]
+    cheaper = {each.comparison.load.identity: each.names[each.kind == "more"] for each in decisions}
+    for comparison in compare_loads(open_run.runs):
+        is_choice = comparison.load.sent.load.concurrency > 1 and len(comparison.ranked) > 1
+        for leader in find_leaders(comparison, servers, 1) if is_choice else []:
+            name = cheaper.get(comparison.load.identity, leader)
+            run = advise.last_run(name, open_run.runs)
+            near = too_near_to_tell(comparison, servers)
+            why = "none is shown to serve more, and its requests cost least" if near else "it serves most"
+            yield f"{comparison.load.sent.path}: we would run {name}: {why}.\n    {advise.fill_in(run.launch, run)}"
+
+
 def top_pairs(open_run: OpenRun) -> Iterator[OpenRun]:
     """The two, as a run of their own under that load alone."""
     servers = {scenario.name: server_of(scenario) for scenario in open_run.scenarios}

@@ -149,7 +149,7 @@ def show(open_run: OpenRun, alone: Sequence[ScenarioRun], unreadable: Mapping[st
     if measured := [run for run in runs if run.loads]:
         terminal.show_tables(judge(measured), measured, max(run.round for run in runs), verbose)
     if own is not None:
-        for line in project_run.tell_top(open_run):
+        for line in [*project_run.tell_top(open_run), *(project_run.tell_choice(open_run) if own.wanted is None else [])]:
             print(line)
     announce_page(directory)
     print(f"Records and ab's summaries: {short_path(directory)}/")

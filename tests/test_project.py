@@ -795,7 +795,9 @@ def ran(folder: Path, rates: dict[str, dict[str, int]], disturbed: str = "") -> 
         sent = [make_sent(make_steady(rate * 2, 2.0), f"-c 8 -t 2 {path}", seconds=2.0) for path, rate in of_paths.items()]
         noise = Noise(available=True, disturbed=disturbed)
         loads = [make_measured(one, line=f"-c 8 -t 2 {one.path}", cost=make_cost(1.0), noise=noise) for one in sent]
-        runs.append(make_run(f"shop/{name}", *loads, study="shop", project=str(folder)))
+        path = folder / f"{name}.py"
+        written = dict(source=path.read_text(), launch=read(path, folder.parents[1]).server) if path.exists() else {}
+        runs.append(make_run(f"shop/{name}", *loads, study="shop", project=str(folder), **written))
     return runs
 
 
@@ -914,6 +916,26 @@ def test_what_would_decide_the_best_two_is_told(folder):
     files.write(folder / "side-by-side" / files.name_of_pair(pair), replace(pair, restarts=[], refused="answers take 9 s"))
     [said] = project_run.tell_top(open_run_of(folder, runs))
     assert said.endswith(f" Not side by side: answers take 9 s. {decide} --rounds 10")
+
+
+def test_what_leads_is_what_we_would_run(folder):
+    write_rows(folder, "gunicorn_gthread", "uvicorn_asgi", "daphne_asgi")
+    one, other = "shop/uvicorn_asgi", "shop/gunicorn_gthread_8"
+
+    def said(rates, disturbed=""):
+        return [text.splitlines() for text in project_run.tell_choice(open_run_of(folder, ran(folder, rates, disturbed)))]
+
+    [[choice, launch]] = said(RATES)
+    assert choice == "/a/: we would run shop/daphne_asgi: it serves most."
+    assert re.fullmatch("    daphne [^{}]+", launch)
+    [[choice, _]] = said(NEAR)
+    assert choice == f"/a/: we would run {other}: none is shown to serve more, and its requests cost least."
+    assert said(RATES, disturbed="other programs used 50% of the cores") == []
+    pair = make_pair(*spread(0.5, 8), names=[one, other], identity=ran(folder, NEAR)[0].loads[0].identity, together=2)
+    files.write(folder / "side-by-side" / files.name_of_pair(pair), pair)
+    [[choice, launch]] = said(NEAR)
+    assert choice == f"/a/: we would run {one}: none is shown to serve more, and its requests cost least."
+    assert launch.startswith("    uvicorn ")
 
 
 @pytest.mark.parametrize("seconds", [project_run.LEAST_TO_DECIDE / 2, float("inf")], ids=["too little time", "as much as the reader says"])
