@@ -11,6 +11,7 @@ FIGURES = 8  # columns of a number
 EXPLAINED = (
     "Left: the highest rate that held the target in three runs, the slowest of them. Right: the lowest rate tried above it, which did",
     "not. Percentiles: of all that was due. CPU: of the cores that the server may use, or of the one that its busiest process can use.",
+    "+: at least that, as the client was the limit. ?: two more runs did not confirm it.",
 )
 
 
