@@ -114,6 +114,11 @@ def test_some_runs_without_an_answer_turn_nothing_round():
     assert one.verdict == "1 of 10 runs of other answered nothing"
 
 
+def test_where_some_runs_without_an_answer_leave_it_open_that_is_said():
+    [one] = changes_of_study("tests", make_runs(50, 100, 52, 110, 51, 0))
+    assert one.verdict == "no difference shown: 1 of 3 runs of other answered nothing"
+
+
 def test_the_farthest_apart_come_first():
     third = replace(one_second("third", 90), differs_from={"base": "a lot", "other": "less"})
     last = replace(one_second("last", 200), differs_from={"base": "the most"})

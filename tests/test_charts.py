@@ -132,6 +132,13 @@ def test_chance_is_no_winner():
     assert "; c serves least, 50.5 against 102 requests per second." in found.said
 
 
+def test_runs_without_an_answer_are_told_apart_by_their_ranks():
+    hung = answer(rounds(a=[100, 110, 0], b=[50, 52, 51]))
+    assert (hung.winner, hung.said[:20]) == ("", "No winner is shown: ")
+    once = answer(rounds(a=[10] * 9 + [0], b=[20] * 10))
+    assert once.winner == "b"
+
+
 def test_one_round_tells_only_what_is_far_apart():
     near, far = answer(rounds(a=[100], b=[110])), answer(rounds(a=[100], b=[150]))
     assert near.said == "No winner is shown: b and a are too close for so few runs to tell apart."

@@ -263,6 +263,8 @@ def test_zeros_stay_zeros():
     assert not found.is_known
     some = ratio(*rounds("one", *[20] * 9, 0), *rounds("other", *[10] * 10))
     assert (some.middle, some.low) == (2.0, pytest.approx(2 / 1.2))  # without an interval the margin stands for it
+    few = ratio(*rounds("one", 100, 110, 0), *rounds("other", 50, 52, 51))
+    assert (few.is_known, few.said) == (False, "in some runs of one or other nothing was answered: one 100, other 51")
 
 
 def test_too_short_to_tell_is_no_claim():

@@ -16,7 +16,7 @@ from common.results.circumstances import Cost, Noise
 from common.results.intervals import AtMost, Estimate
 from common.results.metrics import Metrics
 from common.results.record import Measured
-from tests.made_up import ENVIRONMENT, make_client, make_cost, make_measured, make_requests, make_run, make_sent
+from tests.made_up import ENVIRONMENT, make_client, make_cost, make_measured, make_open, make_requests, make_run, make_sent
 from tests.processes import ROOT, one_line
 
 
@@ -57,6 +57,18 @@ def make_cut(answered: int, latency_ms: float, cut_off: int, age_ms: float, seco
     rows += [(max(0.0, seconds - age_ms / 1000),) * 3 + (0, seconds, "cut off", 0, 0, 0)] * cut_off
     sent = make_sent(make_requests(rows), "-c 100 -t 10 /", seconds, stopped="cut off", client=make_client(lag_ms=0))
     return make_measured(sent, **more)
+
+
+OVERRUN = [row for place in range(100) for row in ((place / 10, 0.0, 0.05, "ok"), (place / 10 + 0.05, 0.0, 0.0, "unsent"))]
+
+
+def make_ramp(wave: float) -> Measured:
+    """A hundred users arrive within 10 s; then a hundred answers a second come in waves, each of so many seconds."""
+    arriving = [10 * ((place + 1) / 500) ** 0.5 for place in range(500)]
+    steady = [10 + wave * (place // round(100 * wave) + 1) for place in range(2000)]
+    rows = [(max(0.0, end - 1),) * 3 + (end, end, "ok", 0, 0, 0) for end in arriving + steady if end <= 30]
+    sent = make_sent(make_requests(rows), "--users 100 --spawn-rate 10 -t 30 /", 30.0, stopped="cut off", client=make_client(lag_ms=0))
+    return make_measured(sent)
 
 
 @pytest.fixture
@@ -240,6 +252,14 @@ def test_a_load_too_short_to_tell_is_not_compared_unless_it_can_only_be_worse(tm
     assert (done.returncode, "too short to tell: only 3 answers" in done.stdout) == (0, True)
 
 
+def test_a_ramp_that_is_too_short_to_tell_is_not_worse_than_an_equal_one_that_tells(tmp_path, compare):
+    even, uneven = make_ramp(0.1), make_ramp(5.0)
+    assert not even.metrics.rate.too_short
+    assert uneven.metrics.rate.too_short
+    done = compare(keep(tmp_path / "a", "one", rounds_of(even)), keep(tmp_path / "b", "one", rounds_of(uneven)))
+    assert (done.returncode, "too short to tell" in done.stdout) == (0, True)
+
+
 def test_a_time_that_was_cut_off_counts_as_the_least_that_it_can_be(tmp_path, compare):
     before = keep(tmp_path / "a", "one", rounds_of(make_cut(1000, 900, 10, 500)))
     after = keep(tmp_path / "b", "one", rounds_of(make_cut(1000, 900, 100, 9000)))
@@ -294,6 +314,14 @@ def test_where_nothing_can_be_said_it_is_said_with_what_to_do(tmp_path, compare)
         ([make_cut(1000, 900, 100, 500)], "failed<=1%", 0, "kept"),
         ([make_cut(1000, 900, 100, 500, cost=make_cost(5.0))], "cpu<=5ms", 0, "<= 5"),
         ([make_cut(1000, 900, 100, 500, cost=make_cost(5.0))], "cpu<=4.9ms", 1, "not decided: <= 5"),
+        # the requests in flight have already taken longer than the mean may be
+        ([make_cut(60, 4000, 59, 9000)], "mean<=5s", 1, "BROKEN"),
+        ([make_cut(1000, 900, 100, 500)], "mean<=950ms", 0, "kept"),
+        # much failed, or was never sent; a single failure decides nothing
+        ([make_load(100, reset=80)], "p99<=20ms", 1, "not decided: 80 of 180 requests failed"),
+        ([make_measured(make_open(OVERRUN, 10.0, [(10.0, 20.0)]))], "p99<=1.5s", 1, "not decided: 100 of 200 due were never sent"),
+        ([make_measured(make_open(OVERRUN, 10.0, [(10.0, 20.0)]))], "failed<=1%", 1, "not decided: 100 of 200 due were never sent"),
+        ([make_load(3, reset=1)], "req/s>=0.1", 1, "not decided: 1 of 4 requests failed"),
         ([make_load(100, noise=Noise(available=True, disturbed="chromium"))], "p99<=20ms", 0, "kept"),
         ([make_load(100, fault="it died")], "p99<=20ms", 1, "nothing was measured: it failed: it died"),
         ([replace(make_load(100), sent=replace(make_load(100).sent, client=make_client(busiest=0.95)))], "p99<=20ms", 1, "client-bound"),

@@ -74,6 +74,8 @@ def test_the_evidence():
     assert probe_above(FIRST).sent.load.rate == 672
     assert [limited_by(one) for one in (FIRST, SECOND, LEAST, OPEN)] == ["server CPU", "not CPU", "client", ""]
     assert limited_by(found("fails", 100, 105, failed=9)) == "errors"
+    again = search("again", "found", 75, *[probe(75, "held")] * 3, probe(80, "void"), probe(80, "broken", took_ms=300, cpu=0.95))
+    assert (probe_above(again).verdict, limited_by(again)) == ("broken", "server CPU")
 
 
 def test_the_table():

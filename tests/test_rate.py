@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from common.results.metrics import Metrics
 from common.results.rate import measure_rate
-from tests.made_up import make_requests, make_sent
+from common.results.samples import Sample, least_factor
+from tests.made_up import make_measured, make_open, make_requests, make_run, make_sent
 
 TRIALS = 200
 Work = Callable[[], float]
@@ -67,6 +68,35 @@ def send(spans, load: str, seconds: float | None = None):
         if start < end_of_load
     ]
     return make_sent(make_requests(rows), load, end_of_load, stopped="cut off" if seconds else "")
+
+
+def test_a_request_that_hangs_at_the_end_does_not_change_the_rate_of_the_others():
+    spans = in_turn(50, 50, lambda: 1.0, requests=300)
+    spans[-1] = (5.0, 99.0)
+    rate = measure_rate(send(spans, "-n 300 -c 50 -t 14 /", 14))
+    assert (rate.too_short, rate.per_second) == ("", pytest.approx(50))
+    half_hang = [(start, 99.0 if place >= 150 else end) for place, (start, end) in enumerate(spans)]
+    assert measure_rate(send(half_hang, "-n 300 -c 50 -t 14 /", 14)).too_short
+
+
+def test_the_errors_of_two_single_runs_count_together():
+    def sample(spans, load, seconds=None):
+        return Sample(make_run("a", made := make_measured(send(spans, load, seconds))), made)
+
+    _, users, simulate = SERVERS["one by one, 25 ms, uneven"]
+    one, other = (sample(simulate(np.random.default_rng(seed)), CUT.format(users), 10) for seed in (1, 2))
+    errors = [each.load.metrics.rate.error for each in (one, other)]
+    assert least_factor([one], [other]) == pytest.approx(1 + math.hypot(*errors)) > 1 + max(errors)
+    burst = sample(in_turn(10, 10, lambda: 1.0, requests=10), "-n 10 -c 10 /")
+    assert least_factor([burst], [burst]) == 1.35
+
+
+def test_a_straggler_does_not_change_the_rate_of_an_open_loop():
+    rows = [(due, 0.0, 0.02, "ok") for due in (place / 50 for place in range(499))]
+    sent = make_open([*rows, (9.98, 0.0, 30.0, "read timeout")], 39.98, [(10.0, 50.0)])
+    assert measure_rate(sent).per_second == pytest.approx(50, rel=0.01)
+    few = make_open([(0.0, 0.0, 0.02, "ok"), (0.5, 0.0, 1.5, "ok")], 2.0, [(1.0, 2.0)])
+    assert measure_rate(few).per_second == pytest.approx(1)
 
 
 CUT, WHOLE = "-c {0} -t 10 /", "-n {1} -c {0} /"

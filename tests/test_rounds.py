@@ -98,6 +98,8 @@ def test_no_difference_is_never_taken_for_sameness(low, high, said):
     [
         ([5.0, Over(9000.0), Over(9000.0)], 9000.0, ">", "over 9 s"),
         ([5.0, 6.0, Over(9000.0)], 6.0, "", "6.00"),
+        ([900.0, 950.0, Over(5000.0), Over(5000.0)], 2975.0, ">", "over 2.98 s"),
+        ([8.0, 12.0, Over(10.0)], 10.0, ">", "over 10 ms"),
         ([AtMost(6.5), AtMost(6.7), 6.6], 6.6, "<=", "<= 6.60"),
     ],
 )
@@ -196,6 +198,15 @@ def test_the_table_has_intervals_ratios_and_the_control():
     assert "[" in rows[0]
     assert "A/A: a twice: " in text
     assert "the same within 5%" in text
+
+
+def test_all_controls_of_a_study_hold_together():
+    """Of several loads, as of one load's rates and CPU: else one of many equal pairs is soon said to differ."""
+    runs = [*of_rounds("a", [100, 104, 98, 101]), *of_rounds("a", [101, 99, 103, 100], control=True)]
+    [alone] = compare_loads(runs)
+    both = compare_loads([replace(run, loads=[*run.loads, replace(run.loads[0], latency_ms=200)]) for run in runs])
+    widths = [one.controls[0].ratio.high / one.controls[0].ratio.low for one in (alone, *both)]
+    assert widths[0] < widths[1] == widths[2]
 
 
 def test_a_control_that_differs_is_not_passed_over():

@@ -127,7 +127,7 @@ def judge_standing(before: Counted, after: Counted, tolerance: float) -> dict[st
     if old.is_failing:
         return {"": f"failed {old.failed_share:.0%} before, {new.failed_share:.0%} after: nothing else is compared"}
     if old.too_short or new.too_short:
-        if not old.too_short and most_per_second(new.samples) < (1 - tolerance) * old.per_second:
+        if not old.too_short and most_per_second(new.samples) < (1 - tolerance) * least_per_second(old.samples):
             return {"req/s": WORSE}
         return {"": f"{TOO_SHORT}: {new.too_short or old.too_short}"}
     return {}
@@ -143,6 +143,11 @@ def fails_more(before: Iterable[Sample], after: Iterable[Sample]) -> float | Non
 def most_per_second(samples: Iterable[Sample]) -> float:
     """The rate if everything that was cut off had been answered too."""
     return max((sample.load.metrics.ok + sample.load.metrics.cut_off) / sample.load.metrics.seconds for sample in samples)
+
+
+def least_per_second(samples: Iterable[Sample]) -> float:
+    """Over the whole load, its beginning and a ramp's arrivals too."""
+    return min(sample.load.metrics.mean_per_second for sample in samples)
 
 
 def ratio_after(name: str, before: Iterable[Sample], after: Iterable[Sample], confidence: float) -> Estimate | None:

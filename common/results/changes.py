@@ -62,10 +62,13 @@ def judge_change(comparison: LoadComparison, both: Sequence[Row], ratio: Estimat
     """The verdict; if the load limited both, their req/s hardly differ but their cost may."""
     if ratio is None:
         return "; ".join(f"{row.scenario}: {write_standing(row)}" for row in both if not row.is_ranked) or "nothing to compare"
+    unanswered = "; ".join(
+        f"{row.unanswered} of {len(row.samples)} runs of {row.scenario} answered nothing" for row in both if row.unanswered
+    )
     if comparison.differ(ratio, *(row.scenario for row in both)):
-        return "; ".join(
-            f"{row.unanswered} of {len(row.samples)} runs of {row.scenario} answered nothing" for row in both if row.unanswered
-        )
+        return unanswered
+    if unanswered:
+        return f"{NO_DIFFERENCE}: {unanswered}"
     if {name for row in both for name in row.bottlenecks} == {WAITING}:
         return BOTH_WAITED
     if ratio.low is None:

@@ -16,7 +16,7 @@ from common.results.bottleneck import MANY_FAILED
 from common.results.comparison import LoadComparison, compare_loads
 from common.results.intervals import Estimate
 from common.results.record import Measured, ScenarioRun
-from common.results.samples import Sample, error_of, share_that_failed, why_too_short
+from common.results.samples import Sample, least_factor, share_that_failed, why_too_short
 from common.results.words import join_words, write_exactly
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "not decided by this run"
@@ -95,10 +95,6 @@ class Found:
         return self.comparison.counted(self.place.scenario)
 
     @property
-    def margin(self) -> float:
-        return max(self.comparison.margin, error_of(self.samples))
-
-    @property
     def doubt(self) -> str:
         """Why nothing can be concluded from its rates and times; '' if something can."""
         failed = share_that_failed(self.samples)
@@ -150,7 +146,10 @@ class Runs:
         if doubts or ratio is None:
             return Finding("; ".join(doubts) or f"one of {name} and {other_name} answered nothing, or it is not known")
         evidence = f"{name} {write_middle(values)}, {other_name} {write_middle(others)}"
-        return finding_of(ratio, evidence, max(side.margin for side in found), found[0], "x")
+        if ratio.low is None and ratio.runs >= intervals.FEWEST_RUNS and not intervals.ranks_differ(values, others):
+            return Finding(f"in some runs of {name} or {other_name} nothing was answered: {evidence}")
+        margin = max(least_factor(*(side.samples for side in found)), *(side.comparison.margin for side in found))
+        return finding_of(ratio, evidence, margin, found[0], "x")
 
     def value(self, of: Of, name: str, place: Place, fits: Callable[[Measured], bool] = any_load, is_time: bool = False) -> Finding:
         """A count, a share or a time within one run; the machine's speed does not affect it, so it needs no margin."""

@@ -5,12 +5,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from common.results.intervals import FEWEST_RUNS, Estimate, confidence_of_each, no_difference_shown
+from common.results.intervals import FEWEST_RUNS, Estimate, confidence_of_each, no_difference_shown, number_of, ranks_differ
 from common.results.record import CLIENT_BOUND, Measured, ScenarioRun
 from common.results.rows import Row
-from common.results.samples import METRICS, OF_ALL_RUNS, Sample, error_of, estimate_of, ratio_of, share_that_failed, why_too_short
+from common.results.samples import (
+    METRICS,
+    OF_ALL_RUNS,
+    Sample,
+    estimate_of,
+    known_values,
+    least_factor,
+    ratio_of,
+    share_that_failed,
+    why_too_short,
+)
 
 TELLS_IN_ONE_ROUND = 1.2  # smaller ratios between single runs mean nothing
+RATIOS_OF_A_CONTROL = 2  # of requests per second, and of CPU
 CALM_RUNS = FEWEST_RUNS  # with this many of a scenario, rates and times leave out its disturbed runs
 
 
@@ -28,6 +39,7 @@ class Control:
 class LoadComparison:
     study: str
     samples: Sequence[Sample]
+    controlled: int = 1  # loads of its study that have a control: the ratios of all of these hold together
 
     @property
     def load(self) -> Measured:
@@ -157,7 +169,8 @@ class LoadComparison:
         twice = sorted({sample.scenario for sample in self.samples if sample.run.control})
 
         def ratio(scenario: str, metric: str) -> Estimate | None:
-            return ratio_of(METRICS[metric], self.pick(scenario, metric, control=True), self.pick(scenario, metric))
+            sides = self.pick(scenario, metric, control=True), self.pick(scenario, metric)
+            return ratio_of(METRICS[metric], *sides, confidence_of_each(RATIOS_OF_A_CONTROL * self.controlled))
 
         return [
             Control(scenario, self.counted(scenario, control=True), ratio(scenario, "req/s"), ratio(scenario, "CPU ms/req"))
@@ -168,13 +181,16 @@ class LoadComparison:
         """Without an interval, only a large ratio counts: beyond that of two identical runs, and beyond the error of each."""
         if ratio is None:
             return False
+        if ratio.low is None and ratio.runs >= FEWEST_RUNS:  # some runs answered nothing
+            rates = [[number_of(value) for value in known_values(METRICS["req/s"], self.counted(name))] for name in (one, other)]
+            return ranks_differ(*rates, confidence_of_each(len(self.scenarios) - 1))
         if ratio.low is None:
             return factor(ratio) >= self.least_factor(one, other)
         return not no_difference_shown(ratio)
 
     def least_factor(self, one: str, other: str) -> float:
         """The smallest ratio of these two that means anything without an interval."""
-        return max(self.margin, *(error_of(self.counted(name)) for name in (one, other)))
+        return max(self.margin, least_factor(self.counted(one), self.counted(other)))
 
     @property
     def margin(self) -> float:
@@ -200,7 +216,8 @@ def compare_loads(runs: Iterable[ScenarioRun]) -> list[LoadComparison]:
     for run in runs:
         for load in run.loads:
             samples.setdefault((run.study, load.identity, load.latency_ms, load.least_seconds), []).append(Sample(run, load))
-    comparisons = [LoadComparison(study, found) for (study, *_), found in samples.items()]
+    controlled = Counter(study for (study, *_), found in samples.items() if any(sample.run.control for sample in found))
+    comparisons = [LoadComparison(study, found, max(1, controlled[study])) for (study, *_), found in samples.items()]
     studies = list(dict.fromkeys(comparison.study for comparison in comparisons))
     return sorted(
         (comparison for comparison in comparisons if comparison.scenarios),

@@ -27,9 +27,9 @@ def probe_held(search: Search) -> Probe | None:
 
 
 def probe_above(search: Search) -> Probe | None:
-    """The lowest rate above that did not hold."""
+    """The lowest rate above that did not hold: the run that broke the target, if there is one, not one that shows nothing."""
     higher = [probe for probe in search.probes if probe.verdict != "held" and rate_of(probe) > rate_held(search)]
-    return min(higher, key=rate_of, default=None)
+    return min(higher, key=lambda probe: (rate_of(probe), probe.verdict == "void"), default=None)
 
 
 def ceiling(search: Search) -> float:

@@ -128,6 +128,13 @@ class Metrics:
     def mean_ms(self) -> float | None:
         return float(self.latencies.mean()) if self.ok else None
 
+    @property
+    def least_mean_ms(self) -> float | None:
+        """Those that were cut off take at least as long as they had taken."""
+        requests = self.sent.requests
+        ended_or_cut = requests.ok | np.isin(requests.outcome, [NUMBER[CUT_OFF], NUMBER[CANCELLED]])
+        return max(self.mean_ms, float(requests.latency_ms[ended_or_cut].mean())) if self.mean_ms is not None else None
+
     @cached_property
     def late(self) -> int:
         return int((self.lateness > LATE_MS).sum())

@@ -2,7 +2,8 @@
 
 A load begins with an idle server and ends with work half done; neither belongs to its rate. It is counted
   for a load that was cut off            until its last answer, unless it was silent for long after that;
-  for a load answered completely         until its last request began;
+  for a load answered completely         until its last request began, also where a few of the last were cut off;
+  for an open loop                       from its first answer until its schedule ends, whenever the last answer comes;
   for a ramp                             from its last user's arrival (or its second half, if that leaves too little) to its end;
   for a burst of fewer than three waves  over all of it: one piece of work, not a rate that could go on.
 Answers often come in waves of as many as are in flight. So with two waves or more, the rate is taken between the
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from common.client import schedule
 from common.client.sent import Column, Sent
 from common.results.intervals import quantile
 
@@ -23,6 +25,7 @@ MOST_ERROR = 0.2
 FEWEST = 10  # answers
 FEWEST_EVENLY = 4  # if they come so evenly that even this few give a rate
 BATCHES = 10  # more waves than these share a batch
+NEARLY_ALL = 0.95  # of a load's requests: a few that hang do not make its time longer
 WAVES = 3  # fewer are one piece of work: without its last wave there is no second one
 LEAST_PLATEAU = 0.25  # of a ramp
 LONG_SILENT = 1.5  # times the longest silence before: a server that hangs in the middle has no rate that could go on
@@ -56,15 +59,30 @@ def window(sent: Sent) -> Window:
         arriving = load.concurrency / load.spawn_rate
         return Window(arriving if arriving <= (1 - LEAST_PLATEAU) * sent.seconds else sent.seconds / 2, sent.seconds)
     started = int(requests.started.sum())
+    was_answered = not sent.stopped or (started == load.requests and int(requests.ok.sum()) >= NEARLY_ALL * started)
     if load.is_open or (not sent.stopped and started < WAVES * load.concurrency):
         return Window(0.0, sent.seconds, is_whole_load=True)
-    if sent.stopped:
+    if not was_answered or started < WAVES * load.concurrency:
         return Window(0.0, sent.seconds)
     last_began = np.sort(requests.end[requests.started])[started - load.concurrency - 1]  # when the last request began
     return Window(0.0, float(last_began) / 1e6)
 
 
 def measure_rate(sent: Sent) -> Rate:
+    return rate_on_schedule(sent) if sent.load.is_open else rate_of_users(sent)
+
+
+def rate_on_schedule(sent: Sent) -> Rate:
+    """It has no error: how evenly answers come is the schedule's doing. With few answers in time it is counted over the whole load."""
+    ends = np.sort(sent.requests.end[sent.requests.ok]) / 1e6
+    until = min(schedule.length(sent.load.schedule), sent.seconds)
+    in_time = ends[ends <= until]
+    if len(in_time) < FEWEST or in_time[0] == until:
+        return Rate(len(ends), sent.seconds, None, explain_too_short(len(ends), None))
+    return Rate(len(in_time) - 1, until - float(in_time[0]), None, "")
+
+
+def rate_of_users(sent: Sent) -> Rate:
     span, wave = window(sent), sent.load.concurrency
     ends = np.sort(sent.requests.end[sent.requests.ok]) / 1e6
     if not span.is_whole_load:
@@ -94,7 +112,7 @@ def error_of(ends: Column, wave: int, per_second: float) -> float:
 
 
 def explain_silence(sent: Sent, ends: Column) -> str:
-    if not sent.stopped or sent.load.is_open or sent.load.spawn_rate is not None:
+    if not sent.stopped or sent.load.spawn_rate is not None or window(sent).end < sent.seconds:
         return ""
     silent = sent.seconds - float(ends[-1])
     longest = float(np.diff(ends, prepend=0.0).max())

@@ -1,5 +1,6 @@
 """What is read off measured loads: the metrics that are compared, of several loads at once and as ratios."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -90,8 +91,9 @@ def ratio_of(metric: Metric, samples: Sequence[Sample], others: Sequence[Sample]
     return ratio(known_values(metric, samples), known_values(metric, others), confidence)
 
 
-def error_of(samples: Iterable[Sample]) -> float:
-    """The factor by which a single run's rate may be off: the largest of them."""
-    rates = [sample.load.metrics.rate for sample in samples]
-    errors = [(UNKNOWN if rate.answers else 0.0) if rate.error is None else rate.error for rate in rates]
-    return max((1 + error for error in errors), default=1.0)
+def least_factor(*sides: Iterable[Sample]) -> float:
+    """What the ratio of single runs may be off by: the errors of their rates together, or what two bursts may differ by."""
+    rates = [[sample.load.metrics.rate for sample in samples] for samples in sides]
+    errors = [max((rate.error for rate in of_side if rate.error is not None), default=0.0) for of_side in rates]
+    has_burst = any(rate.error is None and rate.answers for of_side in rates for rate in of_side)
+    return max(1 + math.hypot(*errors), 1 + UNKNOWN * has_burst)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.cli import UsageError
+from common.results.bottleneck import MANY_FAILED
 from common.results.intervals import AtMost, Over, Value, number_of
 from common.results.metrics import Metrics
 from common.results.record import Measured
@@ -44,7 +45,7 @@ class Target:
             case "cpu":
                 return AtMost(metrics.cpu_ms) if metrics.cpu_ms is not None and metrics.cpu_is_bound else metrics.cpu_ms
             case "mean":
-                return metrics.mean_ms
+                return metrics.least_mean_ms
         return metrics.percentile(self.percent)
 
     def keeps(self, value: float) -> bool:
@@ -77,11 +78,25 @@ def judge_target(target: Target, loads: Sequence[Measured], why_none: str) -> Ga
 
 
 def judge_load(target: Target, metrics: Metrics) -> tuple[str, str]:
-    """Kept, broken or not decided, and why."""
+    """Kept, broken or not decided, and why. What many were not answered for, or never asked, is not kept."""
+    verdict, why = judge_value(target, metrics)
+    doubt = why_not_kept(target, metrics) if verdict == KEPT else ""
+    return (UNDECIDED, doubt) if doubt else (verdict, why)
+
+
+def why_not_kept(target: Target, metrics: Metrics) -> str:
+    if metrics.unsent > MANY_FAILED * metrics.due:
+        return f"{metrics.unsent:,} of {metrics.due:,} due were never sent"
+    if target.metric != "failed" and metrics.failed > MANY_FAILED * max(metrics.complete, 1):
+        return f"{metrics.failed:,} of {metrics.complete:,} requests failed"
+    return ""
+
+
+def judge_value(target: Target, metrics: Metrics) -> tuple[str, str]:
     value = target.measure(metrics)
     unfinished = metrics.cut_off > metrics.complete  # it was cut off before half of its requests had ended
     half = f"{metrics.cut_off:,} of {metrics.started:,} requests were cut off"
-    if target.metric == "req/s" and metrics.rate.too_short and not metrics.failed:
+    if target.metric == "req/s" and metrics.rate.too_short and metrics.failed <= MANY_FAILED * metrics.complete:
         return UNDECIDED, f"the load is too short to tell: {metrics.rate.too_short}"
     if value is None:
         return (

@@ -176,7 +176,8 @@ def write_no_difference(ratio: Estimate | None, within: float = SAME) -> str:
 
 
 def write_factor(factor: float) -> str:
-    return f"at most {write_number(factor)}x" if factor >= 2 else f"at most {max(factor - 1, 0.01):.0%}"
+    """Rounded up: it is a bound."""
+    return f"at most {write_number(factor)}x" if factor >= 2 else f"at most {max(1, math.ceil(100 * (factor - 1) - 1e-9))}%"
 
 
 def order_of(value: float | None) -> float | str:
@@ -187,6 +188,8 @@ def write_number(value: float | None) -> str:
     """Three digits, or all digits before the point if there are more."""
     if value is None:
         return "-"
+    if 0 < value < 0.1:
+        return f"{value:.2g}"
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
