@@ -12,7 +12,7 @@ from benchmarks.page import made_up
 from common.client.options import parse_line
 from common.report.page import contents, latencies, overview, queue, runs, style, timeline
 from common.results.answers import Answer, answer_study
-from common.results.circumstances import Noise
+from common.results.circumstances import KERNEL, Noise
 from common.results.comparison import LoadComparison, compare_loads
 from common.results.record import Measured, ScenarioRun
 from common.results.words import brief
@@ -206,6 +206,8 @@ def test_a_busy_machine_is_said_with_what_to_do():
     found = answer([one_second(name, rate, noise=busy) for name, rate in (("a", 100), ("b", 110))])
     assert found.said == "Nothing can be said of b and a: 2 of 2 runs were disturbed."
     assert found.advice == "To learn more: close chromium, or use --rounds 10."
+    kernel = Noise(available=True, disturbed="a thread of the kernel", foreign_programs={f"{KERNEL}kdamond.0": 0.1})
+    assert answer([one_second(name, rate, noise=kernel) for name, rate in (("a", 100), ("b", 110))]).advice == ""  # nobody can close it
     far = answer([one_second(name, rate, noise=busy) for name, rate in (("a", 100), ("b", 400))])
     assert far.winner == "b"  # a busy machine still gets an answer
     assert "Single runs, 2 of them disturbed." in far.sure

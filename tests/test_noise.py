@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from itertools import pairwise
 
 import psutil
@@ -151,6 +152,14 @@ def test_a_busy_machine_is_waited_for_so_long_and_no_longer(foreign, monkeypatch
     assert waited[2] == 0.0  # there is no more to wait
     assert 1.5 <= sum(waited) <= 1.5 + a_look
     assert any("chromium" in text for text in told)  # not in each: other programs may use more
+
+
+def test_a_thread_of_the_kernel_is_named_as_one():
+    assert noise.name_of(os.getpid()) == psutil.Process().name()
+    for process in psutil.process_iter():  # a container shows none
+        with suppress(psutil.Error):
+            if process.ppid() == noise.KTHREADD and not process.cmdline():
+                assert noise.name_of(process.pid) == f"{circumstances.KERNEL}{process.name()}"
 
 
 def test_a_quiet_machine_is_not_waited_for(monkeypatch):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.results.bottleneck import CLIENT, UNKNOWN
+from common.results.circumstances import KERNEL
 from common.results.comparison import LoadComparison, factor
 from common.results.intervals import CONFIDENCE, Estimate, can_hide, no_difference_shown
 from common.results.rows import Row
@@ -133,8 +134,12 @@ def advise(comparison: LoadComparison) -> str:
     """What would tell more, where no winner is shown."""
     todo = []
     if count_disturbed(comparison):
-        programs = Counter(name for row in comparison.rows for sample in row.samples for name in sample.disturbers if sample.disturbed)
-        todo.append(f"close {join_words([name for name, _ in programs.most_common(3)]) if programs else 'other programs'}")
+        samples = [sample for row in comparison.rows for sample in row.samples if sample.disturbed]
+        programs = Counter(name for sample in samples for name in sample.disturbers)
+        if programs:
+            todo.append(f"close {join_words([name for name, _ in programs.most_common(3)])}")
+        elif not any(name.startswith(KERNEL) for sample in samples for name in sample.load.noise.foreign_programs):
+            todo.append("close other programs")
     said_once = comparison.one_round and not todo  # of a single round it is said at the end, for all loads
     if len(comparison.ranked) > 1 and comparison.rounds < ENOUGH_ROUNDS and not said_once:
         todo.append(f"use --rounds {ENOUGH_ROUNDS}")

@@ -37,6 +37,9 @@ class WarmUp:
     alone_ms: float | None = None  # the time of one more request, which nothing else was sent beside; None: unknown
 
 
+KERNEL = "kernel thread "  # before the name of what nobody can close
+
+
 @dataclass
 class Noise:
     """What else the machine did during the load."""

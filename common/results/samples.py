@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from common.results.bottleneck import MANY_FAILED
+from common.results.circumstances import KERNEL
 from common.results.intervals import CONFIDENCE, AtMost, Estimate, Value, estimate, ratio
 from common.results.metrics import Metrics
 from common.results.record import Measured, ScenarioRun
@@ -59,7 +60,8 @@ class Sample:
     @property
     def disturbers(self) -> list[str]:
         """The names of programs that used enough of a core for closing them to help."""
-        return [name for name, share in self.load.noise.foreign_programs.items() if share >= WORTH_CLOSING]
+        programs = self.load.noise.foreign_programs.items()
+        return [name for name, share in programs if share >= WORTH_CLOSING and not name.startswith(KERNEL)]
 
 
 def why_too_short(samples: Sequence[Sample]) -> str:

@@ -13,7 +13,7 @@ import psutil
 
 from common.cli import UsageError, printable
 from common.client.progress import Tell
-from common.results.circumstances import Noise
+from common.results.circumstances import KERNEL, Noise
 from common.serving import accounting
 from common.serving.accounting import TICKS
 from common.serving.cost import Samples, grown_between
@@ -31,6 +31,7 @@ LOOK_SECONDS = 0.1
 LONGEST_WAIT = 10.0  # before one load
 LONGEST_WAITS = 60.0  # before all loads of a run
 PROGRAMS = 3  # the most that are named
+KTHREADD = 2  # the parent of the kernel's own threads
 
 
 class Patience:
@@ -73,7 +74,9 @@ def foreign_programs(before: Mapping[int, float], outside: Sequence[int]) -> dic
 
 def name_of(pid: int) -> str:
     try:
-        return printable(psutil.Process(pid).name())
+        process = psutil.Process(pid)
+        is_kernels = process.ppid() == KTHREADD and not process.cmdline()
+        return (KERNEL if is_kernels else "") + printable(process.name())
     except psutil.Error:
         return "a program that ended"
 
