@@ -128,7 +128,7 @@ def test_a_clear_winner_is_named_with_its_interval():
 def test_chance_is_no_winner():
     found = answer(rounds(a=[100, 104, 98, 101], b=[101, 103, 99, 102], c=[50, 52, 51, 49]))
     assert found.winner == ""
-    assert found.said.startswith("No winner is shown: b and a differ by no more than chance (at most 5% either way")
+    assert found.said.startswith("No winner is shown: b and a differ by no more than chance (at most 6% either way")
     assert "; c serves least, 50.5 against 102 requests per second." in found.said
 
 

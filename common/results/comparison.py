@@ -182,8 +182,8 @@ class LoadComparison:
         if ratio is None:
             return False
         if ratio.low is None and ratio.runs >= FEWEST_RUNS:  # some runs answered nothing
-            rates = [[number_of(value) for value in known_values(METRICS["req/s"], self.counted(name))] for name in (one, other)]
-            return ranks_differ(*rates, confidence_of_each(len(self.scenarios) - 1))
+            rates, others = ([number_of(value) for value in known_values(METRICS["req/s"], self.counted(name))] for name in (one, other))
+            return ranks_differ(rates, others, confidence_of_each(len(self.scenarios) - 1))
         if ratio.low is None:
             return factor(ratio) >= self.least_factor(one, other)
         return not no_difference_shown(ratio)
