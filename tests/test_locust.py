@@ -57,7 +57,7 @@ def statistics(tree: Path, name: str) -> dict[str, str]:
 
 
 def test_a_scenario_by_locust(tree):
-    program = run(tree, "scenarios/tiny.py", "--locust", "--run-time", "1s", "--users", "3")
+    program = run(tree, "scenarios/tiny.py", "--locust", "--run-time", "2s", "--users", "3")
     assert program.process.returncode == 0, program.stderr
     found = statistics(tree, "tiny")
     assert int(found["Request Count"]) > 3
@@ -66,7 +66,7 @@ def test_a_scenario_by_locust(tree):
 
 
 def test_wrong_answers_make_it_fail(tree):
-    program = run(tree, "scenarios/wrong.py", "--locust", "--run-time", "1s", "--users", "2")
+    program = run(tree, "scenarios/wrong.py", "--locust", "--run-time", "2s", "--users", "2")
     assert program.process.returncode == 1
     assert int(statistics(tree, "wrong")["Failure Count"]) > 0
     assert "the answer lacks the expected text" in program.stdout + program.stderr
@@ -135,7 +135,7 @@ def test_a_master_and_two_workers(served, tmp_path):
     port = str(free_port(set()))
     locust = [sys.executable, "-m", "locust", "-f", str(ROOT / "common" / "locustfile.py")]
     words = ["--master", "--expect-workers", "2", "--master-bind-port", port, "--headless", "--only-summary", "--host", served]
-    words += ["--users", "4", "--run-time", "1s", "--expect", "ok", "--csv", str(tmp_path / "all")]
+    words += ["--users", "4", "--run-time", "2s", "--expect", "ok", "--csv", str(tmp_path / "all")]
     started = [subprocess.Popen([*locust, *words], stderr=subprocess.PIPE, text=True, cwd=tmp_path)]
     try:
         for _ in range(2):
