@@ -22,7 +22,7 @@ from common.serving.accounting import COUNTS_TICKS, FEWEST_TICKS, TICKS, Seen
 from common.serving.priority import give_way_as_thread
 
 LOOK_EVERY = 0.25
-SELDOM_ENOUGH = 1.0  # seconds between looks, however long one takes
+SELDOM_ENOUGH = 2.0  # seconds between looks, however long one takes: more often, 500 sessions would cost over a hundredth of a core
 LOOKS_OF_A_CORE = 0.008  # looking may take this much of a core; above it, it is done less often
 MOST_OF_A_CORE = 0.0015  # for finding processes, and as much again for their memory
 SWITCHES = re.compile(r"^(non|)voluntary_ctxt_switches:\s+(\d+)", re.MULTILINE)
@@ -47,7 +47,7 @@ class Seldom:
         self._next = self._began + (time.thread_time() - used) / self._share
 
     def hurry(self) -> None:
-        """Do it again a second after the last time, though that takes more than its share."""
+        """Do it again soon after the last time, though that takes more than its share."""
         self._next = min(self._next, self._began + SELDOM_ENOUGH)
 
 
