@@ -26,7 +26,7 @@ from rich.table import Table
 from common.client.progress import silent
 from common.report.live import Watch
 from common.results.comparison import compare_loads
-from common.results.intervals import SAME, Estimate, number_of, ratio
+from common.results.intervals import SAME, Estimate, estimate, number_of, ratio
 from common.results.pairs import Pair, cpu_ratio, judge_pair
 from common.results.record import ScenarioRun
 from common.results.samples import METRICS, known_values
@@ -43,6 +43,7 @@ from common.serving.scenario import Scenario, read
 STEPS = 8000  # about 0.4 ms on top of what Django and gunicorn need
 OF_KINDS, NO_KIND_OF_ITS_OWN = "wait", "_default_"  # one server each, but for those that only differ in their settings
 CALIBRATION_SECONDS = 60.0
+RUNS_ALONE = 20  # of each kind
 PATH_OF_KINDS = "/compute/"
 FAIR = 0.05  # how far a ratio may lie from that of each alone
 SITE = '''"""Counts to a number."""
@@ -210,7 +211,7 @@ def measure_more(more: float, part: str) -> Callable[[Bench], Outcome]:
 
 
 def measure_kinds(bench: Bench) -> Outcome:
-    """Each pair side by side, and each kind alone, in runs of its own."""
+    """Each pair side by side, and each kind alone, in rounds: a machine that slows down moves no ratio within a round."""
     scenarios = [
         only_computing(read(path)) for path in sorted((ROOT / "scenarios").glob(f"*_{OF_KINDS}.py")) if NO_KIND_OF_ITS_OWN not in path.name
     ]
@@ -219,7 +220,7 @@ def measure_kinds(bench: Bench) -> Outcome:
     installed = [scenario for scenario in scenarios if alone[scenario.name]]
     for one, other in list(combinations(installed, 2))[: bench.pairs]:
         pair = measure_pair(bench, one, other, len(found))
-        judged, apart = judge_pair(pair), ratio(alone[one.name], alone[other.name])
+        judged, apart = judge_pair(pair), estimate(ratios_of_rounds(alone[one.name], alone[other.name]))
         bias, chance = bias_of(judged.cpu, apart)
         why = pair.refused or pair.fault
         refused = bool(pair.refused) or judged.kind == "unfair"
@@ -311,15 +312,20 @@ def only_computing(scenario: Scenario) -> Scenario:
     return with_loads(scenario, {line for line in scenario.load if line.endswith(PATH_OF_KINDS)})
 
 
-def costs_alone(bench: Bench, scenarios: Sequence[Scenario]) -> dict[str, list[float]]:
-    """CPU ms per request of each, of several runs that take turns."""
-    rounds = max(3, round(bench.minutes * 24))
-    turns = [Turn(scenario, number, folder=f"alone/{number}") for number in range(1, rounds + 1) for scenario in scenarios]
-    costs: dict[str, list[float]] = {scenario.name: [] for scenario in scenarios}
+def costs_alone(bench: Bench, scenarios: Sequence[Scenario]) -> dict[str, dict[int, float]]:
+    """CPU ms per request of each, by the round."""
+    turns = [Turn(scenario, number, folder=f"alone/{number}") for number in range(1, RUNS_ALONE + 1) for scenario in scenarios]
+    costs: dict[str, dict[int, float]] = {scenario.name: {} for scenario in scenarios}
     for turn in turns:
         run = run_turn(turn, RunOptions(), bench.directory, bench.database, Watch(quiet=True))
-        costs[turn.scenario.name] += [cpu for load in run.loads if (cpu := load.metrics.cpu_ms)]
+        for load in run.loads:
+            if load.metrics.cpu_ms:
+                costs[turn.scenario.name][turn.round] = load.metrics.cpu_ms
     return costs
+
+
+def ratios_of_rounds(costs: dict[int, float], others: dict[int, float]) -> list[float]:
+    return [cost / others[number] for number, cost in costs.items() if number in others]
 
 
 def bias_of(side_by_side: Estimate | None, alone: Estimate | None) -> tuple[float, float]:
