@@ -117,6 +117,13 @@ def test_it_does_not_run_as_root(own):
         assert set(server.gids()) == {pwd.getpwnam(server.username()).pw_gid}
 
 
+def test_a_statement_that_is_not_answered_has_a_deadline(own, monkeypatch):
+    monkeypatch.setattr(postgres, "ANSWER_SECONDS", 0.5)
+    with pytest.raises(Failed, match=r"^PostgreSQL: no answer came within 0.5 s"):
+        own.ask("SELECT pg_sleep(60)")
+    assert own.ask("SHOW max_connections") == "23"
+
+
 ANOTHER = {
     **{"PGHOSTADDR": "192.0.2.1", "PGPORT": "1", "PGUSER": "somebody", "PGPASSWORD": "wrong", "PGDATABASE": "of_somebody_else"},
     **{"PGSSLMODE": "verify-full", "PGCHANNELBINDING": "require", "PGGSSENCMODE": "disable", "PGSSLNEGOTIATION": "direct"},

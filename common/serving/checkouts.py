@@ -12,6 +12,8 @@ from common.serving import folders
 from common.serving.places import ROOT
 from common.serving.scenario import Scenario
 
+GIT_SECONDS = 600.0  # a large repository is written anew
+
 
 def repository_of(scenario: Scenario) -> Path:
     """Ours, or that of the project it serves."""
@@ -65,6 +67,10 @@ def git(repository: Path, *words: str, index: Path | None = None) -> subprocess.
     """With an index of its own, git changes nothing in the repository."""
     own = {"GIT_INDEX_FILE": str(index)} if index else {}
     try:
-        return subprocess.run(["git", *words], cwd=repository, env={**os.environ, **own}, capture_output=True, text=True)
+        return subprocess.run(
+            ["git", *words], cwd=repository, env={**os.environ, **own}, capture_output=True, text=True, timeout=GIT_SECONDS
+        )
     except FileNotFoundError:
         return subprocess.CompletedProcess(words, 1, "", "git is not installed")
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(words, 1, "", f"git {words[0]} did not end within {GIT_SECONDS:g} s")

@@ -16,6 +16,7 @@ from common.serving.process import REQUIREMENTS, Process
 FOLDER = ROOT / ".venv" / "environments"
 MAKE = '. common/setup.sh; venv=$1; { make_venv && cp "$2" "$venv/wanted.txt" && install_wanted; } >/dev/null'
 READY = "ready"  # a file that is there once all is installed
+ANSWER_SECONDS = 60.0
 MOST_SECONDS = 1800.0  # for installing
 FIXED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[^\]]*\])?\s*===?\s*[^\s*,]+")
 NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
@@ -69,10 +70,14 @@ def find_python(name: str | None) -> str:
 
 
 def version_of(python: str) -> str:
-    done = subprocess.run([python, "-c", "import sys; print(sys.version)"], capture_output=True, text=True)
-    if done.returncode or not done.stdout.strip():
+    try:
+        ask = "import sys; print(sys.version)"
+        said = subprocess.run([python, "-c", ask], capture_output=True, text=True, timeout=ANSWER_SECONDS, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        said = ""
+    if not said:
         raise UsageError(f"--python {python}: it is not a Python interpreter")
-    return done.stdout.strip()
+    return said
 
 
 def install(folder: Path, wanted: str, system: str, asked_by: str) -> None:

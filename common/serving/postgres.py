@@ -4,10 +4,12 @@ import hashlib
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from abc import ABC, abstractmethod
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from common.serving.process import Process, wait_until
 
 LONGEST_NAME = 63  # PostgreSQL's limit
 CONNECT_SECONDS = 5
+ANSWER_SECONDS = 60.0
 STOP_SECONDS = 20.0
 TABLES_SECONDS = 600.0
 
@@ -96,25 +99,29 @@ class Server(ABC):
     def drop(self, database: str) -> None:
         self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
 
-    def execute(self, statement: sql.SQL | sql.Composed, database: str | None = None) -> None:
-        try:
-            with psycopg.connect(**self.arguments(database), autocommit=True) as connection:
-                connection.execute(statement)
-        except psycopg.Error as error:
-            raise self._failure(error) from None
+    def execute(self, statement: sql.SQL | sql.Composed, database: str | None = None, seconds: float | None = None) -> None:
+        self._answer(statement, database, seconds)
 
     def ask(self, question: str) -> str:
+        row = self._answer(sql.SQL(question))
+        return str(row[0]) if row else ""
+
+    def _answer(
+        self, statement: sql.SQL | sql.Composed, database: str | None = None, seconds: float | None = None
+    ) -> tuple[Any, ...] | None:
+        """The first row, if it has any."""
         try:
-            with psycopg.connect(**self.arguments()) as connection:
-                row = connection.execute(sql.SQL(question)).fetchone()
+            with psycopg.connect(**self.arguments(database), autocommit=True) as connection:
+                with cut_off_after(ANSWER_SECONDS if seconds is None else seconds, connection):
+                    cursor = connection.execute(statement)
+                    return cursor.fetchone() if cursor.description else None
         except psycopg.Error as error:
             raise self._failure(error) from None
-        return str(row[0]) if row else ""
 
     def _create(self, database: str, statement: sql.Composed) -> None:
         self._made.add(database)
         self.drop(database)  # left by an earlier or failed start
-        self.execute(statement)
+        self.execute(statement, seconds=TABLES_SECONDS)
 
     def _seed(self, template: str, name: str, tables: str) -> None:
         """Make the tables in a thread, so that the user sees progress, and within a time, whatever their SQL says."""
@@ -122,8 +129,8 @@ class Server(ABC):
 
         def work() -> None:
             try:
-                self.execute(sql.SQL(tables), template)
-                self.execute(sql.SQL("VACUUM ANALYZE"), template)
+                self.execute(sql.SQL(tables), template, TABLES_SECONDS)
+                self.execute(sql.SQL("VACUUM ANALYZE"), template, TABLES_SECONDS)
             except Failed as problem:
                 problems.append(str(problem))
 
@@ -249,15 +256,18 @@ class UsersOwn(Server):
 
     def _holds(self) -> bool:
         """False also if the server has ended our session meanwhile."""
-        with suppress(psycopg.Error):
-            return self._session is not None and self._session.execute("SELECT 1") is not None
+        if self._session is None:
+            return False
+        with suppress(psycopg.Error), cut_off_after(ANSWER_SECONDS, self._session):
+            return self._session.execute("SELECT 1") is not None
         return False
 
     def _hold(self) -> None:
         try:
             self._session = psycopg.connect(**self.arguments(), autocommit=True)
-            self._number = hold_number(self._session)
-            leftovers = abandoned(self._session)
+            with cut_off_after(ANSWER_SECONDS, self._session):
+                self._number = hold_number(self._session)
+                leftovers = abandoned(self._session)
         except psycopg.Error as error:
             raise self._failure(error) from None
         for database in leftovers:
@@ -291,6 +301,28 @@ class UsersOwn(Server):
                 return {"postgres": session.ppid()} if is_here and session.name().startswith("post") else {}
         except (psycopg.Error, psutil.Error):
             return {}
+
+
+@contextmanager
+def cut_off_after(seconds: float, connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """psycopg has a deadline for connecting alone; a statement that takes longer than this loses its connection."""
+    late = threading.Event()
+
+    def cut_off() -> None:
+        late.set()
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as session:
+            session.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut_off)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except psycopg.Error as error:
+        raise psycopg.OperationalError(f"no answer came within {seconds:g} s") if late.is_set() else error from None
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def digest(text: str) -> str:
