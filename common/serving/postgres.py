@@ -110,11 +110,11 @@ class Server(ABC):
         self, statement: sql.SQL | sql.Composed, database: str | None = None, seconds: float | None = None
     ) -> tuple[Any, ...] | None:
         """The first row, if it has any."""
+        limit = ANSWER_SECONDS if seconds is None else seconds
         try:
-            with psycopg.connect(**self.arguments(database), autocommit=True) as connection:
-                with cut_off_after(ANSWER_SECONDS if seconds is None else seconds, connection):
-                    cursor = connection.execute(statement)
-                    return cursor.fetchone() if cursor.description else None
+            with psycopg.connect(**self.arguments(database), autocommit=True) as connection, cut_off_after(limit, connection):
+                cursor = connection.execute(statement)
+                return cursor.fetchone() if cursor.description else None
         except psycopg.Error as error:
             raise self._failure(error) from None
 
