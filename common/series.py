@@ -104,7 +104,7 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
         open_run = OpenRun(plan, options, scenarios, baselines, runs, directory, database, watch)
         try:
             if own is None:
-                open_run.run(left, until)
+                open_run.run(left, until, ended_by=(NotVisited,) if are_one_site(scenarios) else ())
             else:
                 in_time = min(until, began + own.seconds * plan.rounds)
                 project_run.run_first(left, open_run, in_time)
@@ -128,6 +128,11 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
         return cli.STOPPED
     code = max(exit_code([*runs, *alone], unreadable), int(any(pair.fault for pair in files.read_pairs(directory))))
     return max(code, project_run.advise_on(own, runs, alone)) if own is not None else code
+
+
+def are_one_site(scenarios: Sequence[Scenario]) -> bool:
+    """A reader's own project, which refuses a login under every server or under none."""
+    return bool(scenarios and scenarios[0].project) and len({scenario.project for scenario in scenarios}) == 1
 
 
 def baselines_among(scenarios: Iterable[Scenario], study: str, wanted: str) -> list[str]:

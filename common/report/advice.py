@@ -109,13 +109,20 @@ def rests_on(advice: Advice) -> Iterator[str]:
     """Of each server in the table, what was measured."""
     for demand in demands_of(advice):
         memory, server = demand.memory, demand.server
-        taken = f"{demand.in_flight:.0f} in flight, {write_number(demand.per_second)} a second"
+        taken = f"{demand.in_flight:.0f} in flight, {write_number(demand.per_second)} a second{say_allowed(demand)}"
         cpu = f"CPU {'at most ' * demand.cpu_is_bound}{write_number(demand.cpu_ms)} ms a request ({taken})"
         waits = f"waits {write_number(demand.wait_ms)} ms ({len(demand.alone_ms):,} requests alone)"
         each = f" and {memory.each_mb:.2f} MB for each at a time" if memory.each_mb else ""
         more = "".join(f"; {processes} processes served {write_number(rate)} a second" for processes, rate in demand.wider.items())
         beside = f"{memory.rest_mb:.0f} MB beside{more}"
         yield f"{server.scenario}, measured: {cpu}; {waits}; {memory.process_mb:.0f} MB a process{each}, {beside}."
+
+
+def say_allowed(demand: Demand) -> str:
+    if demand.allowed is None:
+        return ""
+    least, most = demand.allowed
+    return f", where the model has {write_number(least)} to {write_number(most)}"
 
 
 def doubts(advice: Advice) -> Iterator[str]:

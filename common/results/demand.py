@@ -60,6 +60,7 @@ class Demand:
     with_database: bool
     beside_ms: dict[str, float]  # CPU time of a request in each process beside the server
     doubts: Sequence[str]
+    allowed: tuple[float, float] | None = None  # between which the model has what it served per second; None: it came at a rate
     wider: Mapping[int, float] = field(default_factory=dict)  # what it served per second with other numbers of processes, where measured
 
     @property
@@ -184,4 +185,4 @@ def with_doubts(demand: Demand, cores: int, is_open: bool) -> Demand | str:
         return f"it does not fit the model: {served}, where it should at least {least:.3g}; something else queues"
     if not least * 0.95 <= demand.per_second <= most * 1.05:
         doubts.append(f"it served {demand.per_second:.3g} a second where the model allows {least:.3g} to {most:.3g}")
-    return replace(demand, doubts=tuple(doubts))
+    return replace(demand, doubts=tuple(doubts), allowed=(least, most))
