@@ -183,7 +183,7 @@ def test_a_host_that_is_empty_is_none(shop):
     write(shop, settings=f'{SETTINGS}\nALLOWED_HOSTS = ["", "shop.test"]\n')
     with pytest.raises(UsageError, match=r"use --host-header shop.test"):
         look(shop)
-    look(shop, "-H", "Host: shop.test")
+    look(shop, "--header", "Host: shop.test")
 
 
 FAR_STORAGE = """

@@ -165,7 +165,14 @@ def add_load_options(parser: argparse.ArgumentParser, file: Callable[[str], str]
         help="the body's Content-Type (default text/plain)",
     )
     parser.add_argument(
-        "-H", dest="headers", type=header, action="append", default=[], metavar="'NAME: VALUE'", help="add this request header (repeatable)"
+        "-H",
+        "--header",
+        dest="headers",
+        type=header,
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="add this request header (repeatable)",
     )
     parser.add_argument("--expect", type=unicode, metavar="TEXT", help="an answer without this text is a failure")
     parser.add_argument(
