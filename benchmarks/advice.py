@@ -132,7 +132,7 @@ def main(arguments: list[str]) -> int:
         for number, situation in enumerate(SITUATIONS, 1):
             if options.only in (None, number):
                 trials += try_situation(number, situation, step, options.seconds, directory / f"s{number}", database)
-    return 0 if sum_up(trials) else 1
+    return 0 if sum_up(trials, len(SITUATIONS) if options.only is None else 1) else 1
 
 
 def seconds_of_a_step() -> float:
@@ -216,10 +216,10 @@ def line_of(trial: Trial) -> str:
     return f"{trial.what:8} {shape.processes:3} x {at_a_time!s:5} {trial.forecast.mb:6.0f} MB  {says}  {found}{doubt}".rstrip()
 
 
-def sum_up(trials: Sequence[Trial]) -> bool:
-    """True if the advice was good enough."""
+def sum_up(trials: Sequence[Trial], tried: int) -> bool:
+    """True if the advice was good enough in so many situations; where nothing was advised, it was not."""
     advised, less = ([trial for trial in trials if trial.what == what] for what in ("advised", "less"))
-    print(f"advice kept: {sum(trial.kept for trial in advised)} of {len(advised)}")
+    print(f"advice kept: {sum(trial.kept for trial in advised)} of {tried}")
     print(f"neighbours of less cost that kept it too: {sum(trial.kept for trial in less)} of {len(less)}", end="; ")
     print(f"of those forecast not to: {sum(trial.kept for trial in less if not trial.forecast.kept)}")
     wrong = [trial for trial in trials if trial.kept != trial.forecast.kept]
@@ -235,7 +235,7 @@ def sum_up(trials: Sequence[Trial]) -> bool:
     for trial in wrong:
         print(f"{trial.number:2}. {line_of(trial)}")
     too_dear = {trial.number for trial in less if trial.kept}
-    return bool(advised) and sum(trial.kept for trial in advised) >= ENOUGH_KEPT * len(advised) and len(too_dear) <= MOST_TOO_DEAR
+    return sum(trial.kept for trial in advised) >= ENOUGH_KEPT * tried and len(too_dear) <= MOST_TOO_DEAR
 
 
 if __name__ == "__main__":

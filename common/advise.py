@@ -178,10 +178,13 @@ def demand_of(name: str, runs: Sequence[ScenarioRun], case: Case, own: OwnSite) 
     demand = find_demand(server, loads_of(name, runs, case))
     if isinstance(demand, str):
         return demand
-    others = [run for run in own.beside if family_of(run) == server.family]
-    rates = {shape_of(run.launch).processes: rate for run in others for rate in rates_of(run, case)}
-    wider = {processes: rate for processes, rate in rates.items() if processes != server.processes}
-    return replace(demand, with_database=demand.with_database or own.with_database, wider=wider)
+    others = [(shape_of(run.launch), rate) for run in own.beside if family_of(run) == server.family for rate in rates_of(run, case)]
+    return replace(
+        demand,
+        with_database=demand.with_database or own.with_database,
+        wider={shape.processes: rate for shape, rate in others if shape.processes != server.processes},
+        also_measured=frozenset((shape.processes, shape.threads) for shape, _ in others),
+    )
 
 
 def rates_of(run: ScenarioRun, case: Case) -> list[float]:

@@ -148,13 +148,18 @@ def tell_choice(open_run: OpenRun) -> Iterator[str]:
     decisions = [each for pair in top_pairs(open_run) for each in decisions_of(pair) if each.kind in ("more", "less")]
     cheaper = {each.comparison.load.identity: each.names[each.kind == "more"] for each in decisions}
     for comparison in compare_loads(open_run.runs):
-        is_choice = comparison.load.sent.load.concurrency > 1 and len(comparison.ranked) > 1
-        for leader in find_leaders(comparison, servers, 1) if is_choice else []:
-            name = cheaper.get(comparison.load.identity, leader)
-            run = advise.last_run(name, open_run.runs)
-            near = too_near_to_tell(comparison, servers)
-            why = "none is shown to serve more, and its requests cost least" if near else "it serves most"
-            yield f"{comparison.load.sent.path}: we would run {name}: {why}.\n    {advise.fill_in(run.launch, run)}"
+        path, leaders = comparison.load.sent.path, find_leaders(comparison, servers, 1)
+        if len({servers.get(sample.scenario) for sample in comparison.samples}) == 1:
+            continue  # there is no choice
+        if comparison.load.sent.load.concurrency == 1 or not leaders:
+            alone = "requests that come one at a time do not tell which server serves most"
+            yield f"{path}: nothing is advised: {'no server was measured undisturbed and without failures' if not leaders else alone}."
+            continue
+        name = cheaper.get(comparison.load.identity, leaders[0])
+        run = advise.last_run(name, open_run.runs)
+        near = too_near_to_tell(comparison, servers)
+        why = "none is shown to serve more, and its requests cost least" if near else "it serves most"
+        yield f"{path}: we would run {name}: {why}.\n    {advise.fill_in(run.launch, run)}"
 
 
 def top_pairs(open_run: OpenRun) -> Iterator[OpenRun]:

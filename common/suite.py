@@ -49,6 +49,7 @@ def run_command(arguments: list[str]) -> int:
     options = parse_arguments(rest)
     own = None
     if of_a_project is not None:
+        size_searches(options, of_a_project)
         own = project.write_scenarios(of_a_project, options.names, options.against is not None)
         options.names = own.names
     watch = Watch(options.quiet, options.verbose)
@@ -116,6 +117,15 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     if options.minutes is None and options.resume is None and options.find_rate is None:
         options.minutes = MINUTES_UNTIL_DECIDED if options.until_decided else MINUTES
     return options
+
+
+def size_searches(options: argparse.Namespace, of_a_project: argparse.Namespace) -> None:
+    """What sizes a project's loads is not among the suite's own options."""
+    if options.find_rate is None:
+        return
+    if len(of_a_project.paths or []) > 1:
+        raise UsageError("--find-rate searches for one page: give one --path")
+    options.requests, options.concurrency, options.seconds = of_a_project.requests, of_a_project.concurrency, of_a_project.seconds
 
 
 def is_beside(options: argparse.Namespace) -> bool:

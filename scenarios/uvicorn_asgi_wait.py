@@ -1,6 +1,6 @@
 """How far does one event loop get: on a view that waits 100 ms, and on one that computes?
 
-Compare with gunicorn_gthread_wait: the same views, sync, in a hundred threads.
+It has no cap: all that arrives is begun. Compare with gunicorn_gthread_wait: the same views, sync, in a hundred threads.
 """
 
 import asyncio

@@ -282,20 +282,12 @@ def test_a_sync_worker_stays_one_whatever_the_project_says_to_gunicorn(tree, sit
     assert said in program.stdout
 
 
-def test_a_form_is_sent_with_its_token_and_a_cookie(tree, site):
-    form = (
-        "--path",
-        "/order/",
-        "-d",
-        "what=tea",
-        "--csrf",
-        "/admin/login/",
-        "--cookie",
-        "basket=full",
-        "--expect",
-        "ordered tea with full",
-    )
-    program = suite(tree, "--project", site, "--servers", "gunicorn_sync", *form, *TINY, "--renew")
+@pytest.mark.parametrize("body", [("-d", "what=tea"), ("-p", "{file}", "-T", "application/x-www-form-urlencoded")])
+def test_a_form_is_sent_with_its_token_and_a_cookie(tree, site, tmp_path, body):
+    (tmp_path / "body").write_text("what=tea")
+    body = tuple(word.format(file=tmp_path / "body") for word in body)
+    form = ("--path", "/order/", "--csrf", "/admin/login/", "--cookie", "basket=full", "--expect", "ordered tea with full")
+    program = suite(tree, "--project", site, "--servers", "gunicorn_sync", *form, *body, *TINY, "--renew")
     assert program.process.returncode == 0, program.stderr
     assert "is asked by POST alone" in program.stdout
     assert records(tree)["mysite/gunicorn_sync"]["loads"][0]["sent"]["outcomes"] == {"ok": 3}
@@ -308,14 +300,38 @@ def test_who_logs_in_behind_a_proxy_whose_header_has_another_name(tree, site, an
     assert records(tree)["mysite/gunicorn_sync"]["loads"][0]["sent"]["outcomes"] == {"ok": 3}
 
 
-def test_the_highest_rate_of_a_project(tree, site):
-    words = ("--path", "/who/", "--find-rate", "p99<=5s", "--minutes", "0.15", "--renew")
+def test_a_redirect_is_measured_if_it_is_what_is_meant(tree, site):
+    words = ("--path", "/admin/", "--expect-status", "302", *TINY, "--renew")
     program = suite(tree, "--project", site, "--servers", "gunicorn_sync", *words)
-    assert re.search(r"^ *mysite/gunicorn_sync +\d", program.stdout, re.MULTILINE), program.stdout + program.stderr
-    [path] = (tree / "results").glob("*/mysite/gunicorn_sync.rate.json.gz")
-    search = files.read(path, Search)
-    assert search.url.endswith("/who/")
-    assert "held" in {probe.verdict for probe in search.probes}
+    assert program.process.returncode == 0, program.stderr
+    assert records(tree)["mysite/gunicorn_sync"]["loads"][0]["sent"]["outcomes"] == {"ok": 3}
+
+
+def test_the_highest_rate_under_each_server_of_a_project(tree, site):
+    words = ("--path", "/who/", "--find-rate", "p99<=5s", "-c", "40", "--minutes", "0.3", "--threads", "2", "--renew")
+    program = suite(tree, "--project", site, "--servers", "gunicorn_sync,gunicorn_gthread", *words)
+    for name in ("gunicorn_sync", "gunicorn_gthread_2"):
+        assert re.search(rf"^ *mysite/{name} +\d", program.stdout, re.MULTILINE), program.stdout + program.stderr
+        [path] = (tree / "results").glob(f"*/mysite/{name}.rate.json.gz")
+        search = files.read(path, Search)
+        assert search.url.endswith("/who/")
+        assert "held" in {probe.verdict for probe in search.probes}
+        assert {probe.sent.load.concurrency for probe in search.probes} == {40}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--path", "/who/", "--path", "/wait/"), "--find-rate searches for one page: give one --path"),
+        (("-n", "5"), "--find-rate sends loads of its own"),
+    ],
+)
+def test_a_search_has_loads_of_its_own(words, said):
+    of_a_project, rest = command.parse_arguments(["--project", ".", *words, "--find-rate", "p99<=5s"])
+    options = suite_command.parse_arguments(rest)
+    with pytest.raises(UsageError, match=said):
+        suite_command.size_searches(options, of_a_project)
+        suite_command.check_kind(options, advises=False)
 
 
 @pytest.mark.parametrize(
@@ -410,6 +426,15 @@ def test_variables_come_from_a_file_and_by_name(tmp_path):
         (["--project", "{site}", "--csrf", "form"], "--csrf: 'form' is not a path: it must begin with '/'"),
         (["--project", "{site}", "--cookie", "a=\n"], "--cookie: 'a=\\n' is not the value of a header"),
         (["--project", "{site}", "--host-header", ""], "--host-header: '' is not the value of a header"),
+        (["--project", "{site}", "--header", "X"], "'X' is not a header"),
+        (["--project", "{site}", "--rate", "0"], "--rate: "),
+        (["--project", "{site}", "-p", "/no/body"], "-p: "),
+        (["--project", "{site}", "--expect-status", "99"], "--expect-status: "),
+        (["--project", "{site}", "--rate", "5", "--target", "p99<=1s", "--cores", "0"], "--cores: "),
+        (
+            ["--project", "{site}", "--rate", "5", "--target", "p99<=1s", "--cores", "999", "--verify"],
+            "--verify needs a machine of --cores 999",
+        ),
     ],
 )
 def test_a_wrong_command_line_says_what_to_do(site, tmp_path, arguments, said):
@@ -469,6 +494,11 @@ def test_what_cannot_be_measured_is_refused_before_anything_runs(site, words, er
     assert fingerprint(site) == before
 
 
+def test_debug_is_measured_all_the_same_if_it_is_meant(site, capsys):
+    look(site, "--settings", "mysite.debug", "--path", "/who/", "--debug-anyway")
+    assert "/who/ is def who" in capsys.readouterr().out
+
+
 def test_an_environment_without_django_is_named(site, tmp_path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
     with pytest.raises(Failed, match="bare/bin/python has no Django: name the project's own environment with --python"):
@@ -482,6 +512,7 @@ def test_what_matters_is_said_before_it_runs(site, capsys):
     assert "is asked by GET alone" in said
     assert "CONN_MAX_AGE is 60: under ASGI" in said
     assert "ATOMIC_REQUESTS is on" in said
+    assert "sessions: db; cache: LocMemCache, one in each process" in said
     assert "SyncOnly cannot run in an event loop" in said
     assert "ManifestStaticFilesStorage has no manifest" in said
     assert "/who/ is def who: under ASGI each request runs it in a thread" in said
@@ -721,6 +752,8 @@ def test_what_is_written_keeps_the_rules_of_scenarios(tree, site, monkeypatch):
     written = sorted((tree / "scenarios" / "mysite").glob("*.py"))
     assert len(written) > len(MODELS)
     assert {path.name: faults(path) for path in written if faults(path)} == {}
+    suite(tree, "--project", site, "--path", "/who/", "--renew", "--list")  # what its pages hold, only the reader can say
+    assert {fault for path in written for fault in faults(path)} == {"a load without --expect"}
 
 
 def test_a_project_runs_only_if_it_is_named(tmp_path, monkeypatch):
@@ -930,7 +963,8 @@ def test_what_leads_is_what_we_would_run(folder):
     assert re.fullmatch("    daphne [^{}]+", launch)
     [[choice, _]] = said(NEAR)
     assert choice == f"/a/: we would run {other}: none is shown to serve more, and its requests cost least."
-    assert said(RATES, disturbed="other programs used 50% of the cores") == []
+    [[choice]] = said(RATES, disturbed="other programs used 50% of the cores")
+    assert choice == "/a/: nothing is advised: no server was measured undisturbed and without failures."
     pair = make_pair(*spread(0.5, 8), names=[one, other], identity=ran(folder, NEAR)[0].loads[0].identity, together=2)
     files.write(folder / "side-by-side" / files.name_of_pair(pair), pair)
     [[choice, launch]] = said(NEAR)

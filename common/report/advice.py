@@ -102,7 +102,8 @@ def cells(forecast: Forecast, advised: bool, with_database: bool) -> list[str]:
 
 def explain_table(advice: Advice) -> str:
     by_cost = f"By cost: a busy core counts as much as {MB_OF_A_CORE / 1024:g} GB of memory."
-    return f"{by_cost} Times are simulated. Kept: with a tenth more requests than asked for, too."
+    connections = " Connections are taken to be one for each request at a time." if any(row.connections for row in advice.rows) else ""
+    return f"{by_cost} Times are simulated. Kept: with a tenth more requests than asked for, too.{connections}"
 
 
 def rests_on(advice: Advice) -> Iterator[str]:
@@ -139,7 +140,7 @@ def doubts(advice: Advice) -> Iterator[str]:
         yield f"no more than {write_number(demand.per_second)} requests a second were measured."
     if advised.ms > NEAR * advice.wanted.target.limit_ms:
         yield f"{write_number(advised.ms)} ms is near the {advice.wanted.target.limit_ms:,g} ms promised."
-    if shape.demand.server.kind == "loop" and shape.at_a_time is not None:
+    if has_pool(shape):
         yield "the pool's size stands in the settings, not in the launch line: see DATABASES, OPTIONS, pool, max_size."
     if not beyond(len(demand.alone_ms), advice.wanted.target.percent):
         yield f"of {len(demand.alone_ms):,} requests alone none lies beyond {advice.wanted.target.metric}: send more with -c 1."
@@ -147,6 +148,11 @@ def doubts(advice: Advice) -> Iterator[str]:
     if needy:
         said = join_words([f"{name} {write_number(cores)}" for name, cores in needy.items()])
         yield f"what stands beside the server keeps cores busy too, and its queue is not in the model: {said}."
+
+
+def has_pool(shape: Candidate) -> bool:
+    """Of database connections: nothing else bounds what a loop works on at a time."""
+    return shape.demand.server.kind == "loop" and shape.at_a_time is not None
 
 
 def demands_of(advice: Advice) -> list[Demand]:
@@ -166,6 +172,7 @@ def verdict(forecast: Forecast, target: Target, measured: Measured, judged: tupl
         f"{write_number(busy)} cores busy (forecast {write_number(forecast.cores)})",
         *([because] if because else []),
         *([measured.fault] if measured.fault else []),
+        *(["served without its pool, which stands in the settings"] if has_pool(forecast.shape) else []),
         *([f"disturbed: {measured.noise.disturbed}"] if measured.noise.disturbed else []),
     ]
     return kept, f"{'; '.join(said)}."

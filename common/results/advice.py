@@ -22,7 +22,7 @@ ROOM = 1.5  # of the number at a time
 MB_OF_A_CORE = 4096.0
 NUMBERS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 50, 64, 80, 100, 128, 160, 200, 256, 320, 400, 500, 640, 800, 1000)
 EACH_MB_ASSUMED = 0.1  # of a thread, where none was measured
-MOST_ROWS = 8
+MOST_ROWS, OTHERS = 8, 3  # so many other servers come before the neighbours of what is advised
 TEN = 10
 
 
@@ -49,8 +49,8 @@ class Candidate:
 
     @property
     def is_measured(self) -> bool:
-        server = self.demand.server
-        return (server.processes, server.at_a_time) == (self.processes, self.at_a_time)
+        server, numbers = self.demand.server, (self.processes, self.at_a_time)
+        return numbers == (server.processes, server.at_a_time) or numbers in self.demand.also_measured
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,8 @@ def advise(demands: Sequence[Demand], wanted: Wanted) -> Advice:
     shapes = dict.fromkeys((shape.processes, shape.at_a_time) for shape in neighbours(advised.shape, wanted.cores))
     near = [forecast_at(Candidate(advised.shape.demand, *numbers), of_each) for numbers in shapes]
     others = sorted((forecast for forecast in best if forecast is not advised), key=lambda forecast: forecast.cost)
-    rows = sorted([advised, *near, *others][:MOST_ROWS], key=lambda forecast: forecast.cost)
+    shown = [advised, *others[:OTHERS], *near, *others[OTHERS:]][:MOST_ROWS]
+    rows = sorted(shown, key=lambda forecast: forecast.cost)
     many, of_them = share_out([advised.shape.demand], replace(wanted, rate=wanted.rate * TEN))
     return Advice(wanted, advised, machines, (many, of_them[0]) if many else None, rows)
 
@@ -206,7 +207,7 @@ def neighbours(shape: Candidate, cores: int) -> Iterator[Candidate]:
         yield from (replace(shape, processes=count) for count in counts if count and (shape.is_pooled or count <= cores))
     if shape.at_a_time is not None and not shape.is_pooled and (server.numbered or shape.demand.with_database):
         yield from (replace(shape, at_a_time=number) for number in step(shape.at_a_time) if number)
-    if not shape.is_measured and server.processes <= cores:
+    if (shape.processes, shape.at_a_time) != (server.processes, server.at_a_time) and server.processes <= cores:
         yield replace(shape, processes=server.processes, at_a_time=server.at_a_time)
 
 

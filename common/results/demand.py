@@ -62,6 +62,7 @@ class Demand:
     doubts: Sequence[str]
     allowed: tuple[float, float] | None = None  # between which the model has what it served per second; None: it came at a rate
     wider: Mapping[int, float] = field(default_factory=dict)  # what it served per second with other numbers of processes, where measured
+    also_measured: frozenset[tuple[int, int | None]] = frozenset()  # numbers of processes, and at a time
 
     @property
     def scenario(self) -> str:

@@ -157,8 +157,10 @@ def explain(facts: Facts, loads: Sequence[Load], launches: Sequence[str], logs_i
     kinds = {shape_of(launch).kind for launch in launches}
     for database in facts.databases:
         yield from explain_database(database, loads, kinds, logs_in)
-    if facts.sessions:
-        yield f"sessions: {facts.sessions}; cache: {facts.cache}{', one in each process' if facts.cache == 'LocMemCache' else ''}"
+    sessions = [f"sessions: {facts.sessions}"] if facts.sessions else []
+    cache = [f"cache: {facts.cache}{', one in each process' * (facts.cache == 'LocMemCache')}"] if facts.cache else []
+    if sessions or cache:
+        yield "; ".join([*sessions, *cache])
     if LOOP in kinds and facts.sync_middleware:
         names = join_words([name.rpartition(".")[2] for name in facts.sync_middleware])
         yield f"{names} cannot run in an event loop: under ASGI each request holds a thread for it"
