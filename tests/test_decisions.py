@@ -13,8 +13,7 @@ from common.report import decisions as report
 from common.report.pair import write_minutes
 from common.results import files
 from common.results.decisions import decide_pairs
-from common.results.intervals import Estimate, estimate, ratio
-from common.results.pairs import kind_of
+from common.results.intervals import Estimate, estimate, no_difference_shown, ratio
 from common.results.sequential import LOOKS, all_looks, confidence_at, is_look, last_look, next_look, restarts_needed, share_of_look
 from common.running.sizing import RunOptions
 from common.running.until_decided import first_rounds, with_loads
@@ -75,11 +74,10 @@ def test_equal_scenarios_seldom_differ_however_many_pairs_and_looks():
         looks = [look for look in all_looks_to(32)]
         for look in looks[:5]:
             found = ratio(*([2.718**value for value in side[:look]] for side in rounds), confidence_at(look, together))
-            if kind_of(found) in ("more", "less"):
+            if not no_difference_shown(found):  # however small
                 return True
         return any(
-            kind_of(estimate([2.718**value for value in restarts[:look]], confidence_at(look, together))) in ("more", "less")
-            for look in looks
+            not no_difference_shown(estimate([2.718**value for value in restarts[:look]], confidence_at(look, together))) for look in looks
         )
 
     wrong = sum(any([differs() for _ in range(6)]) for _ in range(200))

@@ -329,9 +329,13 @@ def test_the_highest_rate_under_each_server_of_a_project(tree, site):
 def test_a_search_has_loads_of_its_own(words, said):
     of_a_project, rest = command.parse_arguments(["--project", ".", *words, "--find-rate", "p99<=5s"])
     options = suite_command.parse_arguments(rest)
-    with pytest.raises(UsageError, match=said):
+
+    def search() -> None:
         suite_command.size_searches(options, of_a_project)
         suite_command.check_kind(options, advises=False)
+
+    with pytest.raises(UsageError, match=said):
+        search()
 
 
 @pytest.mark.parametrize(

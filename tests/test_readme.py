@@ -43,7 +43,7 @@ COMMANDS = {
     "./run_all.sh --project ../mysite --servers 'gunicorn_*' --processes 1,2 --threads 4,16 -c 16": "test_project.py",
     "./run_all.sh --project ../mysite --path /dashboard/ --against main": "test_project.py",
     "./run_all.sh --project ../mysite --path /dashboard/ --rate 200 --target 'p99<=1s' --cores 4 --memory 2GB": "test_project.py",
-    "./run_all.sh --project ../mysite --path /dashboard/ --servers 'gunicorn_gthread,uvicorn_*' --find-rate 'p99<=200ms'": "test_project.py",
+    "./run_all.sh --project ../mysite --path /dashboard/ --servers 'gunicorn_*' --find-rate 'p99<=200ms'": "test_project.py",
     "./run_all.sh --new mine": "test_template.py",
     "./run_all.sh mine": "test_template.py",
     "./run_all.sh --new mine_10_threads --like mine": "test_template.py",

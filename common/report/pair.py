@@ -7,7 +7,7 @@ from common.cli import printable
 from common.client.load import Load
 from common.client.options import parse_line
 from common.results.intervals import Estimate, can_hide, no_difference_shown
-from common.results.pairs import FAIR, MOST_FAILED, Kind, Pair, SideBySide, different_versions, judge_pair, leaves_open
+from common.results.pairs import FAIR, MOST_FAILED, Kind, Pair, SideBySide, different_versions, has_long_slices, judge_pair, leaves_open
 from common.results.questions import inverse
 from common.results.sequential import restarts_needed
 from common.results.words import describe_pinning, join_words, write_estimate, write_factor, write_number, write_tolerance
@@ -39,9 +39,10 @@ def figures(pair: Pair, found: SideBySide) -> list[str]:
         each = ", ".join(f"{name} {write_number(ms)}" for name, ms in zip(pair.names, found.cpu_ms, strict=True))
         lines.append(f"  CPU per request    {write_ratio(found.cpu)}   (ms: {each})")
         lines.append(f"  capacity of a core {write_ratio(inverse(found.cpu))}")
-        lines.append(f"  sharing a core     {say_bias(found.bias)}")
-    if found.response and is_comparable(found):
-        lines.append(f"  response time      {write_ratio(found.response)}")
+        lines.append(f"  sharing a core     {say_bias(found.bias, has_long_slices(pair))}")
+    if found.response and found.response_ms and is_comparable(found):
+        each = ", ".join(f"{name} {write_number(ms)}" for name, ms in zip(pair.names, found.response_ms, strict=True))
+        lines.append(f"  response time      {write_ratio(found.response)}   (ms: {each})")
     if any(found.failed):
         lines.append(f"  failed             {say_failed(pair, found)}")
     if pair.not_counted:
@@ -63,12 +64,25 @@ def write_ratio(ratio: Estimate | None) -> str:
     return f"{ratio.middle:.3f}x{bounds}"
 
 
-def say_bias(bias: Estimate | None) -> str:
+def say_bias(bias: Estimate | None, has_long: bool) -> str:
     """How far the ratio may differ from that of each alone, by the slices in which a server runs as if it were."""
-    if bias is None:
+    if not has_long:
         return "every slice is a long one, as if each ran alone"
-    hidden = can_hide(bias)
-    return "changes the ratio by an unknown share: too few restarts" if hidden is None else f"changes the ratio by {write_factor(hidden)}"
+    hidden = can_hide(bias) if bias else None
+    if hidden is None:
+        return f"changes the ratio by an unknown share: {'too few restarts' if bias else 'no long slice was answered'}"
+    return f"changes the ratio by {write_factor(hidden)}"
+
+
+def doubt_of_sharing(pair: Pair, found: SideBySide) -> str:
+    """Where sharing a core could turn the verdict; before and after a change it hits both alike."""
+    cpu, bias = found.cpu, found.bias
+    if pair.is_change or found.kind not in ("more", "less") or not (cpu and cpu.low and cpu.high and bias):
+        return ""
+    hidden, nearest = can_hide(bias), min(max(bound, 1 / bound) for bound in (cpu.low, cpu.high))
+    if hidden is None or hidden < nearest:
+        return ""
+    return f" Whether each alone differs so is not decided: sharing a core changes the ratio by {write_factor(hidden)}."
 
 
 def say_failed(pair: Pair, found: SideBySide) -> str:
@@ -88,7 +102,9 @@ def say(pair: Pair, found: SideBySide) -> str:
         )
     seconds = [restart.seconds for restart in pair.restarts]
     said = say_ratio(pair.names, found.kind, found.cpu, pair.within, statistics.fmean(seconds) if seconds else 0.0)
-    return f"{said} Whether that is over {write_tolerance(pair.within)} is not decided." if leaves_open(pair) else said
+    if leaves_open(pair):
+        return f"{said} Whether that is over {write_tolerance(pair.within)} is not decided."
+    return f"{said}{doubt_of_sharing(pair, found)}"
 
 
 def say_ratio(names: Sequence[str], kind: Kind, cpu: Estimate | None, within: float, seconds_of_each: float = 0.0) -> str:

@@ -6,7 +6,7 @@ their geometric mean.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -81,6 +81,7 @@ class SideBySide:
     cpu_ms: tuple[float, float] | None  # per request, for each
     failed: tuple[float, float] = (0.0, 0.0)  # shares
     bias: Estimate | None = None  # the ratio in short slices relative to that in long ones
+    response_ms: tuple[float, float] | None = None  # of each
 
 
 def judge_pair(pair: Pair) -> SideBySide:
@@ -99,7 +100,8 @@ def judge_pair(pair: Pair) -> SideBySide:
     else:
         kind = kind_of(cpu, pair.within)
     known = (each[0], each[1]) if each[0] is not None and each[1] is not None else None
-    return SideBySide(kind, cpu, response, long_cpu, known, failed, bias)
+    response_ms = (mean_response_ms(pair, 0), mean_response_ms(pair, 1)) if response else None
+    return SideBySide(kind, cpu, response, long_cpu, known, failed, bias, response_ms)
 
 
 def is_over(pair: Pair) -> bool:
@@ -162,14 +164,18 @@ def slices_of(restart: Restart, side: int, is_long: bool = False) -> Iterator[Sl
 
 def cpu_per_request(restart: Restart, side: int, is_long: bool = False) -> float | None:
     """In seconds, without what the server uses when nothing is asked of it."""
-    asked = list(slices_of(restart, side, is_long))
+    asked, idle = list(slices_of(restart, side, is_long)), idle_share(restart, side)
     answers, seconds = sum(one.answers for one in asked), sum(one.seconds for one in asked)
+    if not answers or idle is None:
+        return None
+    return max(0.0, sum(one.cpu_seconds for one in asked) - idle * seconds) / answers or None
+
+
+def idle_share(restart: Restart, side: int) -> float | None:
+    """The CPU seconds a second that it uses while the other one is asked."""
     resting = list(slices_of(restart, 1 - side))
     rested = sum(one.seconds for one in resting)
-    if not answers or not rested:
-        return None
-    idle_share = sum(one.idle_cpu_seconds for one in resting) / rested
-    return max(0.0, sum(one.cpu_seconds for one in asked) - idle_share * seconds) / answers or None
+    return sum(one.idle_cpu_seconds for one in resting) / rested if rested else None
 
 
 def cpu_ratio(restart: Restart, is_long: bool = False) -> float | None:
@@ -184,12 +190,23 @@ def bias_of(restart: Restart) -> float | None:
 
 
 def response_ratio(restart: Restart) -> float | None:
-    means = []
-    for side in (0, 1):
-        asked = list(slices_of(restart, side))
-        answers = sum(one.answers for one in asked)
-        means.append(sum(one.response_seconds for one in asked) / answers if answers else 0.0)
-    return means[0] / means[1] if all(means) else None
+    one, other = (mean_response(slices_of(restart, side)) for side in (0, 1))
+    return one / other if one and other else None
+
+
+def mean_response(slices: Iterable[Slice]) -> float:
+    asked = list(slices)
+    answers = sum(one.answers for one in asked)
+    return sum(one.response_seconds for one in asked) / answers if answers else 0.0
+
+
+def mean_response_ms(pair: Pair, side: int) -> float:
+    return 1000 * mean_response(one for restart in pair.restarts for one in slices_of(restart, side))
+
+
+def has_long_slices(pair: Pair) -> bool:
+    """False where every slice is long enough to be as if its server ran alone."""
+    return any(one.is_long for restart in pair.restarts for one in restart.slices)
 
 
 def shows_response_times(pair: Pair) -> bool:

@@ -39,6 +39,7 @@ LONGEST_SECONDS = 30.0  # slow answers may stretch it to this
 SLOWEST_OF_ITS_TIME = 4  # or to this part of the time, if that is limited
 MOST_UNANSWERED = 8  # slices of a restart that may end by a timeout before its time is up
 OF_ITS_TIME = 10  # a restart lasts at most this fraction of the whole, or there would be too few
+LEAST_SECONDS = 10.0  # for a pair, however little is left: its restarts would be too short
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,9 @@ class Procedure:
     lasts: tuple[float, float] = (RESTART_SECONDS, LONGEST_SECONDS)  # of a restart's load, and what slow answers may stretch it to
 
 
+ONE_EACH = ("nginx", "a relay")
+
+
 class NotInTurn(Failed):
     """The two cannot be asked in turn under this load."""
 
@@ -90,6 +94,7 @@ def possible_pairs(one: Scenario, other: Scenario, options: RunOptions) -> list[
 
 def lengths_within(seconds: float) -> tuple[float, float]:
     """How long restarts last if there is so much time for them: there must be several."""
+    seconds = max(LEAST_SECONDS, seconds)
     return min(RESTART_SECONDS, seconds / OF_ITS_TIME), seconds / SLOWEST_OF_ITS_TIME
 
 
@@ -144,13 +149,23 @@ def begin_pair(both: PlannedPair, within: float = SAME, together: int = 1, is_ch
         seed=seed,
         asked=asked,
         revisions=[revision(scenario.folder) for scenario in both.scenarios],
-        not_counted=list(dict.fromkeys(name for scenario in both.scenarios for name in beside_of(scenario))),
+        not_counted=not_counted(both),
     )
 
 
-def beside_of(scenario: Scenario) -> list[str]:
-    """What stands beside its server."""
-    return [*scenario.needs, *(["PostgreSQL"] if scenario.tables is not None else []), *(["nginx"] if scenario.nginx is not None else [])]
+def not_counted(both: PlannedPair) -> list[str]:
+    """What stands beside the servers, and whether they share it."""
+    one, other = (beside_of(scenario, both.planned.latency_ms) for scenario in both.scenarios)
+    how = {
+        name: f"{name} ({'one each' if name in ONE_EACH else 'shared'})" if name in one and name in other else name for name in one | other
+    }
+    return list(how.values())
+
+
+def beside_of(scenario: Scenario, latency_ms: int) -> dict[str, bool]:
+    """What stands beside its server, in this order."""
+    there = {"PostgreSQL": scenario.tables is not None, "nginx": scenario.nginx is not None, "a relay": latency_ms > 0}
+    return {**dict.fromkeys(scenario.needs, True), **{name: True for name, is_there in there.items() if is_there}}
 
 
 def restart(both: PlannedPair, pair: Pair, procedure: Procedure) -> Restart:

@@ -21,7 +21,6 @@ from common.serving.scenario import Scenario
 
 FIRST_ROUNDS = 3  # fewer have no interval
 THEIR_SHARE = 0.5  # of the time: if they would take more, a single round comes first
-LEAST_SECONDS = 10.0  # for a pair, however little is left: its restarts would be too short
 FOLDER = "side-by-side"
 
 
@@ -86,7 +85,7 @@ def try_again(open_run: OpenRun) -> None:
 
 def share_of_a_pair(open_run: OpenRun, until: float) -> float:
     """The seconds that each open pair has if all take the same."""
-    return max(LEAST_SECONDS, (until - time.monotonic()) / max(1, len(open_pairs(open_run))))
+    return (until - time.monotonic()) / max(1, len(open_pairs(open_run)))
 
 
 def open_pairs(open_run: OpenRun) -> list[Decision]:
@@ -96,7 +95,7 @@ def open_pairs(open_run: OpenRun) -> list[Decision]:
 
 def ask_in_turn(each: Decision, open_run: OpenRun, procedure: Procedure, until: float, tell_fault: Callable[[str], None]) -> None:
     both, began = planned_pair_of(each, open_run), time.monotonic()
-    pair = each.pair or begin_pair(both, each.within, each.together)
+    pair = each.pair or begin_pair(both, each.within, each.together, seed=open_run.plan.seed)
     run_to_next_look(both, pair, procedure, until)
     open_run.watch.expect(began - time.monotonic())
     open_run.watch.tell("")

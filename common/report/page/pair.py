@@ -9,9 +9,9 @@ import altair as alt
 from common.report.decisions import say_decision
 from common.report.page import drawing
 from common.report.page.drawing import Chart, Datasets, Drawn, Rows
-from common.report.pair import figures, first_line, load_of, say
+from common.report.pair import figures, first_line, is_comparable, load_of, say
 from common.results.decisions import Decision
-from common.results.pairs import Pair, Restart, SideBySide, cpu_ratio, judge_pair
+from common.results.pairs import Pair, Restart, SideBySide, cpu_ratio, idle_share, judge_pair
 from common.results.words import write_estimate
 
 MOST_DOTS = 30  # of a restart
@@ -28,7 +28,7 @@ class PairSection:
     title: str
     verdict: str
     figures: Sequence[str]
-    chart: Chart | None  # None: there is no interval
+    chart: Chart | None  # None: there is no interval, or it compares nothing
     fault: str
 
 
@@ -46,7 +46,7 @@ def fill_pair(pair: Pair) -> PairSection:
         title=f"{pair.names[0]} beside {pair.names[1]} · {load_of(pair)}",
         verdict=say(pair, found),
         figures=figures(pair, found),
-        chart=chart_pair(pair, found) if found.cpu and found.cpu.low is not None else None,
+        chart=chart_pair(pair, found) if found.cpu and found.cpu.low is not None and is_comparable(found) else None,
         fault=first_line(pair.fault),
     )
 
@@ -90,10 +90,12 @@ def collect_ratios(pair: Pair, found: SideBySide) -> Datasets:
 def slice_ratios(restart: Restart) -> Iterator[float]:
     """Of two slices that follow each other, one of each side."""
     short = [one for one in restart.slices if not one.is_long]
+    idle = [idle_share(restart, side) or 0.0 for side in (0, 1)]
     for one, other in zip(short[::2], short[1::2], strict=False):
         first, second = (one, other) if one.side == 0 else (other, one)
-        if first.side != second.side and first.answers and second.answers and first.cpu_seconds > 0 and second.cpu_seconds > 0:
-            yield (first.cpu_seconds / first.answers) / (second.cpu_seconds / second.answers)
+        used = [each.cpu_seconds - idle[each.side] * each.seconds for each in (first, second)]
+        if first.side != second.side and first.answers and second.answers and min(used) > 0:
+            yield (used[0] / first.answers) / (used[1] / second.answers)
 
 
 def range_of(pair: Pair, found: SideBySide) -> list[float]:
