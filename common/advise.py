@@ -233,10 +233,10 @@ def family_of(run: ScenarioRun) -> str:
     """Its launch line without numbers, and its source without what it declares."""
     try:
         tree = ast.parse(run.source)
+        declared = [node for name, node in assignments(tree).items() if name in KINDS]
+        site = [ast.unparse(node) for node in tree.body if node not in declared and not is_text(node)]
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise files.RecordError(f"the record of {run.scenario} is damaged: its source is not Python: {error}") from None
-    declared = [node for name, node in assignments(tree).items() if name in KINDS]
-    site = [ast.unparse(node) for node in tree.body if node not in declared and not is_text(node)]
+        raise files.RecordError(f"the record of {run.scenario} is damaged: its source cannot be read as Python: {error}") from None
     return "\n".join([re.sub(r"[0-9]+", "#", run.launch), *site])
 
 
@@ -256,8 +256,13 @@ def fill_in(launch: str, run: ScenarioRun) -> str:
     """A launch line of a reader's own project, as a shell takes it."""
     if not run.project:
         return launch
-    app = ast.literal_eval(assignments(ast.parse(run.source))["APP"].value)
-    values = {"app": app, "host": HOST, "port": DEFAULT_PORTS["port"], "backlog": backlog()}
+    declared = assignments(ast.parse(run.source)).get("APP")
+    values = {
+        "app": ast.literal_eval(declared.value) if declared else "{app}",
+        "host": HOST,
+        "port": DEFAULT_PORTS["port"],
+        "backlog": backlog(),
+    }
     return re.sub(r"\{(\w+)\}", lambda found: str(values.get(found[1], found[0])), launch)
 
 

@@ -26,6 +26,7 @@ from common.results.metrics import SETTLE_SECONDS, Metrics, is_idle
 from common.running.measure import GENERATOR_SECONDS, wait_for_ports
 from common.running.sizing import RunOptions, plan_loads
 from common.serving import folders
+from common.serving.descriptors import check_descriptors
 from common.serving.guard import end_with_guard
 from common.serving.login import visit
 from common.serving.places import ROOT, short_path
@@ -40,6 +41,7 @@ def send(target: str, scenario: Scenario, options: RunOptions, directory: Path, 
     loads = [planned.load for planned in plan_loads(replace(scenario, latencies_ms=[0], latencies_ms_full=[]), options)]
     aims = [Aim(load, Request(target.rstrip("/") + load.target, load).url) for load in loads]
     for aim in aims:
+        check_descriptors(max(aim.load.concurrency, scenario.warm_up))
         tell(f"{scenario.name}: warming up {aim.url}")
         site = "{0.scheme}://{0.netloc}".format(urlsplit(aim.url))
         aim.environment = {**os.environ, **hand_over({site: visit(scenario, aim.load, site)})}

@@ -99,6 +99,7 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
     alone: list[ScenarioRun] = []  # one request at a time, for advice
     stopped = False
     refused: cli.Problem | None = None  # by the site itself, whatever serves it
+    lost: files.RecordError | None = None  # what could not be saved
     until = math.inf if plan.within is None else began + plan.minutes * 60
     with ExitStack() as locked, postgres.server(watch.tell if watch.is_seen else silent) as database:
         open_run = OpenRun(plan, options, scenarios, baselines, runs, directory, database, watch)
@@ -117,9 +118,14 @@ def run_plan(plan: Plan, directory: Path, earlier: Sequence[ScenarioRun], watch:
             stopped = True
         except (NotVisited, WrongAnswer) as problem:
             refused = problem
-    if refused is not None and not any(run.loads for run in runs):
-        raise refused
+        except files.RecordError as problem:
+            lost = problem
+    if (nothing_more := refused or lost) is not None and not any(run.loads for run in runs):
+        raise nothing_more
     show(open_run, alone, unreadable, own, watch.verbose)
+    if lost is not None:
+        complain(str(lost))
+        return 1
     if refused is not None:
         complain("the rows that are left were not run: the site would refuse them too")
         return 1

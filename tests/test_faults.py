@@ -490,6 +490,16 @@ def test_a_name_is_itself_before_it_is_a_pattern(tmp_path, monkeypatch):
     assert [path.stem for path in choice.choose_scenarios(["g[1-9]"])] == ["g1"]
 
 
+def test_a_folder_whose_name_ends_in_scenarios_is_one(monkeypatch):
+    names = ("my_scenarios/sync.py", "sync.py", "test-scenarios/sync.py", "odd.py.py")
+    own, ours, other, odd = paths = [ROOT / "scenarios" / name for name in names]
+    monkeypatch.setattr(choice, "files", lambda: paths)
+    assert choice.choose_scenarios(["my_scenarios/sync"]) == choice.choose_scenarios(["scenarios/my_scenarios/sync.py"]) == [own]
+    assert choice.choose_scenarios(["test-scenarios/*"]) == [other]
+    assert choice.choose_scenarios(["scenarios/sync.py"]) == choice.choose_scenarios(["./scenarios/sync"]) == [ours]
+    assert choice.choose_scenarios(["odd.py"]) == choice.choose_scenarios(["scenarios/odd.py.py"]) == [odd]
+
+
 def test_a_readers_folder_hides_no_name_of_ours(tmp_path, monkeypatch):
     paths = [ROOT / "scenarios" / name for name in ("mysite/sync.py", "mysite/uvicorn_asgi.py", "uvicorn_asgi.py", "uvicorn_wait.py")]
     monkeypatch.setattr(choice, "files", lambda: paths)

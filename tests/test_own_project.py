@@ -5,9 +5,11 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from common import project as command
@@ -142,6 +144,21 @@ def test_what_a_project_starts_and_prints_does_not_hide_its_answer(shop):
     with pytest.raises(Failed, match="RuntimeError: no") as raised:
         look(shop)
     assert "noise" not in str(raised.value)
+
+
+def test_what_a_project_starts_is_ended_when_it_was_asked(shop):
+    """Though it keeps the inspector's streams open."""
+    started = "import subprocess, sys\nfrom pathlib import Path\n"
+    started += "started = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'])\n"
+    started += "Path(__file__).with_name('started').write_text(str(started.pid))\n"
+    write(shop, settings=started + SETTINGS)
+    began = time.monotonic()
+    assert look(shop)[0].wsgi == "shop.wsgi:application"
+    assert time.monotonic() - began < asking.INSPECTOR_SECONDS
+    deadline, pid = time.monotonic() + 10, int((shop / "shop" / "started").read_text())
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_database_that_never_answers_is_named(shop, monkeypatch):

@@ -524,7 +524,10 @@ def test_a_run_that_lost_its_session_goes_on(own, begin, logs):
     server = begin()
     first = server.fresh("lost", TABLES)["PGDATABASE"]
     ask(own, f"SELECT pg_terminate_backend({server._session.info.backend_pid}, 10000)")
-    begin()  # takes it for a run that has ended
+    with psycopg.connect(**{**own.arguments(), "dbname": first}):
+        begin()  # takes it for a run that has ended, but for what is in use
+        assert first in databases(own)
+    begin()
     assert first not in databases(own)
     server.serve(5, logs)
     assert ask(server, "SELECT number FROM seeded", dbname=server.fresh("lost", TABLES)["PGDATABASE"]) == [(7,)]

@@ -16,6 +16,7 @@ from common.results.targets import Target
 from common.running.machine import describe_machine
 from common.running.measure import begin_accounting, search_rate, warm_up
 from common.running.sizing import START_SECONDS, RunOptions
+from common.serving.descriptors import check_descriptors
 from common.serving.postgres import Server
 from common.serving.scenario import Scenario
 from common.serving.site import serving
@@ -28,6 +29,7 @@ def search_scenario(
 ) -> tuple[Search, Path]:
     """Search for so long against a server that runs as in a measured run; return the search and the path of its record."""
     load = first_probe(scenario.loads[0], options)
+    check_descriptors(max(load.concurrency, scenario.warm_up))
     until = time.monotonic() + seconds
     with serving(scenario, load, directory, database, latency_ms=scenario.latencies_ms[0], pin=options.pin, tell=tell) as site:
         warm_up(site, load, directory, tell)

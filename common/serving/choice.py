@@ -2,9 +2,11 @@
 
 import difflib
 import fnmatch
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from itertools import count as count_up
 from pathlib import Path
 
@@ -18,7 +20,7 @@ def choose_scenarios(names: Sequence[str]) -> list[Path]:
     chosen = [] if names else [path for path in paths if not serves_a_project(path)]
     for name in names:
         wanted = name_meant(name)
-        matches = next(filter(None, matching(wanted, paths)), [])
+        matches = next(filter(None, chain(matching(name, paths), matching(wanted, paths))), [])
         if not matches:
             close = difflib.get_close_matches(wanted, [scenario_name(path) for path in paths], n=3, cutoff=0.4)
             hint = f"did you mean {', '.join(close)}?" if close else "--list shows them all"
@@ -51,8 +53,8 @@ def choose_one(option: str, name: str) -> Path:
 
 
 def name_meant(word: str) -> str:
-    """scenarios/mine.py means mine."""
-    return word.removesuffix(".py").rpartition("scenarios/")[2]
+    """scenarios/mine.py means mine, and my_scenarios/mine a folder's."""
+    return re.sub("^(.*/)?scenarios/", "", word).removesuffix(".py")
 
 
 def read_scenarios(paths: Iterable[Path]) -> tuple[list[Scenario], dict[str, str]]:

@@ -26,7 +26,9 @@ class Copy:
 def find_copy(scenario: Scenario) -> Copy | None:
     """Find its model by the launch line, which a copy keeps; of two files alike, the one changed last is the copy."""
     for model in scenarios_of(scenario.study):
-        views = views_that_differ(scenario, model) if model.server == scenario.server and not is_declared(scenario, model) else []
+        views: list[str] = []
+        with suppress(RecursionError):  # an expression that can be parsed may still be too deep to be looked at
+            views = views_that_differ(scenario, model) if model.server == scenario.server and not is_declared(scenario, model) else []
         if views and model.path.stat().st_mtime < scenario.path.stat().st_mtime:
             return Copy(scenario.name, model.name, scenario.study, views[0], tell_expected(scenario, model))
     return None

@@ -96,8 +96,9 @@ class Server(ABC):
         self._create(database, sql.SQL(copy).format(sql.Identifier(database), sql.Identifier(template)))
         return {**self.variables(), "PGDATABASE": database}
 
-    def drop(self, database: str) -> None:
-        self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+    def drop(self, database: str, force: bool = True) -> None:
+        how = "DROP DATABASE IF EXISTS {} WITH (FORCE)" if force else "DROP DATABASE IF EXISTS {}"
+        self.execute(sql.SQL(how).format(sql.Identifier(database)))
 
     def execute(self, statement: sql.SQL | sql.Composed, database: str | None = None, seconds: float | None = None) -> None:
         self._answer(statement, database, seconds)
@@ -271,8 +272,8 @@ class UsersOwn(Server):
         except psycopg.Error as error:
             raise self._failure(error) from None
         for database in leftovers:
-            with suppress(Failed):  # it is another user's, or another run was faster
-                self.drop(database)
+            with suppress(Failed):  # it is another user's, another run was faster, or a run that lost its session still uses it
+                self.drop(database, force=False)
 
     def address(self) -> tuple[str, int]:
         host, port = os.environ["PGHOST"], os.environ.get("PGPORT", "5432")

@@ -169,6 +169,10 @@ def is_dict_to(fits: Fits) -> Fits:
     return lambda value: isinstance(value, dict) and all(is_line(name) and fits(item) for name, item in value.items())
 
 
+def is_variables(value: object) -> bool:
+    return is_dict_to(is_text)(value) and all("=" not in name and name for name in value)  # type: ignore[attr-defined]
+
+
 def is_published(value: object) -> bool:
     """A metric, or one for each latency."""
     return value is None or is_number(value) or is_list_of(lambda one: one is None or is_number(one))(value)
@@ -202,7 +206,7 @@ KINDS: dict[str, tuple[str, Fits]] = {  # in the order in which a file declares 
     "PYTHON": LINE,
     "SETTINGS": LINE,
     "APP": LINE,
-    "ENV": ("a dict that maps names to strings", is_dict_to(is_text)),
+    "ENV": ("a dict that maps names, without '=', to strings", is_variables),
     "ENV_FILE": LINE,
     "NEEDS": LINES,
     "PORTS": ("a dict that maps names to port numbers from 1 to 65535", is_dict_to(is_whole(1, 65_535))),

@@ -12,8 +12,8 @@ from common.client.request import Request
 
 MOST_BYTES = 64 * 2**20  # of an answer: who sends more may never end
 PIECE = 2**16  # bytes read at a time: an answer may claim any length, and room would be made for all of it at once
-READ, SHOWN = 100_000, 200  # characters of a body
-NOT_TEXT = re.compile(r"<(style|script)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+READ, SHOWN = 20_000, 200  # characters of a body
+NOT_TEXT = re.compile(r"<(style|script)\b.*?</\1\s*>|<[^<>]*>", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True)

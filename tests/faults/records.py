@@ -133,7 +133,7 @@ RECORDS = [
         "a source that is no Python",
         packed(json.dumps({**whole(), "source": "x = ("}).encode()),
         (1,),
-        "its source is not Python",
+        "its source cannot be read as Python",
     ),
     *[
         Fault(f"a plan that {name}", "suite --resume {here}/run", (1, 2), ": ", files={"run/suite.json": content}, pure=True)

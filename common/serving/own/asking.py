@@ -1,18 +1,24 @@
 """Asks a project about itself, in a process of its own under its interpreter: its settings, its pages, the modules that it imports."""
 
 import json
+import os
 import re
 import secrets
+import signal
 import subprocess
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import msgspec
 
 from common.cli import Failed, UsageError
 from common.client.load import Load
+from common.serving.guard import end_with_guard
 from common.serving.own.project import Project, environment
 from common.serving.own.project_files import read_text
 from common.serving.own.settings import Address, Facts, Pages, name_of
@@ -20,6 +26,7 @@ from common.serving.process import surroundings
 
 INSPECTOR = Path(__file__).with_name("inspector.py")
 INSPECTOR_SECONDS = 60.0
+MOST_READ = 2**22  # bytes of what it prints
 LOG_LINES = 6
 LACKS_VARIABLE = re.compile(r"environment variable|envvar|env var", re.IGNORECASE)
 
@@ -55,28 +62,48 @@ def ask_modules(project: Project, app: str) -> list[tuple[str, str]]:
 
 def ask(project: Project, kind: type[Answer], **request: Any) -> Answer:
     mark = secrets.token_hex(8)  # of the inspector's own lines, whatever else the project prints
-    try:
-        done = subprocess.run(
-            [project.python, str(INSPECTOR), project.settings],
-            cwd=project.folder,
-            env={**surroundings(root=project.folder), **environment(project)},
-            input=json.dumps({**request, "mark": mark}),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=INSPECTOR_SECONDS,
-        )
-    except subprocess.TimeoutExpired as late:
-        raise Failed(explain_silence(project, said_in((late.stdout or b"").decode(errors="replace"), mark))) from None
-    except OSError as error:
-        raise UsageError(f"--python {project.python}: it does not run: {error.strerror}") from None
-    said = said_in(done.stdout, mark)
-    if done.returncode or not said or said[-1].asked:
-        raise Failed(explain_fault(project, said, done.stderr))
+    code, stdout, stderr = run_inspector(project, json.dumps({**request, "mark": mark}))
+    said = said_in(stdout, mark)
+    if code is None:
+        raise Failed(explain_silence(project, said))
+    if code or not said or said[-1].asked:
+        raise Failed(explain_fault(project, said, stderr))
     try:
         return msgspec.convert(said[-1].found, type=kind)
     except msgspec.MsgspecError as error:
         raise Failed(f"--project {project.folder}: what {project.settings} says cannot be read: {error}") from None
+
+
+def run_inspector(project: Project, request: str) -> tuple[int | None, str, str]:
+    """Its exit code, None if it took too long, and the end of what it printed; what the project started is ended with it."""
+    with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as errors:
+        try:
+            inspector = subprocess.Popen(
+                [project.python, str(INSPECTOR), project.settings],
+                cwd=project.folder,
+                env={**surroundings(root=project.folder), **environment(project)},
+                stdin=subprocess.PIPE,
+                stdout=printed,
+                stderr=errors,
+                start_new_session=True,
+                preexec_fn=partial(end_with_guard, os.getpid(), signal.SIGKILL),
+            )
+        except OSError as error:
+            raise UsageError(f"--python {project.python}: it does not run: {error.strerror}") from None
+        code: int | None = None
+        with inspector, suppress(subprocess.TimeoutExpired):
+            try:
+                inspector.communicate(request.encode(), timeout=INSPECTOR_SECONDS)
+                code = inspector.returncode
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(inspector.pid, signal.SIGKILL)
+        return code, end_of(printed), end_of(errors)
+
+
+def end_of(file: IO[bytes]) -> str:
+    file.seek(max(0, file.seek(0, os.SEEK_END) - MOST_READ))
+    return file.read().decode(errors="replace")
 
 
 def said_in(output: str, mark: str) -> list[Said]:
