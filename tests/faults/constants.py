@@ -4,6 +4,7 @@ from tests.faults import Fault
 from tests.processes import TINY, changed
 
 NO_TEXTS = ("3", "None", "[]", "b'x'", r"'\0'", r"'\ud800'")
+NO_LINES = (*NO_TEXTS, r"'a\nb'", r"'\x1b[2J'")
 NO_WHOLES = ("0", "-1", "1.5", "True", "'1'", "None", "[1]", "10**3", "1" + "0" * 30)
 NO_LATENCIES = ("0", "[]", "[-5]", "[1.5]", "['0']", "[True]", "[None]", "[3600001]", "{}", "(0,)")
 NO_NAMES = (
@@ -38,6 +39,10 @@ NO_PATTERNS = ("['x']", "{'x': '('}", "{'x': 3}", r"{'x': '\0'}", "{'x': '*'}", 
 WRONG = {
     "STUDY": (*NO_TEXTS, "''", "' '", "'x' * 3", repr("x" * 101), r"'a\nb'", r"'\x1b[2J'"),
     "DIFFERS_FROM": NO_NAMES,
+    **dict.fromkeys(("PROJECT", "PYTHON", "SETTINGS", "APP", "ENV_FILE"), NO_LINES),
+    "ENV": (*NO_NAMES[:9], "{'A=B': 'x'}", "{'': 'x'}"),
+    "LOGIN": (*NO_TEXTS, "''", "'anna'", "':'"),
+    **dict.fromkeys(("LOGIN_PATH", "CSRF"), (*NO_TEXTS, "''", "'login/'", "'/a b'", r"'/\xfc'")),
     "NEEDS": (*NO_LISTS, r"['\x1b[2J']"),
     "PORTS": NO_PORTS,
     "SERVER": (*NO_TEXTS, r"'x {port} \x1b[2J'"),
