@@ -225,13 +225,13 @@ def measure_kinds(bench: Bench) -> Outcome:
     if lacking := [scenario.name for scenario in scenarios if scenario not in installed]:
         print(f"  not measured, so in no pair: {', '.join(lacking)}", flush=True)
     for one, other in list(combinations(installed, 2))[: bench.pairs]:
-        pair = measure_pair(bench, one, other, len(found))
-        judged, apart = judge_pair(pair), estimate(ratios_of_rounds(alone[one.name], alone[other.name]))
-        bias, chance = bias_of(judged.cpu, apart)
-        why = pair.refused or pair.fault
-        refused = bool(pair.refused) or judged.kind == "unfair"
-        found.append(Apart(pair.names, judged.kind, write(judged.cpu), write(apart), bias, chance, refused, why))
-        said = f"{write(judged.cpu)}, alone {write(apart)}: {bias:+.1%}, by chance up to {chance:.1%}{' refused' * refused}"
+        pair = measure_all_the_time(bench, one, other, len(found))
+        in_turn, apart = estimate(restart_ratios(pair)), estimate(ratios_of_rounds(alone[one.name], alone[other.name]))
+        bias, chance = bias_of(in_turn, apart)
+        why, kind = pair.refused or pair.fault, judge_pair(pair).kind
+        refused = bool(pair.refused) or kind == "unfair"
+        found.append(Apart(pair.names, kind, write(in_turn), write(apart), bias, chance, refused, why))
+        said = f"{write(in_turn)}, alone {write(apart)}: {bias:+.1%}, by chance up to {chance:.1%}{' refused' * refused}"
         print(f"  {' beside '.join(pair.names)}: {said}", flush=True)
     compared = [each for each in found if not each.refused]
     fair = [each for each in compared if abs(each.bias) + each.chance < FAIR]
@@ -251,10 +251,7 @@ def measure_rounds(bench: Bench) -> Outcome:
     found: list[Widths] = []
     for number in range(bench.pairs):
         one, other = counting(bench, "more", STEPS + extra), counting(bench, "plain", STEPS)
-        [both] = possible_pairs(one, other, RunOptions())
-        pair, until = begin_pair(both, seed=number), time.monotonic() + 60 * bench.minutes
-        while time.monotonic() < until and not pair.fault:
-            run_to_next_look(both, pair, bench.procedure(number), until)
+        pair = measure_all_the_time(bench, one, other, number)
         found.append(Widths(width(judge_pair(pair).cpu), width(cost_in_rounds(bench, [one, other], number))))
     in_turn, rounds = (statistics.median(values) for values in zip(*((each.side_by_side, each.rounds) for each in found), strict=True))
     return Outcome(
@@ -290,7 +287,7 @@ def measure_counting(bench: Bench, extra: int, number: int, within: float = SAME
     pair = measure_pair(bench, *((other, one) if swapped else (one, other)), number, within)
     judged = judge_pair(pair)
     kind = {"more": "less", "less": "more"}.get(judged.kind, judged.kind) if swapped else judged.kind
-    ratios = [ratio if not swapped else 1 / ratio for restart in pair.restarts if (ratio := cpu_ratio(restart))]
+    ratios = [ratio if not swapped else 1 / ratio for ratio in restart_ratios(pair)]
     differs = judged.cpu is not None and not no_difference_shown(judged.cpu)
     return Counted(kind, swapped, differs, ratios, time.monotonic() - began, pair.fault or pair.refused)
 
@@ -300,6 +297,19 @@ def measure_pair(bench: Bench, one: Scenario, other: Scenario, number: int, with
     pair = begin_pair(both, within, seed=number)
     run_pair(both, pair, bench.procedure(number), time.monotonic() + 60 * bench.minutes)
     return pair
+
+
+def measure_all_the_time(bench: Bench, one: Scenario, other: Scenario, number: int) -> Pair:
+    """Though it may be decided earlier."""
+    [both] = possible_pairs(one, other, RunOptions())
+    pair, until = begin_pair(both, seed=number), time.monotonic() + 60 * bench.minutes
+    while time.monotonic() < until and not (pair.fault or pair.refused):
+        run_to_next_look(both, pair, bench.procedure(number), until)
+    return pair
+
+
+def restart_ratios(pair: Pair) -> list[float]:
+    return [ratio for restart in pair.restarts if (ratio := cpu_ratio(restart))]
 
 
 def extra_steps(more: float, bench: Bench) -> int:
