@@ -19,6 +19,8 @@ from common.client.options import parse_line
 from common.serving import checkouts, environments
 from common.serving.own import asking, env_file, origins, project
 from common.serving.own.settings import Facts
+from common.serving.own.unchanged import check_unchanged
+from common.serving.scenario import ScenarioError
 from tests.processes import ROOT
 from tests.test_project import MODELS, git, make_environment
 
@@ -159,6 +161,18 @@ def test_what_a_project_starts_is_ended_when_it_was_asked(shop):
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_code_that_changes_while_a_run_goes_on_is_noticed(shop):
+    (shop / "venv").mkdir()
+    (shop / "venv" / "pyvenv.cfg").touch()
+    check_unchanged(shop)
+    (shop / "venv" / "lib.py").write_text("what an environment gets is not the project's")
+    (shop / "db.sqlite3").write_text("nor is what it stores")
+    check_unchanged(shop)
+    write(shop, urls=f"{URLS}\n")
+    with pytest.raises(ScenarioError, match=r"code in .* was changed while the run went on: start a new one to measure what it is now"):
+        check_unchanged(shop)
 
 
 def test_a_database_that_never_answers_is_named(shop, monkeypatch):

@@ -16,6 +16,7 @@ from common.serving import cores, folders, nginx, postgres, relay, services
 from common.serving.cluster import LIBPQ
 from common.serving.login import named, pages_to_visit, visit
 from common.serving.own import project
+from common.serving.own.unchanged import check_unchanged
 from common.serving.places import HOST, short_path
 from common.serving.ports import Ports, backlog
 from common.serving.probe import Hints, wait_until_ok
@@ -191,6 +192,8 @@ def check_file(scenario: Scenario) -> None:
         raise ScenarioError(f"{short_path(scenario.path)}: SERVER has no {where}: {asks}, and the server must listen there")
     if read_source(scenario.path) != scenario.source:
         raise ScenarioError(f"{short_path(scenario.path)} was changed while the run went on: start a new one to measure what it is now")
+    if scenario.project:
+        check_unchanged(scenario.folder)
     if "__main__" not in scenario.source:
         raise ScenarioError(
             f"{short_path(scenario.path)}: its last lines are missing, so `python {short_path(scenario.path)}` does nothing: "
