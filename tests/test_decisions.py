@@ -16,7 +16,7 @@ from common.results.decisions import decide_pairs
 from common.results.intervals import Estimate, estimate, no_difference_shown, ratio
 from common.results.sequential import LOOKS, all_looks, confidence_at, is_look, last_look, next_look, restarts_needed, share_of_look
 from common.running.sizing import RunOptions
-from common.running.until_decided import first_rounds, with_loads
+from common.running.until_decided import first_rounds, seconds_of_an_answer, with_loads
 from common.serving.scenario import Scenario, read
 from tests.made_up import make_answers, make_cost, make_measured, make_run, make_sent
 from tests.processes import ROOT, Program, changed, copy_tree, one_line, run
@@ -127,6 +127,13 @@ def test_what_rounds_leave_open_is_asked_in_turn_and_else_in_more_rounds():
     decided = decide_two(*noisy, asked_in_turn(*spread(1.1, 8)))
     assert (decided.kind, decided.next_step) == ("more", "")
     assert report.say_decision(decided).endswith("(8 restarts side by side)")
+
+
+def test_the_fastest_are_asked_first():
+    """So that the time they leave goes to those whose restarts must be longer."""
+    each = [decide_two([1.0], [1.0], load=f"-n 100 -c {at_once} /") for at_once in (20, 1, 4)]
+    assert [seconds_of_an_answer(one) for one in sorted(each, key=seconds_of_an_answer)] == pytest.approx([0.01, 0.04, 0.2], rel=0.1)
+    assert seconds_of_an_answer(decide_two([1.0], [1.0], load="-n 100 -c 1 /")) == pytest.approx(0.01, rel=0.1)
 
 
 def test_between_two_looks_nothing_changes():

@@ -23,6 +23,7 @@ from common.results import files
 from common.results.intervals import SAME
 from common.results.pairs import Pair, Restart, failed_share, is_over
 from common.results.sequential import LOOKS, next_look
+from common.results.words import write_number
 from common.running.in_turn import ANSWERS_LONG
 from common.running.machine import describe_machine, revision
 from common.running.measure import GENERATOR_SECONDS
@@ -190,7 +191,7 @@ def restart(both: PlannedPair, pair: Pair, procedure: Procedure) -> Restart:
 
 
 def say_too_slow(answer_seconds: float, most: float) -> str:
-    least = f"a restart may last {most:.1f} s, and answers take {answer_seconds:.2g} s under this load"
+    least = f"a restart may last {most:.1f} s, and answers take {write_number(answer_seconds)} s under this load"
     return f"{least}, too long to ask both in turn: use more --minutes, or --rounds"
 
 

@@ -55,20 +55,24 @@ class OpenRun:
 
 
 def decide(open_run: OpenRun, until: float, tell_fault: Callable[[str], None], more_rounds: bool = True) -> None:
-    """Take each open pair to its next look, again and again, until none is open or the time is up."""
+    """Take each open pair to its next look, again and again, until none is open or the time is up.
+
+    Those with fast answers come first: what they leave of the time is shared by those whose restarts must be longer.
+    """
     tell = open_run.watch.tell if open_run.watch.is_seen else silent
-    lasts = lengths_within(share_of_a_pair(open_run, until))
-    procedure = Procedure(open_run.options, open_run.directory / FOLDER, open_run.database, open_run.plan.seed, tell, lasts)
+    procedure = Procedure(open_run.options, open_run.directory / FOLDER, open_run.database, open_run.plan.seed, tell)
     broken: set[str] = set()  # scenarios that failed in a further round
     while time.monotonic() < until:
         pairs = open_pairs(open_run)
-        in_turn = [each for each in pairs if each.next_step == "side by side"]
+        in_turn = sorted((each for each in pairs if each.next_step == "side by side"), key=seconds_of_an_answer)
         in_rounds = [each for each in pairs if more_rounds and each.next_step == "rounds" and not broken & set(each.names)]
         if not in_turn and not in_rounds:
             return
-        for each in in_turn:
-            if time.monotonic() < until:
-                ask_in_turn(each, open_run, procedure, until, tell_fault)
+        for number, each in enumerate(in_turn):
+            left = until - time.monotonic()
+            if left > 0:
+                lasts = lengths_within(left / (len(in_turn) - number))
+                ask_in_turn(each, open_run, replace(procedure, lasts=lasts), until, tell_fault)
         if in_rounds:
             had = len(open_run.runs)
             turns = plan_further_round(in_rounds, open_run)
@@ -83,9 +87,10 @@ def try_again(open_run: OpenRun) -> None:
             save(replace(pair, refused="", fault=""), open_run.directory / FOLDER)
 
 
-def share_of_a_pair(open_run: OpenRun, until: float) -> float:
-    """The seconds that each open pair has if all take the same."""
-    return (until - time.monotonic()) / max(1, len(open_pairs(open_run)))
+def seconds_of_an_answer(each: Decision) -> float:
+    """Of the slower one, on average, by how many were in flight (Little's law)."""
+    loads = [samples[-1].load for samples in each.samples if samples]
+    return max((load.sent.load.concurrency / (load.metrics.per_second or 1e-9) for load in loads), default=0.0)
 
 
 def open_pairs(open_run: OpenRun) -> list[Decision]:
