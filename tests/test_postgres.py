@@ -121,6 +121,7 @@ def test_a_statement_that_is_not_answered_has_a_deadline(own, monkeypatch):
     monkeypatch.setattr(postgres, "ANSWER_SECONDS", 0.5)
     with pytest.raises(Failed, match=r"^PostgreSQL: no answer came within 0.5 s"):
         own.ask("SELECT pg_sleep(60)")
+    assert ask(own, "SELECT query FROM pg_stat_activity WHERE query LIKE '%sleep(60)' AND pid <> pg_backend_pid()") == []
     assert own.ask("SHOW max_connections") == "23"
 
 

@@ -28,7 +28,7 @@ from common.serving.process import Process, wait_until
 
 LONGEST_NAME = 63  # PostgreSQL's limit
 CONNECT_SECONDS = 5
-ANSWER_SECONDS = 60.0
+ANSWER_SECONDS, COPY_SECONDS = 60.0, 600.0
 STOP_SECONDS = 20.0
 TABLES_SECONDS = 600.0
 
@@ -122,16 +122,17 @@ class Server(ABC):
     def _create(self, database: str, statement: sql.Composed) -> None:
         self._made.add(database)
         self.drop(database)  # left by an earlier or failed start
-        self.execute(statement, seconds=TABLES_SECONDS)
+        self.execute(statement, seconds=COPY_SECONDS)
 
     def _seed(self, template: str, name: str, tables: str) -> None:
         """Make the tables in a thread, so that the user sees progress, and within a time, whatever their SQL says."""
         problems: list[str] = []
+        longer = TABLES_SECONDS + ANSWER_SECONDS  # what watches over it ends it first
 
         def work() -> None:
             try:
-                self.execute(sql.SQL(tables), template, TABLES_SECONDS)
-                self.execute(sql.SQL("VACUUM ANALYZE"), template, TABLES_SECONDS)
+                self.execute(sql.SQL(tables), template, longer)
+                self.execute(sql.SQL("VACUUM ANALYZE"), template, longer)
             except Failed as problem:
                 problems.append(str(problem))
 
@@ -306,11 +307,13 @@ class UsersOwn(Server):
 
 @contextmanager
 def cut_off_after(seconds: float, connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """psycopg has a deadline for connecting alone; a statement that takes longer than this loses its connection."""
+    """psycopg has a deadline for connecting alone; a statement that takes longer than this is cancelled and loses its connection."""
     late = threading.Event()
 
     def cut_off() -> None:
         late.set()
+        with suppress(psycopg.Error):
+            connection.cancel_safe(timeout=CONNECT_SECONDS)
         with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as session:
             session.shutdown(socket.SHUT_RDWR)
 
