@@ -2,7 +2,7 @@
 
     python -m benchmarks.side_by_side [--part aa --part two ...] [--pairs N] [--minutes M] [--busy]
 
-All parts take about two hours on a quiet machine. Most measure pairs of one gunicorn worker with threads whose view counts to a
+All parts take about two and a half hours on a quiet machine. Most measure pairs of one gunicorn worker with threads whose view counts to a
 number: to the same number (A/A), or to a larger one, so that a request costs 2%, 5% or 10% more CPU on this machine. Which of the two
 comes first changes from pair to pair. The end is a table of targets and outcomes; the figures are saved as JSON.
 """
@@ -264,7 +264,7 @@ PARTS = {
     "two": Part(measure_more(0.02, "two"), 10, 2.0, 14, "2% more CPU, within two minutes"),
     "five": Part(measure_more(0.05, "five"), 10, 1.0, 7, "5% more CPU, within a minute"),
     "busy": Part(measure_more(0.10, "busy"), 10, 1.0, 9, "10% more CPU, within a minute, beside two busy programs", busy=2),
-    "kinds": Part(measure_kinds, 66, 0.5, 45, "each pair of kinds of servers, beside the ratio of each alone"),
+    "kinds": Part(measure_kinds, 66, 0.5, 75, "each pair of kinds of servers, beside the ratio of each alone"),
     "rounds": Part(measure_rounds, 3, 2.0, 13, "side by side and in rounds, for the same time"),
 }
 
