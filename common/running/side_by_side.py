@@ -40,6 +40,7 @@ LONGEST_SECONDS = 30.0  # slow answers may stretch it to this
 SLOWEST_OF_ITS_TIME = 4  # or to this part of the time, if that is limited
 MOST_UNANSWERED = 8  # slices of a restart that may end by a timeout before its time is up
 OF_ITS_TIME = 10  # a restart lasts at most this fraction of the whole, or there would be too few
+ONE_EACH = ("nginx", "a relay")  # of what stands beside the servers; they share the rest
 LEAST_SECONDS = 10.0  # for a pair, however little is left: its restarts would be too short
 
 
@@ -70,9 +71,6 @@ class Procedure:
     seed: int
     tell: Tell
     lasts: tuple[float, float] = (RESTART_SECONDS, LONGEST_SECONDS)  # of a restart's load, and what slow answers may stretch it to
-
-
-ONE_EACH = ("nginx", "a relay")
 
 
 class NotInTurn(Failed):
@@ -157,16 +155,14 @@ def begin_pair(both: PlannedPair, within: float = SAME, together: int = 1, is_ch
 def not_counted(both: PlannedPair) -> list[str]:
     """What stands beside the servers, and whether they share it."""
     one, other = (beside_of(scenario, both.planned.latency_ms) for scenario in both.scenarios)
-    how = {
-        name: f"{name} ({'one each' if name in ONE_EACH else 'shared'})" if name in one and name in other else name for name in one | other
-    }
-    return list(how.values())
+    how = {name: " (one each)" if name in ONE_EACH else " (shared)" for name in one if name in other}
+    return [f"{name}{how.get(name, '')}" for name in dict.fromkeys([*one, *other])]
 
 
-def beside_of(scenario: Scenario, latency_ms: int) -> dict[str, bool]:
-    """What stands beside its server, in this order."""
+def beside_of(scenario: Scenario, latency_ms: int) -> list[str]:
+    """What stands beside its server."""
     there = {"PostgreSQL": scenario.tables is not None, "nginx": scenario.nginx is not None, "a relay": latency_ms > 0}
-    return {**dict.fromkeys(scenario.needs, True), **{name: True for name, is_there in there.items() if is_there}}
+    return [*scenario.needs, *(name for name, is_there in there.items() if is_there)]
 
 
 def restart(both: PlannedPair, pair: Pair, procedure: Procedure) -> Restart:
